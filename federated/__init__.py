@@ -1,0 +1,1 @@
+"""Many data holders together: coordinator, node, client, simulation and command line."""

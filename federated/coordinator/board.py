@@ -1,0 +1,156 @@
+"""The coordinator's side of one job, as a value: it collects the posts of a step, closes the step, and relays them.
+
+It is not trusted: what it relays is signed by the senders, what it claims is checked by every node. A wrong move here costs the job its
+result, never a holder its data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from governance import notes
+from governance.encoding import wire
+from governance.envelope import open_signed
+from governance.errors import DecodeError, DisclosureRefused, OutOfTurn, PeerError
+from governance.keys import Trust, VerifyKey, read_key
+from mpc import secagg
+from sandbox.disclosure import check_difference
+from sandbox.messages import Acceptance, AgreedState, Post, Refusal, Relay, Release, kind_of, step
+
+MOST_ATTEMPTS = 5
+
+
+@wire("keyong/board/v1")
+class Board:
+    """A job between two steps. *survivors* is empty until the surviving set is fixed by an upload step."""
+
+    job: str
+    keys: tuple[str, ...]
+    colluding: int
+    step: str
+    number: int
+    attempt: int
+    survivors: tuple[str, ...]
+    release: str
+
+    @property
+    def holders(self) -> Mapping[str, VerifyKey]:
+        return {key.name: key for key in map(read_key, self.keys)}
+
+    @property
+    def threshold(self) -> int:
+        return secagg.threshold(len(self.keys), self.colluding)
+
+    @property
+    def expected(self) -> frozenset[str]:
+        """Who may post to the current step."""
+        return frozenset(self.survivors or self.holders)
+
+    def check(self, post: Post) -> None:
+        """Raise unless *post* is signed by its sender and fits the current step."""
+        if post.step != self.step:
+            raise OutOfTurn(f"the job is at step {self.step}")
+        if post.sender not in self.expected:
+            raise PeerError("is not among those who may post now", party=post.sender)
+        kind, key = kind_of(self.step), self.holders[post.sender]
+        if kind in ("accept", "state"):
+            notes.read(post.body).require(Trust((key,)))
+            self._document(kind, post.body)
+            return
+        classes = {"upload": secagg.Upload, "consent": secagg.Consent, "reveal": secagg.Reveal, "abstain": secagg.Abstention}
+        sender, _ = open_signed(post.body, {key.name: key}, classes[kind])
+        if sender != post.sender or bool(post.payloads) != (kind == "upload"):
+            raise PeerError("posted a message that is not its own", party=post.sender)
+
+    def _document(self, kind: str, raw: bytes) -> Acceptance | Refusal | AgreedState | Release:
+        note = notes.read(raw)
+        for cls in (Acceptance, Refusal) if kind == "accept" else (AgreedState, Release):
+            if note.text.startswith(cls.kind + "\n"):  # type: ignore[attr-defined]
+                document: Acceptance | Refusal | AgreedState | Release = note.document(cls)
+                if document.job != self.job:
+                    raise DecodeError("the note is about another job")
+                return document
+        raise DecodeError(f"a post to step {self.step} holds another kind of note")
+
+    def refusal(self, posts: Mapping[str, Post]) -> Refusal | None:
+        """A holder's refusal among the posts of the accept step."""
+        if self.step == "accept":
+            for post in posts.values():
+                document = self._document("accept", post.body)
+                if isinstance(document, Refusal):
+                    return document
+        return None
+
+    def complete(self, posts: Mapping[str, Post], *, late: bool, earlier: tuple[frozenset[str], ...]) -> bool:
+        """Whether the step can close; *late* says that its patience is over, *earlier* are the sets opened before on these snapshots."""
+        if posts.keys() >= self.expected:
+            return True
+        kind = kind_of(self.step)
+        if kind == "upload" and not self.survivors:
+            enough = len(posts) >= max(self.threshold, self.colluding + 2)
+            return late and enough and _may_differ(frozenset(posts), earlier, self.colluding)
+        if kind == "consent":
+            return late and len(posts) >= self.threshold
+        if kind == "reveal":
+            return self.survivors == tuple(self.holders) and len(posts) >= self.threshold
+        if kind == "abstain":
+            return len(posts) >= secagg.least_abstentions(len(self.keys), self.colluding)
+        return kind == "state" and self._agreed(posts) is not None
+
+    def stalled(self, posts: Mapping[str, Post], *, late: bool) -> bool:
+        """Whether the first opening should be given up and tried again (PRIVACY 5): too few consents, and none can have unmasked."""
+        return late and kind_of(self.step) == "consent" and len(posts) < self.threshold and self.attempt + 1 < MOST_ATTEMPTS
+
+    def close(self, posts: Mapping[str, Post], relays: Mapping[str, Relay]) -> tuple[Board, Relay]:
+        """The next board, and the relay of the step that closes."""
+        kind = kind_of(self.step)
+        payloads = {name: post.payloads for name, post in posts.items() if post.payloads}
+        if kind == "reveal":
+            payloads = relays[step("upload", 0, self.attempt)].payloads
+        relay = Relay(self.step, {name: post.body for name, post in posts.items()}, payloads, "")
+        return self._after(kind, posts), relay
+
+    def give_up(self) -> Board:
+        """Ask for promises not to unmask this attempt."""
+        return replace(self, step=step("abstain", 0, self.attempt), survivors=())
+
+    def _after(self, kind: str, posts: Mapping[str, Post]) -> Board:
+        if kind == "accept":
+            return replace(self, step=step("upload", 0, 0))
+        if kind == "upload" and not self.survivors:
+            return replace(self, survivors=tuple(sorted(posts)), step=step("consent", 0, self.attempt))
+        if kind == "reveal":
+            return replace(self, step=step("state", 0))
+        if kind == "consent":
+            return replace(self, step=step("reveal", 0, self.attempt))
+        if kind == "abstain":
+            return replace(self, step=step("upload", 0, self.attempt + 1), attempt=self.attempt + 1)
+        if kind == "upload":
+            return replace(self, step=step("state", self.number))
+        agreed = self._agreed(posts)
+        if agreed is not None and agreed.text.startswith(Release.kind + "\n"):  # type: ignore[attr-defined]
+            return replace(self, release=str(agreed))
+        return replace(self, step=step("upload", self.number + 1), number=self.number + 1)
+
+    def _agreed(self, posts: Mapping[str, Post]) -> notes.Note | None:
+        """The note that at least t nodes signed alike."""
+        by_text: dict[str, notes.Note] = {}
+        for post in posts.values():
+            note = notes.read(post.body)
+            by_text[note.text] = by_text[note.text].joined(note) if note.text in by_text else note
+        agreed = [note for note in by_text.values() if len(note.signers(*self.holders.values())) >= self.threshold]
+        return agreed[0] if agreed else None
+
+
+def shown(relay: Relay) -> Relay:
+    """What nodes get of *relay*: of the first upload only the headers; the masked vectors come with the shares that open them."""
+    return replace(relay, payloads={}) if relay.step.startswith("0.") and kind_of(relay.step) == "upload" else relay
+
+
+def _may_differ(survivors: frozenset[str], earlier: tuple[frozenset[str], ...], colluding: int) -> bool:
+    try:
+        check_difference(survivors, earlier, colluding)
+    except DisclosureRefused:
+        return False
+    return True

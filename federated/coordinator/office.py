@@ -1,0 +1,386 @@
+"""What the coordinator decides and remembers. Everything it keeps is in its journal; the web layer above only translates.
+
+The coordinator checks what it can, to answer early and clearly; no node relies on that.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from federated.coordinator.board import Board, shown
+from governance import licences, notes
+from governance.catalogue import Dataset
+from governance.encoding import decode, encode
+from governance.errors import DecodeError, IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
+from governance.journal import JobRow, Journal, Transaction, View
+from governance.keys import SigningKey, Trust, VerifyKey
+from governance.licences import Licence, Revocations
+from governance.parties import Party, read_enrolment, roster
+from governance.texts import text_of
+from sandbox import case as cases
+from sandbox.job import Job
+from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, step
+from sandbox.policy import Docket, check_licence
+
+
+PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations}
+BOARD = "board"
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Live:
+    """A running job in memory: posts of the open step are not durable, nodes repeat them until the step closes."""
+
+    board: Board
+    deadline: int
+    snapshots: Mapping[str, str]
+    since: float
+    posts: dict[str, Post] = field(default_factory=dict)
+
+
+class Office:
+    """The coordinator's decisions, one lock and one condition around them."""
+
+    def __init__(
+        self, journal: Journal, key: SigningKey, trust: Trust, *, patience: float = 5.0, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.journal, self.key, self.trust, self.patience, self.clock = journal, key, trust, patience, clock
+        self._changed = threading.Condition()
+        self._live: dict[str, _Live] = {}
+        with journal.view() as t:
+            for row in t.jobs(open_only=True):
+                self._live[row.job] = self._resumed(t, row)
+
+    # --- parties and documents
+
+    def parties(self) -> dict[str, Party]:
+        with self.journal.view() as t:
+            return {name: read_enrolment(text, self.trust) for name, text in t.notes("enrolment")}
+
+    def enrol(self, text: str) -> Party:
+        """Keep an enrolment; an invitation serves once."""
+        party = read_enrolment(text, self.trust, now=int(self.clock()))
+        with self.journal.transaction() as t:
+            old = t.note("enrolment", party.name)
+            if old is not None and old != text:
+                raise Refused(f"{party.name} is enrolled already, with another key")
+            if old is None:
+                t.put_note("enrolment", party.name, text)
+                t.append("party.enrolled", notes.read(text).id)
+        return party
+
+    def publish(self, text: str) -> tuple[str, str]:
+        """Keep a document that the authority signed; return its kind and id."""
+        note = notes.read(text)
+        kind = _kind(note)
+        document = notes.opened(text, PUBLISHED[kind], self.trust)
+        with self.journal.transaction() as t:
+            name = {"dataset": getattr(document, "name", ""), "licence": note.id, "revocations": "current"}[kind]
+            old = t.note(kind, name)
+            if old != text:
+                self._supersedes(kind, old, document, text)
+                t.put_note(kind, name, text, replace=True)
+                t.append("document.published", note.id)
+        return kind, note.id
+
+    def _supersedes(self, kind: str, old: str | None, document: object, text: str) -> None:
+        if kind == "revocations":
+            licences.newer(old, text, self.trust)
+        if isinstance(document, Dataset):
+            roster(self.parties().values(), document.holders)
+            if old is not None and notes.opened(old, Dataset, self.trust).version >= document.version:
+                raise UsageError(f"version {document.version} of the dataset is not newer than the one published")
+
+    def documents(self, kind: str) -> list[tuple[str, str]]:
+        with self.journal.view() as t:
+            return t.notes(kind)
+
+    # --- jobs
+
+    def submit(self, job_text: str, operator: Party) -> str:
+        """Check and queue a job. The same job again is answered with the same id."""
+        note = notes.read(job_text)
+        with self.journal.transaction() as t:
+            if t.note("job", note.id) is not None:
+                return note.id
+            docket = self._docket(t, job_text, operator)
+            check_licence(docket, self.trust, now=int(self.clock()))
+            job = docket.case.job
+            t.put_note("job", note.id, job_text)
+            t.put_job(note.id, phase="offered", deadline=job.deadline, detail=operator.name)
+            t.append("job.offered", note.id)
+            board = Board(note.id, tuple(str(p.key) for p in docket.holders), docket.case.dataset.colluding, step("accept"), 0, 0, (), "")
+            t.put_sealed(note.id, BOARD, encode(board))
+        with self._changed:
+            self._live[note.id] = _Live(board, job.deadline, {}, self.clock())
+            self._changed.notify_all()
+        return note.id
+
+    def _docket(self, t: View, job_text: str, operator: Party) -> Docket:
+        job = notes.read(job_text).document(Job)
+        dataset, licence = t.note("dataset", job.dataset), t.note("licence", job.licence)
+        if dataset is None:
+            raise UsageError(f"there is no dataset {job.dataset} in the catalogue")
+        if licence is None:
+            raise UsageError("the licence is not known here; the authority must publish it")
+        case = cases.read(job_text, dataset)
+        holders = tuple(roster(self.parties().values(), case.dataset.holders).values())
+        return Docket(case, job_text, licence, t.note("revocations", "current"), operator, self.parties()[self.key.name], holders)
+
+    def offers(self, holder: str, *, wait: float) -> list[Offer]:
+        """Jobs that wait for *holder*'s answer; blocks up to *wait* seconds for the first."""
+        with self._changed:
+            self._changed.wait_for(lambda: any(self._awaits(live, holder) for live in self._live.values()), timeout=wait)
+            jobs = [job for job, live in self._live.items() if self._awaits(live, holder)]
+        with self.journal.view() as t:
+            return [self._offer(t, job) for job in jobs]
+
+    @staticmethod
+    def _awaits(live: _Live, holder: str) -> bool:
+        return live.board.step == step("accept") and holder in live.board.holders and holder not in live.posts
+
+    def _offer(self, t: View, job_id: str) -> Offer:
+        job_text = _text(t.note("job", job_id))
+        job = notes.read(job_text).document(Job)
+        enrolments, row = dict(t.notes("enrolment")), t.job(job_id)
+        dataset = _text(t.note("dataset", job.dataset))
+        holders = notes.opened(dataset, Dataset, self.trust).holders
+        return Offer(job_text, _text(t.note("licence", job.licence)), dataset, t.note("revocations", "current") or "",
+                     enrolments[row.detail if row else ""], enrolments[self.key.name], tuple(enrolments[name] for name in holders))  # fmt: skip
+
+    # --- the steps of a job
+
+    def post(self, job: str, post: Post, *, wait: float) -> Relay | Ended | None:
+        """Take a post and answer with the relay of its step, or None if that does not close within *wait* seconds."""
+        with self._changed:
+            answer = self._answer(job, post)
+            if answer is not None:
+                return answer
+            live = self._live[job]
+            live.board.check(post)
+            kept = live.posts.setdefault(post.sender, post)
+            if kept != post:
+                raise OutOfTurn(f"{post.sender} posted something else to this step before")
+            self._guarded(job, live)
+            self._changed.wait_for(lambda: self._answer(job, post) is not None, timeout=wait)
+            return self._answer(job, post)
+
+    def _answer(self, job: str, post: Post) -> Relay | Ended | None:
+        """The relay of a step that is closed, the request to abstain from an attempt that failed, or the end."""
+        if job not in self._live:
+            return self.ended(job)
+        live = self._live[job]
+        if post.step == live.board.step:
+            return None
+        with self.journal.view() as t:
+            raw = t.sealed(job, f"relay {post.step}")
+        if raw is not None:
+            return shown(decode(raw, Relay))
+        if live.board.step.endswith("abstain"):
+            return Relay(live.board.step, {}, {}, "")
+        raise OutOfTurn(f"the job is at step {live.board.step}, not {post.step}")
+
+    def _advance(self, job: str, live: _Live) -> None:
+        """Close the open step if it can be closed."""
+        board = live.board
+        late = self.clock() - live.since >= self.patience
+        refusal = board.refusal(live.posts)
+        if refusal is not None:
+            self._end(job, "refused", refusal.code, f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}")
+        elif board.complete(live.posts, late=late, earlier=self._earlier(live)):
+            self._close(job, live)
+        elif board.stalled(live.posts, late=late):
+            self._give_up(job, live)
+
+    def _close(self, job: str, live: _Live) -> None:
+        relays = {}
+        if live.board.step.endswith("reveal"):
+            upload = step("upload", 0, live.board.attempt)
+            with self.journal.view() as t:
+                relays[upload] = decode(t.sealed(job, f"relay {upload}") or b"", Relay)
+        board, relay = live.board.close(live.posts, relays)
+        with self.journal.transaction() as t:
+            if live.board.step == step("accept"):
+                relay = self._admit(t, job, relay)
+            if board.release:
+                self._release(t, job, board.release)
+            else:
+                self._keep(t, job, live, board, relay)
+        self._show(job, live, board)
+
+    def _admit(self, t: Transaction, job: str, relay: Relay) -> Relay:
+        """Number the use of the licence in the order of this ledger, once all holders have accepted."""
+        document = notes.read(_text(t.note("job", job))).document(Job)
+        limit = notes.opened(_text(t.note("licence", document.licence)), Licence, self.trust).use_count
+        use = t.next_use(document.licence)
+        t.take_use(document.licence, use, job, limit)
+        acceptances = tuple(notes.read(relay.bodies[name]).id for name in sorted(relay.bodies))
+        admission = notes.write(Admission(job, document.licence, use, acceptances, int(self.clock()))).signed_by(self.key)
+        t.put_note("admission", job, str(admission))
+        t.put_note("acceptances", job, json.dumps({name: body.decode() for name, body in sorted(relay.bodies.items())}))
+        t.append("job.admitted", job)
+        return replace(relay, admission=str(admission))
+
+    def _keep(self, t: Transaction, job: str, live: _Live, board: Board, relay: Relay | None) -> None:
+        """Make the next board and the closed step's relay durable before anybody sees them."""
+        if relay is not None:
+            t.put_sealed(job, f"relay {relay.step}", encode(relay))
+        t.put_sealed(job, BOARD, encode(board))
+        t.set_phase(job, "running", _text(t.job(job)).detail)
+        if board.step.endswith("reveal"):
+            self._record(t, job, live, board)
+
+    def _release(self, t: Transaction, job: str, release: str) -> None:
+        t.put_note("release", job, release)
+        t.append("job.released", notes.read(release).id)
+        t.end_job(job, "released", "", _text(t.job(job)).detail)
+
+    def _show(self, job: str, live: _Live, board: Board) -> None:
+        """Let the waiting nodes see the next board."""
+        if board.release:
+            self._live.pop(job)
+        elif live.board.step == step("accept"):
+            live.snapshots = {name: notes.read(p.body).document(Acceptance).snapshot for name, p in live.posts.items()}
+        live.board, live.posts, live.since = board, {}, self.clock()
+        self._changed.notify_all()
+
+    def _give_up(self, job: str, live: _Live) -> None:
+        board = live.board.give_up()
+        with self.journal.transaction() as t:
+            self._keep(t, job, live, board, None)
+        self._show(job, live, board)
+
+    def _record(self, t: Transaction, job: str, live: _Live, board: Board) -> None:
+        dataset = notes.read(_text(t.note("job", job))).document(Job).dataset
+        for snapshot in live.snapshots.values():
+            t.put_cohort(dataset, snapshot, "opened", frozenset(board.survivors))
+        t.append("cohort.fixed", job)
+
+    def _earlier(self, live: _Live) -> tuple[frozenset[str], ...]:
+        if not live.snapshots or not live.board.step.endswith("upload"):
+            return ()
+        with self.journal.view() as t:
+            dataset = notes.read(_text(t.note("job", live.board.job))).document(Job).dataset
+            return tuple(c for s in live.snapshots.values() for c in t.cohorts(dataset, s, "opened"))
+
+    def _end(self, job: str, phase: str, code: str, english: str, chinese: str) -> None:
+        with self.journal.transaction() as t:
+            t.append("job.ended", job, code)
+            t.put_note("ending", job, json.dumps([english, chinese]))
+            t.end_job(job, phase, code, _text(t.job(job)).detail)
+        self._live.pop(job, None)
+        self._changed.notify_all()
+
+    def cancel(self, job: str, operator: Party) -> None:
+        """End a job of this operator's that is still open."""
+        with self._changed:
+            if self.status(job).operator != operator.name:
+                raise Refused("only the operator that submitted a job may cancel it")
+            if job in self._live:
+                self._end(job, "cancelled", "job.cancelled", text_of("job.cancelled", "en", {}), text_of("job.cancelled", "zh", {}))
+
+    def tick(self) -> None:
+        """Close steps whose patience is over and end jobs whose deadline has passed; called a few times a second."""
+        with self._changed:
+            for job, live in list(self._live.items()):
+                if self.clock() >= live.deadline:
+                    self._end(job, "expired", "job.deadline", text_of("job.deadline", "en", {}), text_of("job.deadline", "zh", {}))
+                else:
+                    self._guarded(job, live)
+
+    def _guarded(self, job: str, live: _Live) -> None:
+        try:
+            self._advance(job, live)
+        except KeyongError as error:
+            self._end(job, "refused" if isinstance(error, Refused) else "failed", error.code, error.text("en"), error.text("zh"))
+
+    # --- what may be seen
+
+    def status(self, job: str) -> Status:
+        with self.journal.view() as t:
+            row, text = t.job(job), t.note("job", job)
+            if row is None or text is None:
+                raise UsageError("there is no such job here")
+            return self._status(row, notes.read(text).document(Job), t.note("ending", job))
+
+    def _status(self, row: JobRow, job: Job, ending: str | None) -> Status:
+        live = self._live.get(row.job)
+        english, chinese = json.loads(ending) if ending else ("", "")
+        where, waiting = (live.board.step, tuple(sorted(live.board.expected - live.posts.keys()))) if live else ("", ())
+        return Status(row.job, job.title, job.dataset, job.method, row.detail, row.phase, where, waiting, row.code, english, chinese,
+                      job.created, row.deadline, row.version)  # fmt: skip
+
+    def statuses(self) -> list[Status]:
+        with self.journal.view() as t:
+            jobs = [row.job for row in t.jobs()]
+        return [self.status(job) for job in jobs]
+
+    def watch(self, job: str, version: int, *, wait: float) -> Status:
+        """The status, as soon as its version is another than *version*."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.status(job).version != version, timeout=wait)
+        return self.status(job)
+
+    def ended(self, job: str) -> Ended:
+        status = self.status(job)
+        with self.journal.view() as t:
+            release = t.note("release", job) or ""
+        phase = status.phase
+        if phase not in ("released", "refused", "failed", "cancelled", "expired"):
+            raise OutOfTurn("the job has not ended")
+        return Ended(job, phase, status.code, status.english, status.chinese, release)  # type: ignore[arg-type]
+
+    def bundle(self, job: str) -> dict[str, object]:
+        """Everything that is needed to verify a release offline."""
+        with self.journal.view() as t:
+            release = t.note("release", job)
+            if release is None:
+                raise UsageError("the job has no release (yet)")
+            text = _text(t.note("job", job))
+            document = notes.read(text).document(Job)
+            dataset = _text(t.note("dataset", document.dataset))
+            enrolments, row = dict(t.notes("enrolment")), _text(t.job(job))
+            parties = {*notes.read(dataset).document(Dataset).holders, row.detail, self.key.name}
+            return {
+                "keyong": "bundle/v1", "job": text, "licence": t.note("licence", document.licence), "dataset": dataset,
+                "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
+                "acceptances": json.loads(_text(t.note("acceptances", job))), "release": release,
+                "ledger": self._proof(t, notes.read(release).id),
+            }  # fmt: skip
+
+    def _proof(self, t: View, subject: str) -> dict[str, object]:
+        index = next(i for i, e in enumerate(t.entries(0, t.size())) if e.event == "job.released" and e.subject == subject)
+        entry = t.entries(index, 1)[0]
+        return {
+            "index": index,
+            "entry": entry.leaf.decode(),
+            "inclusion": [h.hex() for h in t.inclusion(index)],
+            "checkpoint": t.checkpoint(),
+        }
+
+    def _resumed(self, t: View, row: JobRow) -> _Live:
+        board = decode(_text(t.sealed(row.job, BOARD)), Board)
+        raw = t.note("acceptances", row.job)
+        accepted = json.loads(raw) if raw else {}
+        snapshots = {name: notes.read(text).document(Acceptance).snapshot for name, text in accepted.items()}
+        return _Live(board, row.deadline, snapshots, self.clock())
+
+
+def _kind(note: notes.Note) -> str:
+    for kind, cls in PUBLISHED.items():
+        if note.text.startswith(cls.kind + "\n"):  # type: ignore[attr-defined]
+            return kind
+    raise DecodeError(f"only these documents can be published: {', '.join(PUBLISHED)}")
+
+
+def _text(value: T | None) -> T:
+    """What the journal must hold; if it does not, somebody changed it."""
+    if value is None:
+        raise IntegrityError("the journal lacks a document that it must hold")
+    return value

@@ -1,0 +1,308 @@
+"""A node at work: it dials out only, judges what it is offered, and runs each job's machine with journal and jail at its sides."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from connectors import snapshot as snapshots
+from connectors.snapshot import Snapshot
+from federated.node import judge
+from federated.node.home import Home, read_snapshot
+from federated.transport import Link
+from governance import notes
+from governance.encoding import canonical, decode, encode, plain
+from governance.errors import IntegrityError, KeyongError, Refused, Unavailable
+from governance.journal import Journal, Transaction
+from governance.licences import Licence
+from sandbox import local, machine
+from sandbox.disclosure import check_difference, check_roster
+from sandbox.jail import Limits, Session, Zygote, seal
+from sandbox.machine import Accepting, Computing, Consenting, Finished, Plan, Revealing, Signing, State
+from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of
+
+log = logging.getLogger("keyong.node")
+PRELOAD = ("numpy", "pyarrow", "sandbox.local")
+WAIT = 20.0  # seconds that a long poll may take
+LOCAL_STEP = 120.0  # seconds that one local step may take
+
+
+class Agent:
+    """One node. `serve` returns when `stop` was called."""
+
+    def __init__(self, home: Home, link: Link, *, clock: Callable[[], float] = time.time) -> None:
+        self.home, self.link, self.clock = home, link, clock
+        self.journal = home.journal()
+        self._stopping = threading.Event()
+        self._threads: dict[str, threading.Thread] = {}
+        self._memory: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._memory_lock = threading.Lock()
+        self._zygote = Zygote(PRELOAD)
+
+    def serve(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Resume what was under way, then take offers until told to stop."""
+        with self._zygote:
+            for row in self._open_jobs():
+                self._start(row)
+            ready()
+            while not self._stopping.is_set():
+                try:
+                    for offer in self.link.offers(wait=WAIT):
+                        self.consider(offer)
+                    self._decided()
+                except Unavailable as error:
+                    log.warning("the coordinator does not answer: %s", error)
+                    self._stopping.wait(1.0)
+                except KeyongError:
+                    log.exception("an offer could not be read")
+                    self._stopping.wait(1.0)
+            for thread in self._threads.values():
+                thread.join(timeout=5)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _open_jobs(self) -> list[str]:
+        with self.journal.view() as t:
+            return [row.job for row in t.jobs(open_only=True) if row.phase != "waiting"]
+
+    # --- judging
+
+    def consider(self, offer: Offer) -> None:
+        """Write an offer down, judge it, and start it, queue it for a person, or refuse it."""
+        job = notes.read(offer.job).id
+        with self.journal.transaction() as t:
+            if t.job(job) is not None:
+                return  # known: its thread repeats what it posted
+            document = notes.read(offer.job).document(judge.Job)
+            t.put_job(job, phase="judging", deadline=document.deadline, detail=document.title)
+            t.put_note("offer", job, canonical(plain(offer)))
+            t.append("job.offered", job)
+        try:
+            docket, _ = self._judged(offer)
+        except KeyongError as error:
+            self._refuse(job, offer, error)
+            return
+        if self.home.policy().approval == "person":
+            with self.journal.transaction() as t:
+                t.set_phase(job, "waiting", docket.case.job.title)
+            log.info("job %s waits for a person: keyong node approvals", job[:12])
+        else:
+            self._accept(job, offer)
+
+    def _judged(self, offer: Offer) -> tuple[judge.Docket, Licence]:
+        with self.journal.transaction() as t:
+            return judge.judge(offer, self.home, t, now=int(self.clock()))
+
+    def _decided(self) -> None:
+        """Start or refuse the jobs about which a person decided."""
+        with self.journal.view() as t:
+            waiting = [(row.job, t.decision(row.job), t.note("offer", row.job)) for row in t.jobs(open_only=True) if row.phase == "waiting"]
+        for job, decision, text in waiting:
+            if decision is not None and text is not None:
+                offer = judge.read_offer(text)
+                if decision.verdict == "approve":
+                    self._accept(job, offer)
+                else:
+                    self._refuse(job, offer, Refused(code="policy.denied", reason=decision.reason))
+
+    def _refuse(self, job: str, offer: Offer, error: KeyongError) -> None:
+        post = machine.refuse(offer.job, self.home.key, error)
+        with self.journal.transaction() as t:
+            t.append("job.refused", job, error.code)
+            t.end_job(job, "refused", error.code, error.text("en"))
+        log.info("job %s refused: %s", job[:12], error)
+        self._tell(job, post)
+
+    def _tell(self, job: str, post: Post) -> None:
+        try:
+            self.link.post(job, post, wait=0.0)
+        except (Unavailable, KeyongError) as error:
+            log.warning("the refusal of job %s did not reach the coordinator: %s", job[:12], error)
+
+    def _accept(self, job: str, offer: Offer) -> None:
+        try:
+            docket, _ = self._judged(offer)  # again: a licence may have been revoked while a person was deciding
+            with self.journal.transaction() as t:
+                kept = self._snapshot(t, docket.case.dataset.name)
+                plan = Plan(offer.job, offer.dataset, self.home.key.name, tuple(str(p.key) for p in docket.holders), kept.id)
+                state, post = machine.accept(plan, self.home.key)
+                t.append("job.accepted", job)
+                t.set_phase(job, "running", docket.case.job.title)
+                _keep(t, job, state, post)
+        except Refused as error:
+            self._refuse(job, offer, error)
+        else:
+            self._start(job)
+
+    def _snapshot(self, t: Transaction, dataset: str) -> Snapshot:
+        kept = read_snapshot(t.get(f"snapshot {dataset}"), self.home.snapshots)
+        if kept is None:
+            raise Refused(code="policy.dataset", dataset=dataset)
+        return kept
+
+    # --- running
+
+    def _start(self, job: str) -> None:
+        thread = threading.Thread(target=self._run, args=(job,), name=f"job {job[:8]}", daemon=True)
+        self._threads[job] = thread
+        thread.start()
+
+    def _run(self, job: str) -> None:
+        """Outermost loop of a job's thread: whatever goes wrong ends this job, is written down, and touches no other."""
+        try:
+            Run(self, job).run()
+        except KeyongError as error:
+            log.warning("job %s ended here: %s", job[:12], error)
+            self._end(job, "refused" if isinstance(error, Refused) else "failed", error)
+        except Exception:
+            log.exception("job %s ended here by a fault of this program", job[:12])
+            self._end(job, "failed", IntegrityError("a fault of the node's program; see its log"))
+        finally:
+            self._threads.pop(job, None)
+
+    def _end(self, job: str, phase: str, error: KeyongError) -> None:
+        with self.journal.transaction() as t:
+            row = t.job(job)
+            if row is not None and not row.ended:
+                t.append("job.ended", job, error.code)
+                t.end_job(job, phase, error.code, error.text("en"))
+
+    def jail(self, plan: Plan) -> Session:
+        """A jail over the licensed columns of the job's snapshot."""
+        return self._zygote.open("sandbox.local:program", local.spec(plan.job, plan.dataset), self._sealed(plan), limits=Limits())
+
+    def _sealed(self, plan: Plan) -> int:
+        """One memory object for each snapshot and set of columns (PRIVACY 17)."""
+        name = (plan.snapshot, plan.case.columns)
+        with self._memory_lock:
+            if name not in self._memory:
+                path = self.home.snapshots / f"{plan.snapshot}.arrow"
+                self._memory[name] = seal(snapshots.load(path, plan.case.columns))
+            return self._memory[name]
+
+    @property
+    def stopping(self) -> threading.Event:
+        return self._stopping
+
+
+class Run:
+    """One job's machine, driven: local step, journal, post, relay, and again."""
+
+    def __init__(self, agent: Agent, job: str) -> None:
+        self.agent, self.job, self.key = agent, job, agent.home.key
+        with agent.journal.view() as t:
+            row = t.job(job)
+            state, post = t.sealed(job, "state"), t.sealed(job, "post")
+        if row is None or state is None:
+            raise IntegrityError("the journal lacks the state of an open job")
+        self.deadline = row.deadline
+        self.state: State = decode(state, *machine.STATES)
+        self.post = decode(post, Post) if post else None
+        self._jail: Session | None = None
+
+    def run(self) -> None:
+        try:
+            while not isinstance(self.state, Finished) and not self.agent.stopping.is_set():
+                if self.agent.clock() >= self.deadline:
+                    raise Unavailable(code="job.deadline")
+                self._turn()
+        finally:
+            if self._jail is not None:
+                self._jail.close()
+
+    def _turn(self) -> None:
+        if isinstance(self.state, Computing):
+            self._compute(self.state)
+            return
+        if self.post is None:
+            raise IntegrityError("the journal lacks the post of an open job")
+        try:
+            answer = self.agent.link.post(self.job, self.post, wait=min(WAIT, max(0.0, self.deadline - self.agent.clock())))
+        except Unavailable as error:
+            log.info("job %s waits for the coordinator: %s", self.job[:12], error)
+            self.agent.stopping.wait(0.25)
+            return
+        if isinstance(answer, Ended):
+            self._ended(answer)
+        elif answer is not None:
+            self._receive(answer)
+
+    def _compute(self, state: Computing) -> None:
+        if self._jail is None:
+            self._jail = self.agent.jail(state.plan)
+        answer = self._jail.ask(state.question, expect=state.expect, wall=LOCAL_STEP)
+        with self.agent.journal.transaction() as t:
+            self._become(t, *state.computed(answer, self.key))
+
+    def _receive(self, relay: Relay) -> None:
+        state = self.state
+        if kind_of(relay.step) == "abstain" and not isinstance(state, machine.Abstaining):
+            self._abstain()
+            return
+        with self.agent.journal.transaction() as t:
+            if isinstance(state, Accepting):
+                computing, admission = state.receive(relay, self.agent.home.coordinator)
+                self._spend(t, state.plan, admission)
+                self._become(t, computing, None)
+            elif isinstance(state, (Signing, machine.Abstaining)):
+                self._become(t, state.receive(relay), None)
+            elif not isinstance(state, (Computing, Finished)):
+                following, post = state.receive(relay, self.key)
+                self._guard(t, following)
+                self._become(t, following, post)
+
+    def _spend(self, t: Transaction, plan: Plan, admission: Admission) -> None:
+        """Use count and roster are spent durably before anything is computed."""
+        with_offer = judge.read_offer(t.note("offer", self.job) or "")
+        limit = notes.opened(with_offer.licence, Licence, self.agent.home.trust).use_count
+        roster, dataset = frozenset(plan.holders), plan.case.dataset.name
+        check_roster(roster, t.cohorts(dataset, plan.snapshot, "roster"))
+        t.take_use(admission.licence, admission.use, self.job, limit)
+        t.put_cohort(dataset, plan.snapshot, "roster", roster)
+        t.append("job.spent", self.job)
+
+    def _guard(self, t: Transaction, following: State) -> None:
+        """Before this node helps to open a total, and as it does: the set may not differ by too few from an earlier one."""
+        if isinstance(following, (Consenting, Revealing)):
+            case, snapshot = following.plan.case, following.plan.snapshot
+            survivors = frozenset(following.survivors)
+            check_difference(survivors, t.cohorts(case.dataset.name, snapshot, "opened"), case.dataset.colluding)
+            if isinstance(following, Revealing):
+                t.put_cohort(case.dataset.name, snapshot, "opened", survivors)
+                t.append("cohort.fixed", self.job)
+        if isinstance(following, Signing):
+            t.append("total.opened", self.job)
+
+    def _abstain(self) -> None:
+        if isinstance(self.state, (machine.Uploading, Consenting)):
+            with self.agent.journal.transaction() as t:
+                self._become(t, *self.state.abstain(self.key))
+        else:
+            self.agent.stopping.wait(0.5)  # this node may have unmasked: it cannot promise, and waits
+
+    def _become(self, t: Transaction, state: State, post: Post | None) -> None:
+        _keep(t, self.job, state, post)
+        self.state, self.post = state, post
+
+    def _ended(self, ended: Ended) -> None:
+        plan = self.state.plan
+        done = machine.finished(plan, ended, plan.case.dataset.colluding)
+        with self.agent.journal.transaction() as t:
+            if done is not None:
+                t.put_note("release", self.job, done.release)
+                t.append("job.released", notes.read(done.release).id)
+                t.end_job(self.job, "released", "", plan.case.job.title)
+                self.state = done
+                return
+            t.append("job.ended", self.job, ended.code)
+            t.end_job(self.job, ended.phase, ended.code, ended.english)
+        self.state = Finished(plan, "")
+
+
+def _keep(t: Transaction, job: str, state: State, post: Post | None) -> None:
+    """Journal a state and what it sends; the one before is gone."""
+    t.put_sealed(job, "state", encode(state))
+    t.put_sealed(job, "post", encode(post) if post is not None else b"")

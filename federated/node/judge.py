@@ -1,0 +1,66 @@
+"""A node's judgement of an offer: every signature up to the pinned authority, then licence, policy and history. No row is looked at."""
+
+from __future__ import annotations
+
+from federated.node.home import Home, read_snapshot
+from governance import licences, notes
+from governance.catalogue import Dataset
+from governance.encoding import build, parse
+from governance.errors import IntegrityError, Refused
+from governance.journal import Transaction
+from governance.licences import Licence
+from governance.parties import read_enrolment, roster
+from sandbox import case as cases
+from sandbox.disclosure import check_roster
+from sandbox.job import Job
+from sandbox.messages import Offer
+from sandbox.policy import Docket, check_licence, check_policy
+
+__all__ = ["Docket", "Job", "judge", "read_offer"]
+
+
+def read_offer(text: str) -> Offer:
+    return build(Offer, parse(text))
+
+
+def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket, Licence]:
+    """The verified docket and licence, or the error that says who must act and why."""
+    coordinator = read_enrolment(offer.coordinator, home.trust)
+    if coordinator.key != home.coordinator:
+        raise IntegrityError("the offer names another coordinator than the one that this node joined")
+    dataset = notes.opened(offer.dataset, Dataset, home.trust)
+    holders = roster([read_enrolment(text, home.trust) for text in offer.holders], dataset.holders)
+    if holders.get(home.key.name) is None or holders[home.key.name].key != home.key.public:
+        raise Refused(code="policy.dataset", dataset=dataset.name)
+    operator = read_enrolment(offer.operator, home.trust)
+    case = cases.read(offer.job, offer.dataset)
+    revocations = _newest_revocations(offer.revocations, home, t)
+    docket = Docket(case, offer.job, offer.licence, revocations, operator, coordinator, tuple(holders.values()))
+    licence = check_licence(docket, home.trust, now=now)
+    check_policy(docket, home.policy())
+    _check_snapshot(docket, home, t)
+    return docket, licence
+
+
+def _newest_revocations(offered: str, home: Home, t: Transaction) -> str | None:
+    """The newest list this node ever saw; an older one in an offer does not bring a revoked licence back."""
+    kept = t.note("revocations", "current")
+    if not offered:
+        return kept
+    try:
+        newest = licences.newer(kept, offered, home.trust)
+    except IntegrityError:
+        if kept is None:
+            raise
+        newest = kept
+    t.put_note("revocations", "current", newest, replace=True)
+    return newest
+
+
+def _check_snapshot(docket: Docket, home: Home, t: Transaction) -> None:
+    case = docket.case
+    kept = read_snapshot(t.get(f"snapshot {case.dataset.name}"), home.snapshots)
+    registered = t.get(f"catalogue {case.dataset.name}")
+    if kept is None or registered != case.job.catalogue:
+        raise Refused(code="policy.dataset", dataset=case.dataset.name)
+    check_roster(frozenset(p.name for p in docket.holders), t.cohorts(case.dataset.name, kept.id, "roster"))

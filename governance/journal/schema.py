@@ -1,0 +1,73 @@
+"""Tables of a journal. The version is raised with every change to them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+VERSION = "1"
+
+TABLES = sa.MetaData()
+NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite: INTEGER keys are the row id itself
+
+
+def _counted(name: str) -> sa.Column[int]:
+    return sa.Column(name, NUMBER, primary_key=True, autoincrement=False)
+
+
+def _text(name: str, *, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=key, nullable=False)
+
+
+def _bytes(name: str) -> sa.Column[bytes]:
+    return sa.Column(name, sa.LargeBinary, nullable=False)
+
+
+def _integer(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False)
+
+
+meta = sa.Table("meta", TABLES, _text("name", key=True), _text("value"))
+
+# the ledger
+entry = sa.Table("entry", TABLES, _counted("number"), _bytes("leaf"))
+node_hash = sa.Table("node_hash", TABLES, _counted("position"), _bytes("digest"))
+head = sa.Table("head", TABLES, _counted("only"), _integer("size"), _text("note"))
+
+# documents and settings
+note = sa.Table("note", TABLES, _text("kind", key=True), _text("name", key=True), _text("text"))
+setting = sa.Table("setting", TABLES, _text("name", key=True), _text("value"))
+
+# jobs
+job = sa.Table(
+    "job",
+    TABLES,
+    _counted("number"),
+    sa.Column("job", sa.Text, nullable=False, unique=True),
+    _text("phase"),
+    _integer("deadline"),
+    _text("detail"),
+    _text("code"),
+    _integer("version"),
+    sa.Column("ended", sa.Boolean, nullable=False),
+    _integer("created"),
+)
+decision = sa.Table("decision", TABLES, _text("job", key=True), _text("verdict"), _text("reason"), _integer("at"))
+
+# values sealed under a key of their job
+job_key = sa.Table("job_key", TABLES, _text("job", key=True), _bytes("key"))
+sealed = sa.Table("sealed", TABLES, _text("job", key=True), _text("slot", key=True), _bytes("box"))
+
+# what must not be counted twice
+licence_use = sa.Table(
+    "licence_use", TABLES, _text("licence", key=True), _counted("number"), _text("job"), sa.UniqueConstraint("licence", "job")
+)
+cohort = sa.Table(
+    "cohort",
+    TABLES,
+    _counted("number"),
+    _text("dataset"),
+    _text("snapshot"),
+    _text("kind"),
+    _text("members"),
+    sa.Index("cohort_of", "dataset", "snapshot", "kind"),
+)

@@ -1,0 +1,147 @@
+"""The journal itself: created on purpose, opened by its owner's key, written by one transaction at a time."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from governance import checkpoint, ledger
+from governance.checkpoint import Checkpoint
+from governance.errors import IntegrityError, Unavailable, UsageError
+from governance.journal import schema
+from governance.journal.database import PATIENCE, Database, connect, create
+from governance.journal.rows import LedgerRows
+from governance.journal.transaction import Transaction
+from governance.journal.view import View
+from governance.keys import SigningKey
+
+Clock = Callable[[], float]
+
+
+class Journal:
+    """The durable memory of a node or a coordinator.
+
+    Threads of one process and other processes may use it at the same time: readings never wait, writings wait for each other.
+    After a fork the child must open its own.
+    """
+
+    def __init__(self, database: Database, key: SigningKey, clock: Clock) -> None:
+        self._database = database
+        self._key = key
+        self._clock = clock
+        self._process = os.getpid()
+        self._turn = threading.RLock()
+        self._writing = False
+        self._residue = True  # what was wiped before a crash may still be in the write-ahead log
+        self._empty()
+
+    @classmethod
+    def create(cls, where: str | Path, key: SigningKey, *, clock: Clock = time.time) -> Journal:
+        """Make a new, empty journal at a path or a ``postgresql+psycopg://`` URL; never over one that is there."""
+        create(where, lambda connection: _fill(connection, key))
+        return cls.open(where, key, clock=clock)
+
+    @classmethod
+    def open(cls, where: str | Path, key: SigningKey, *, clock: Clock = time.time) -> Journal:
+        """Open a journal that is there. It must be of this version and belong to *key*."""
+        database = connect(where)
+        try:
+            with database.begun(database.reading) as connection:
+                _check(connection, key)
+            return cls(database, key, clock)
+        except BaseException:
+            database.engine.dispose()
+            raise
+
+    def close(self) -> None:
+        """Give the database back. A closed journal can be opened again."""
+        self._database.engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Changes that are durable when this returns, or as if they had never been.
+
+        Ledger entries are signed under one new checkpoint at the end. Raises `Unavailable` where the disk, the server or another
+        writer does not let it happen; nothing is half done then.
+        """
+        with self._alone():
+            with self._database.begun(self._database.writing) as connection:
+                t = Transaction(connection, self._now)
+                yield t
+                t.sign(self._key)
+            self._residue |= t.shredded
+            self._empty()
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """One consistent picture to read from."""
+        self._same_process()
+        with self._database.begun(self._database.reading) as connection:
+            yield View(connection)
+        self._empty_if_idle()
+
+    def fsck(self) -> Checkpoint:
+        """Recompute the whole ledger from its entries; raise `IntegrityError` that names the first thing that is wrong."""
+        self._same_process()
+        with self._database.begun(self._database.reading) as connection:
+            return ledger.fsck(LedgerRows(connection), self._key.public)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self._same_process()
+        if not self._turn.acquire(timeout=PATIENCE):
+            raise Unavailable("another thread has been writing for too long", retry_after=PATIENCE)
+        try:
+            if self._writing:
+                raise UsageError("a transaction is open in this thread: hand it on instead of opening another")
+            self._writing = True
+            try:
+                yield
+            finally:
+                self._writing = False
+        finally:
+            self._turn.release()
+
+    def _empty(self) -> None:
+        """Let nothing of what was wiped stay in the write-ahead log; a reader that needs the log puts it off until it is done."""
+        if self._residue:
+            self._residue = not self._database.emptied()
+
+    def _empty_if_idle(self) -> None:
+        if self._residue and self._turn.acquire(blocking=False):
+            try:
+                if not self._writing:
+                    self._empty()
+            finally:
+                self._turn.release()
+
+    def _same_process(self) -> None:
+        if os.getpid() != self._process:
+            raise UsageError("a journal does not survive a fork: open it again in the child")
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+
+def _fill(connection: Connection, key: SigningKey) -> None:
+    rows = [{"name": "schema", "value": schema.VERSION}, {"name": "key", "value": str(key.public)}]
+    connection.execute(sa.insert(schema.meta), rows)
+    connection.execute(sa.insert(schema.head), {"only": 0, "size": 0, "note": ledger.inception(key)})
+
+
+def _check(connection: Connection, key: SigningKey) -> None:
+    found = {name: value for name, value in connection.execute(sa.select(schema.meta))}
+    if found.get("schema") != schema.VERSION:
+        raise UsageError(f"the journal has the schema {found.get('schema')}, this program reads {schema.VERSION}")
+    if found.get("key") != str(key.public):
+        raise IntegrityError(f"the journal belongs to another key than that of {key.name}")
+    size, note = LedgerRows(connection).head()
+    if checkpoint.opened(note, key.public).size != size:
+        raise IntegrityError("the checkpoint of the ledger does not cover its head")

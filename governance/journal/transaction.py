@@ -1,0 +1,147 @@
+"""What can be written in a journal: any number of changes that become durable together, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from governance import ledger
+from governance.encoding import canonical
+from governance.errors import BudgetExhausted, IntegrityError, OutOfTurn, UsageError
+from governance.journal import schema, sealing
+from governance.journal.rows import JobRow
+from governance.journal.view import View
+from governance.keys import SigningKey
+
+
+class Transaction(View):
+    """Changes and readings of one transaction; what it has written it reads back."""
+
+    def __init__(self, connection: Connection, now: Callable[[], int]) -> None:
+        super().__init__(connection)
+        self._now = now
+        self.shredded = False
+
+    def sign(self, key: SigningKey) -> None:
+        """Close the ledger for this transaction: the journal calls this once, at the end."""
+        self._ledger.sign(key)
+
+    # --- ledger
+
+    def append(self, event: str, subject: str, code: str = "") -> int:
+        """Add an entry to the ledger and return its index."""
+        return self._ledger.append(ledger.entry(event, subject, code=code, at=self._now()))
+
+    # --- documents and settings
+
+    def put_note(self, kind: str, name: str, text: str, *, replace: bool = False) -> None:
+        """Keep a note. Another text under the same name is refused unless *replace* says that this is meant."""
+        old = self.note(kind, name)
+        if old is None:
+            self._connection.execute(sa.insert(schema.note), {"kind": kind, "name": name, "text": text})
+        elif old != text:
+            if not replace:
+                raise UsageError(f"another {kind} is kept under the name {name}")
+            table = schema.note.c
+            self._connection.execute(sa.update(schema.note).where(table.kind == kind, table.name == name).values(text=text))
+
+    def put(self, key: str, value: str) -> None:
+        """Set a setting."""
+        self._connection.execute(sa.delete(schema.setting).where(schema.setting.c.name == key))
+        self._connection.execute(sa.insert(schema.setting), {"name": key, "value": value})
+
+    # --- jobs
+
+    def put_job(self, job: str, *, phase: str, deadline: int, detail: str) -> None:
+        """Write down a job that has just arrived."""
+        if self.job(job) is not None:
+            raise UsageError("this job is in the journal already")
+        row = {"phase": phase, "deadline": deadline, "detail": detail, "code": "", "version": 1, "ended": False, "created": self._now()}
+        self._connection.execute(sa.insert(schema.job), {"number": self._next(schema.job.c.number), "job": job, **row})
+
+    def set_phase(self, job: str, phase: str, detail: str = "", code: str = "") -> None:
+        """Move an open job to *phase*."""
+        self._change(job, phase=phase, detail=detail, code=code)
+
+    def end_job(self, job: str, phase: str, code: str, detail: str) -> None:
+        """Move an open job to a phase that it never leaves, and wipe its sealed values."""
+        self._change(job, phase=phase, detail=detail, code=code, ended=True)
+        self.wipe(job)
+
+    def _change(self, job: str, **values: object) -> None:
+        row = self._open_job(job)
+        self._connection.execute(sa.update(schema.job).where(schema.job.c.job == job).values(version=row.version + 1, **values))
+
+    def _open_job(self, job: str) -> JobRow:
+        row = self.job(job)
+        if row is None:
+            raise UsageError("there is no such job in the journal")
+        if row.ended:
+            raise OutOfTurn("the job has ended")
+        return row
+
+    def put_decision(self, job: str, verdict: str, reason: str) -> None:
+        """Write down what a person decided about a job, once."""
+        old = self.decision(job)
+        if old is None:
+            row = {"job": job, "verdict": verdict, "reason": reason, "at": self._now()}
+            self._connection.execute(sa.insert(schema.decision), row)
+        elif (old.verdict, old.reason) != (verdict, reason):
+            raise OutOfTurn("this job was decided before")
+
+    # --- sealed values
+
+    def put_sealed(self, job: str, slot: str, value: bytes) -> None:
+        """Keep *value* under the job's own key, until the job is wiped."""
+        box = sealing.seal(self._key_of(job), value, job=job, slot=slot)
+        table = schema.sealed.c
+        changed = self._connection.execute(sa.update(schema.sealed).where(table.job == job, table.slot == slot).values(box=box))
+        if not changed.rowcount:
+            self._connection.execute(sa.insert(schema.sealed), {"job": job, "slot": slot, "box": box})
+
+    def _key_of(self, job: str) -> bytes:
+        key = self._connection.execute(sa.select(schema.job_key.c.key).where(schema.job_key.c.job == job)).scalar_one_or_none()
+        if key is None:
+            row = self.job(job)
+            if row is not None and row.ended:
+                raise OutOfTurn("the job has ended: nothing is kept for it any more")
+            key = sealing.fresh_key()
+            self._connection.execute(sa.insert(schema.job_key), {"job": job, "key": key})
+        return key
+
+    def wipe(self, job: str) -> None:
+        """Destroy the job's key and everything sealed under it."""
+        of_job = schema.job_key.c.job == job
+        overwritten = self._connection.execute(sa.update(schema.job_key).where(of_job).values(key=bytes(sealing.KEY_SIZE)))
+        self._connection.execute(sa.delete(schema.job_key).where(of_job))
+        self._connection.execute(sa.delete(schema.sealed).where(schema.sealed.c.job == job))
+        self.shredded |= bool(overwritten.rowcount)
+
+    # --- what must not be counted twice
+
+    def take_use(self, licence: str, number: int, job: str, limit: int) -> None:
+        """Take the use *number* of a licence for *job*; taking the same again changes nothing."""
+        if number < 1:
+            raise UsageError(f"uses are numbered from 1, got {number}")
+        if number > limit:
+            raise BudgetExhausted(code="licence.used", limit=limit)
+        table = schema.licence_use.c
+        taken = sa.select(table.number, table.job).where(table.licence == licence, (table.number == number) | (table.job == job))
+        rows = [tuple(row) for row in self._connection.execute(taken)]
+        if not rows:
+            self._connection.execute(sa.insert(schema.licence_use), {"licence": licence, "number": number, "job": job})
+        elif rows != [(number, job)]:
+            raise IntegrityError(f"use {number} of the licence is not free for this job")
+
+    def put_cohort(self, dataset: str, snapshot: str, kind: str, members: frozenset[str]) -> None:
+        """Write down which holders counted a snapshot together; the same set is kept once."""
+        if members in self.cohorts(dataset, snapshot, kind):
+            return
+        row = {"dataset": dataset, "snapshot": snapshot, "kind": kind, "members": canonical(sorted(members))}
+        self._connection.execute(sa.insert(schema.cohort), {"number": self._next(schema.cohort.c.number), **row})
+
+    def _next(self, counter: sa.Column[int]) -> int:
+        """Writers come one after another, so the highest number so far plus one is free."""
+        return int(self._connection.execute(sa.select(sa.func.coalesce(sa.func.max(counter), 0))).scalar_one()) + 1

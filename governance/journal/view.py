@@ -1,0 +1,115 @@
+"""What can be read in a journal: one consistent picture, unmoved by who writes meanwhile."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from governance.encoding import parse
+from governance.errors import UsageError
+from governance.journal import schema, sealing
+from governance.journal.rows import Decision, JobRow, LedgerRows
+from governance.ledger import Entry, Ledger
+
+COHORT_KINDS = frozenset({"roster", "opened"})
+
+
+class View:
+    """Readings of one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    # --- ledger
+
+    @cached_property
+    def _ledger(self) -> Ledger:
+        return Ledger(LedgerRows(self._connection))
+
+    def size(self) -> int:
+        """Number of ledger entries."""
+        return self._ledger.size
+
+    def checkpoint(self) -> str:
+        """The latest signed checkpoint, a note."""
+        return self._ledger.checkpoint()
+
+    def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
+        """Proof that entry *index* is in the tree of *size* entries (all of them where it is left out)."""
+        return self._ledger.inclusion(index, size)
+
+    def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+        """Proof that the tree of *new* entries starts with the tree of *old* ones."""
+        return self._ledger.consistency(old, new)
+
+    def entries(self, start: int = 0, count: int = 1000) -> list[Entry]:
+        """Up to *count* entries from *start* on."""
+        return self._ledger.entries(start, count)
+
+    # --- documents and settings
+
+    def note(self, kind: str, name: str) -> str | None:
+        table = schema.note.c
+        return self._connection.execute(sa.select(table.text).where(table.kind == kind, table.name == name)).scalar_one_or_none()
+
+    def notes(self, kind: str) -> list[tuple[str, str]]:
+        """Names and texts, in the order of the names."""
+        table = schema.note.c
+        rows = self._connection.execute(sa.select(table.name, table.text).where(table.kind == kind))
+        return sorted((name, text) for name, text in rows)
+
+    def get(self, key: str) -> str | None:
+        """A setting."""
+        table = schema.setting.c
+        return self._connection.execute(sa.select(table.value).where(table.name == key)).scalar_one_or_none()
+
+    # --- jobs
+
+    def job(self, job: str) -> JobRow | None:
+        row = self._connection.execute(sa.select(schema.job).where(schema.job.c.job == job)).one_or_none()
+        return JobRow(*row) if row else None
+
+    def jobs(self, *, open_only: bool = False) -> list[JobRow]:
+        """Jobs in the order of their arrival."""
+        chosen = sa.select(schema.job).order_by(schema.job.c.number)
+        if open_only:
+            chosen = chosen.where(schema.job.c.ended.is_(False))
+        return [JobRow(*row) for row in self._connection.execute(chosen)]
+
+    def decision(self, job: str) -> Decision | None:
+        table = schema.decision.c
+        row = self._connection.execute(sa.select(table.verdict, table.reason, table.at).where(table.job == job)).one_or_none()
+        return Decision(*row) if row else None
+
+    # --- sealed values
+
+    def sealed(self, job: str, slot: str) -> bytes | None:
+        """The value in *slot*, or None where there is none, or none any more."""
+        key, box = schema.job_key.c, schema.sealed.c
+        found = sa.select(key.key, box.box).where(key.job == box.job, box.job == job, box.slot == slot)
+        row = self._connection.execute(found).one_or_none()
+        return sealing.unseal(row.key, row.box, job=job, slot=slot) if row else None
+
+    def sealed_slots(self, job: str, prefix: str = "") -> list[str]:
+        """Names of the filled slots that start with *prefix*, in order."""
+        box = schema.sealed.c
+        rows = self._connection.execute(sa.select(box.slot).where(box.job == job, box.slot.startswith(prefix, autoescape=True)))
+        return sorted(slot for slot in rows.scalars() if slot.startswith(prefix))  # SQLite's LIKE knows no case
+
+    # --- what must not be counted twice
+
+    def next_use(self, licence: str) -> int:
+        """The number after the highest that was taken."""
+        table = schema.licence_use.c
+        highest = self._connection.execute(sa.select(sa.func.max(table.number)).where(table.licence == licence)).scalar_one()
+        return (highest or 0) + 1
+
+    def cohorts(self, dataset: str, snapshot: str, kind: str) -> list[frozenset[str]]:
+        """Sets of holders, in the order in which they were put down."""
+        if kind not in COHORT_KINDS:
+            raise UsageError(f"a cohort is a roster or opened, not {kind}")
+        table = schema.cohort.c
+        chosen = sa.select(table.members).where(table.dataset == dataset, table.snapshot == snapshot, table.kind == kind)
+        return [frozenset(parse(members)) for members in self._connection.execute(chosen.order_by(table.number)).scalars()]

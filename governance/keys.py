@@ -1,0 +1,134 @@
+"""Keys of parties: Ed25519 under the names and key ids of C2SP signed-note, so that one text form serves everywhere."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from governance.errors import DecodeError, IntegrityError, UsageError
+
+ED25519 = 0x01  # C2SP signed-note, "Signature types"
+FORBIDDEN_IN_NAME = frozenset("+")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyKey:
+    """A party's name and public key."""
+
+    name: str
+    public: bytes
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        if len(self.public) != 32:
+            raise DecodeError("an Ed25519 public key has 32 bytes")
+
+    @property
+    def id(self) -> bytes:
+        """Key id, 4 bytes. C2SP signed-note, "Verifier keys"."""
+        return hashlib.sha256(self.name.encode() + b"\n" + bytes([ED25519]) + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.id.hex()}+{base64.b64encode(bytes([ED25519]) + self.public).decode()}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen groups of four hex digits for two people to compare."""
+        digest = hashlib.sha256(str(self).encode()).hexdigest()
+        return " ".join(digest[i : i + 4] for i in range(0, 64, 4))
+
+    def verify(self, signature: bytes, message: bytes) -> None:
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except InvalidSignature:
+            raise IntegrityError(f"signature by {self.name} does not verify") from None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A party's name and private key."""
+
+    name: str
+    private: bytes = field(repr=False)
+
+    @classmethod
+    def generate(cls, name: str) -> SigningKey:
+        return cls(check_name(name), Ed25519PrivateKey.generate().private_bytes_raw())
+
+    @property
+    def public(self) -> VerifyKey:
+        return VerifyKey(self.name, Ed25519PrivateKey.from_private_bytes(self.private).public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        return Ed25519PrivateKey.from_private_bytes(self.private).sign(message)
+
+    def save(self, path: Path) -> None:
+        """Write the key where only its owner can read it; never over an existing file."""
+        text = f"PRIVATE+KEY+{self.name}+{self.public.id.hex()}+{base64.b64encode(bytes([ED25519]) + self.private).decode()}\n"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+
+    @classmethod
+    def load(cls, path: Path) -> SigningKey:
+        """Read a key file (C2SP signed-note private key form); refuse one that others can read."""
+        if path.stat().st_mode & 0o077:
+            raise UsageError(f"{path.name} can be read by others: chmod 600 it")
+        parts = path.read_text().strip().split("+", 4)
+        if len(parts) != 5 or parts[:2] != ["PRIVATE", "KEY"]:
+            raise DecodeError(f"{path.name} is not a private key file")
+        key = cls(check_name(parts[2]), _key_bytes(parts[4]))
+        if key.public.id.hex() != parts[3]:
+            raise DecodeError(f"{path.name}: the key id does not fit the key")
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose signatures count, and how many of them are needed (k of n)."""
+
+    keys: tuple[VerifyKey, ...]
+    threshold: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.threshold <= len({k.public for k in self.keys}) == len({k.name for k in self.keys}) == len(self.keys):
+            raise UsageError(f"need distinct keys and a threshold in 1..{len(self.keys)}, got {self.threshold}")
+
+    @classmethod
+    def read(cls, lines: Iterable[str], threshold: int = 1) -> Trust:
+        return cls(tuple(read_key(line) for line in lines), threshold)
+
+
+def read_key(text: str) -> VerifyKey:
+    """Read ``name+hash+key`` (C2SP signed-note, "Verifier keys")."""
+    parts = text.strip().split("+", 2)
+    if len(parts) != 3:
+        raise DecodeError("a verifier key reads name+hash+key")
+    key = VerifyKey(parts[0], _key_bytes(parts[2]))
+    if key.id.hex() != parts[1]:
+        raise DecodeError("the key id does not fit the key")
+    return key
+
+
+def check_name(name: str) -> str:
+    """A key name is not empty and holds no space, plus or control character."""
+    if not 1 <= len(name) <= 100 or any(c.isspace() or ord(c) < 33 or c in FORBIDDEN_IN_NAME for c in name):
+        raise DecodeError("a key name has 1 to 100 characters, none of them space or plus")
+    return name
+
+
+def _key_bytes(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise DecodeError("a key is not base64") from None
+    if len(raw) != 33 or raw[0] != ED25519:
+        raise DecodeError("only Ed25519 keys are accepted")
+    return raw[1:]

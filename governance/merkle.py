@@ -1,0 +1,178 @@
+"""Merkle tree hashing: roots, inclusion proofs and consistency proofs, built from the hashes of complete subtrees.
+
+A complete subtree of 2**level leaves that starts at leaf index * 2**level is named (level, index). Its hash never changes once it is
+there, so a log stores these hashes and nothing else; every root and every proof is folded from a few of them.
+Source: RFC 6962, 2.1 (hashing, building); RFC 9162, 2.1.3.2 and 2.1.4.2 (verifying).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+
+from governance.errors import IntegrityError, UsageError
+
+HASH_SIZE = 32
+EMPTY = hashlib.sha256(b"").digest()
+
+Hashes = Callable[[int, int], bytes]
+
+
+def leaf_hash(data: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+# --- where hashes are stored --------------------------------------------------------------------
+
+
+def position(level: int, index: int) -> int:
+    """Place of a complete subtree's hash in the order in which a growing log completes them: every leaf, then what it completes."""
+    last = ((index + 1) << level) - 1
+    return stored(last) + level
+
+
+def stored(size: int) -> int:
+    """Number of complete subtrees in a tree of *size* leaves."""
+    return 2 * size - size.bit_count()
+
+
+def grown(index: int, leaf: bytes, hash_at: Hashes) -> list[tuple[int, int, bytes]]:
+    """The subtrees that become complete with the leaf hash *leaf* at *index*, lowest first, as (level, index, hash)."""
+    level, new = 0, [(0, index, leaf)]
+    while index & 1:
+        leaf = node_hash(hash_at(level, index - 1), leaf)
+        level, index = level + 1, index >> 1
+        new.append((level, index, leaf))
+    return new
+
+
+# --- building -----------------------------------------------------------------------------------
+
+
+def root(size: int, hash_at: Hashes) -> bytes:
+    """MTH of the first *size* leaves."""
+    return _subtree(0, size, hash_at) if size else EMPTY
+
+
+def peaks(size: int) -> list[tuple[int, int]]:
+    """The largest complete subtrees of a tree of *size* leaves, left to right."""
+    return _cover(0, size)
+
+
+def inclusion(index: int, size: int, hash_at: Hashes) -> list[bytes]:
+    """PATH(index, D[size]): proof that leaf *index* is in the tree of *size* leaves. RFC 6962, 2.1.1."""
+    if not 0 <= index < size:
+        raise UsageError(f"leaf index must be in 0..{size - 1}, got {index}")
+    start, stop, path = 0, size, []
+    while stop - start > 1:
+        middle = start + _split(stop - start)
+        if index < middle:
+            path.append((middle, stop))
+            stop = middle
+        else:
+            path.append((start, middle))
+            start = middle
+    return [_subtree(a, b, hash_at) for a, b in reversed(path)]
+
+
+def consistency(old: int, new: int, hash_at: Hashes) -> list[bytes]:
+    """PROOF(old, D[new]): proof that the first *old* leaves of the tree of *new* leaves are unchanged. RFC 6962, 2.1.2."""
+    if not 0 <= old <= new:
+        raise UsageError(f"tree sizes must satisfy 0 <= old <= new, got {old} and {new}")
+    if old == 0:
+        return []
+    start, stop, path = 0, new, []
+    while stop > old:
+        middle = start + _split(stop - start)
+        if old <= middle:
+            path.append((middle, stop))
+            stop = middle
+        else:
+            path.append((start, middle))
+            start = middle
+    if start:  # the verifier cannot fold this part of the old tree from the old root alone
+        path.append((start, stop))
+    return [_subtree(a, b, hash_at) for a, b in reversed(path)]
+
+
+def _split(width: int) -> int:
+    """The largest power of two smaller than *width*."""
+    return 1 << ((width - 1).bit_length() - 1)
+
+
+def _cover(start: int, stop: int) -> list[tuple[int, int]]:
+    names = []
+    while start < stop:
+        level = (stop - start).bit_length() - 1
+        names.append((level, start >> level))
+        start += 1 << level
+    return names
+
+
+def _subtree(start: int, stop: int, hash_at: Hashes) -> bytes:
+    """MTH(D[start:stop]) for a range that RFC 6962 splits off: all complete subtrees in it are aligned."""
+    hashes = [hash_at(level, index) for level, index in _cover(start, stop)]
+    folded = hashes.pop()
+    while hashes:
+        folded = node_hash(hashes.pop(), folded)
+    return folded
+
+
+# --- verifying ----------------------------------------------------------------------------------
+
+
+def verify_inclusion(proof: Sequence[bytes], expected: bytes, *, leaf: bytes, index: int, size: int) -> None:
+    """Raise unless the leaf hash *leaf* is at *index* in the tree of *size* leaves with the root *expected*."""
+    if not 0 <= index < size:
+        raise IntegrityError(f"leaf {index} is outside a tree of {size} leaves")
+    _check_hashes(leaf, expected, *proof)
+    folded = leaf
+    for sibling, left in zip(proof, _sides(index, size - 1, len(proof)), strict=True):
+        folded = node_hash(sibling, folded) if left else node_hash(folded, sibling)
+    if folded != expected:
+        raise IntegrityError(f"the inclusion proof of leaf {index} does not lead to the root of {size} leaves")
+
+
+def verify_consistency(proof: Sequence[bytes], old_root: bytes, new_root: bytes, *, old: int, new: int) -> None:
+    """Raise unless the tree of *new* leaves with the root *new_root* starts with the tree of *old* leaves with *old_root*."""
+    if not 0 <= old <= new:
+        raise IntegrityError(f"a tree of {new} leaves cannot contain one of {old}")
+    _check_hashes(old_root, new_root, *proof)
+    if old in (0, new):
+        if proof or old_root != (EMPTY if old == 0 else new_root):
+            raise IntegrityError(f"the trees of {old} and {new} leaves are not consistent")
+        return
+    steps = list(proof) if old & (old - 1) else [old_root, *proof]
+    if not steps:
+        raise IntegrityError("the proof is too short")
+    shift = (old & -old).bit_length() - 1  # what is complete in both trees: trailing ones of old - 1
+    first = second = steps[0]
+    sides = _sides((old - 1) >> shift, (new - 1) >> shift, len(steps) - 1)
+    for sibling, left in zip(steps[1:], sides, strict=True):
+        first = node_hash(sibling, first) if left else first
+        second = node_hash(sibling, second) if left else node_hash(second, sibling)
+    if first != old_root or second != new_root:
+        raise IntegrityError(f"the trees of {old} and {new} leaves are not consistent")
+
+
+def _sides(index: int, last: int, count: int) -> Iterator[bool]:
+    """Whether each of *count* siblings stands on the left, from the leaf up; raise if the way to the root is longer or shorter."""
+    for _ in range(count):
+        if last == 0:
+            raise IntegrityError("the proof is too long")
+        left = bool(index & 1) or index == last
+        while left and index and not index & 1:
+            index, last = index >> 1, last >> 1
+        yield left
+        index, last = index >> 1, last >> 1
+    if last:
+        raise IntegrityError("the proof is too short")
+
+
+def _check_hashes(*hashes: bytes) -> None:
+    if any(len(h) != HASH_SIZE for h in hashes):
+        raise IntegrityError(f"a hash has {HASH_SIZE} bytes")

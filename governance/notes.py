@@ -1,0 +1,132 @@
+"""C2SP signed notes: a document that people can read, and any number of signature lines under it.
+
+The text of a note is its type line and one line of canonical JSON. What is signed is what is shown, k-of-n approval is k lines, and a
+document's id is the SHA-256 of its text.  Source: C2SP signed-note v1.0.0.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from governance.encoding import JSON_LIMIT, KINDS, build, canonical, parse, plain
+from governance.errors import DecodeError, IntegrityError
+from governance.keys import SigningKey, Trust, VerifyKey
+
+T = TypeVar("T")
+MOST_SIGNATURES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature line: who says they signed, and with what."""
+
+    name: str
+    key_id: bytes
+    value: bytes
+
+    def __str__(self) -> str:
+        return f"— {self.name} {base64.b64encode(self.key_id + self.value).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text and its signatures; nothing is verified yet."""
+
+    text: str
+    signatures: tuple[Signature, ...] = ()
+
+    def __str__(self) -> str:
+        return self.text + "\n" + "".join(f"{s}\n" for s in self.signatures)
+
+    @property
+    def id(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def signed_by(self, *keys: SigningKey) -> Note:
+        """The same text with one more line for each of *keys*."""
+        new = tuple(Signature(k.name, k.public.id, k.sign(self.text.encode())) for k in keys)
+        return replace(self, signatures=self.signatures + new)
+
+    def joined(self, other: Note) -> Note:
+        """Both notes' signature lines under their one text."""
+        if other.text != self.text:
+            raise IntegrityError("two notes that should have the same text differ")
+        return replace(self, signatures=self.signatures + tuple(s for s in other.signatures if s not in self.signatures))
+
+    def signers(self, *keys: VerifyKey) -> frozenset[str]:
+        """Names of those *keys* that signed. Unknown keys are ignored; a bad signature by a known key raises."""
+        known = {(k.name, k.id): k for k in keys}
+        found = set()
+        for line in self.signatures:
+            key = known.get((line.name, line.key_id))
+            if key is not None:
+                key.verify(line.value, self.text.encode())
+                found.add(key.name)
+        return frozenset(found)
+
+    def require(self, trust: Trust) -> frozenset[str]:
+        """Raise unless at least the threshold of trusted keys signed."""
+        names = self.signers(*trust.keys)
+        if len(names) < trust.threshold:
+            raise IntegrityError(f"{len(names)} of the {trust.threshold} trusted signatures needed are here")
+        return names
+
+    def document(self, cls: type[T]) -> T:
+        """The document in the text, which must be of the class *cls*."""
+        kind, _, body = self.text.partition("\n")
+        if KINDS.get(kind) is not cls or not body.endswith("\n"):
+            raise DecodeError(f"expected a document of type {cls.kind}")  # type: ignore[attr-defined]
+        return build(cls, parse(body[:-1]))
+
+
+def write(document: Any) -> Note:
+    """A note, not yet signed, that holds *document* (a `wire` object)."""
+    return Note(f"{document.kind}\n{canonical(plain(document))}\n")
+
+
+def read(raw: str | bytes, *, limit: int = JSON_LIMIT) -> Note:
+    """Parse a note. C2SP signed-note, "Format"."""
+    text = _utf8(raw, limit)
+    split = text.rfind("\n\n")
+    if split < 0 or not text.endswith("\n"):
+        raise DecodeError("a note has a text, an empty line, and signature lines")
+    lines = text[split + 2 :].split("\n")[:-1]
+    if not 1 <= len(lines) <= MOST_SIGNATURES:
+        raise DecodeError(f"a note has 1 to {MOST_SIGNATURES} signature lines")
+    return Note(text[: split + 1], tuple(_signature(line) for line in lines))
+
+
+def opened(raw: str | bytes, cls: type[T], trust: Trust) -> T:
+    """Parse a note, require *trust*, and return its document."""
+    note = read(raw)
+    note.require(trust)
+    return note.document(cls)
+
+
+def _utf8(raw: str | bytes, limit: int) -> str:
+    if len(raw) > limit:
+        raise DecodeError(f"a note is larger than {limit} bytes")
+    try:
+        text = raw.decode() if isinstance(raw, bytes) else raw
+    except UnicodeDecodeError:
+        raise DecodeError("a note is not UTF-8") from None
+    if any(ord(c) < 32 and c != "\n" for c in text):
+        raise DecodeError("a note holds a control character")
+    return text
+
+
+def _signature(line: str) -> Signature:
+    parts = line.split(" ")
+    if len(parts) != 3 or parts[0] != "—" or not parts[1]:
+        raise DecodeError("a signature line reads: — name base64")
+    try:
+        raw = base64.b64decode(parts[2], validate=True)
+    except binascii.Error:
+        raise DecodeError("a signature is not base64") from None
+    if len(raw) < 5:
+        raise DecodeError("a signature is too short")
+    return Signature(parts[1], raw[:4], raw[4:])

@@ -1,0 +1,92 @@
+"""Parties: who they are, which organisation stands behind them, and the chain from the authority to their keys.
+
+The authority signs an invitation that names a party and the public half of a one-time key. The party gets the private half in its join
+token, makes its own key at home, and signs it with the one-time key. So the authority never holds a party's key, and a coordinator
+that carries the enrolment cannot put another key in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from governance import notes
+from governance.catalogue import Label
+from governance.encoding import wire
+from governance.errors import IntegrityError
+from governance.keys import SigningKey, Trust, VerifyKey, read_key
+
+Role = Literal["coordinator", "holder", "operator"]
+Seconds = Annotated[int, Field(ge=0, le=2**40)]
+
+
+@wire("keyong/invitation/v1")
+class Invitation:
+    """The authority's word that whoever holds *key* may enrol as *name*."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+    organisation: Label
+    role: Role
+    key: str
+    expires: Seconds
+
+
+@wire("keyong/enrolment/v1")
+class Enrolment:
+    """A party's own key, signed by that key and by the one-time key of the invitation."""
+
+    invitation: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """An enrolled party."""
+
+    name: str
+    organisation: str
+    role: Role
+    key: VerifyKey
+
+
+def invite(document: Invitation, *authority: SigningKey) -> notes.Note:
+    """The invitation, signed by k of the authority's keys."""
+    return notes.write(document).signed_by(*authority)
+
+
+def enrol(invitation: str, once: SigningKey, key: SigningKey) -> notes.Note:
+    """Bind *key* to the invitation with its one-time key."""
+    return notes.write(Enrolment(invitation, str(key.public))).signed_by(once, key)
+
+
+def read_enrolment(raw: str, trust: Trust, *, now: int | None = None) -> Party:
+    """Verify the chain authority → invitation → one-time key → party's key.
+
+    *now* is given where a party joins; later on an invitation that has run out does not undo the enrolment.
+    """
+    note = notes.read(raw)
+    document = note.document(Enrolment)
+    invitation = notes.opened(document.invitation, Invitation, trust)
+    key = read_key(document.key)
+    if key.name != invitation.name:
+        raise IntegrityError(f"the key is called {key.name}, the invitation says {invitation.name}")
+    if now is not None and now > invitation.expires:
+        raise IntegrityError("the invitation has run out; ask the authority for a new one")
+    note.require(Trust((read_key(invitation.key), key), threshold=2))
+    return Party(invitation.name, invitation.organisation, invitation.role, key)
+
+
+def roster(parties: Iterable[Party], holders: Iterable[str]) -> Mapping[str, Party]:
+    """The data holders by name; distinct organisations and keys, or `IntegrityError` (PRIVACY 1)."""
+    known = {p.name: p for p in parties if p.role == "holder"}
+    missing = sorted(set(holders) - known.keys())
+    if missing:
+        raise IntegrityError(f"not enrolled as data holders: {', '.join(missing)}")
+    chosen = {name: known[name] for name in sorted(holders)}
+    for what in ({p.organisation for p in chosen.values()}, {p.key.public for p in chosen.values()}):
+        if len(what) < len(chosen):
+            raise IntegrityError("data holders of one dataset must be distinct organisations with distinct keys")
+    return chosen

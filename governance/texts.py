@@ -1,0 +1,90 @@
+"""The texts behind the error codes, in English and Chinese: what happened, and who can do what about it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+TEXTS: dict[str, tuple[str, str]] = {
+    # who must act, by class
+    "keyong": ("keyong failed: {detail}", "keyong 出错：{detail}"),
+    "usage": ("fix the call: {detail}", "请修正调用：{detail}"),
+    "decode": ("bytes from outside were not accepted: {detail}", "外来数据不合规范，已拒收：{detail}"),
+    "refused": ("refused by policy: {detail}", "按策略拒绝：{detail}"),
+    "licence": ("refused by the licence: {detail}", "授权不允许：{detail}"),
+    "disclosure": ("refused to protect persons: {detail}", "为保护个人而拒绝：{detail}"),
+    "budget": ("what was granted is spent: {detail}", "授权额度已用完：{detail}"),
+    "quorum": ("too few data holders are left: {detail}", "在线的数据持有方不足：{detail}"),
+    "protocol": ("a message does not fit this run: {detail}", "消息与本次运行不符：{detail}"),
+    "protocol.turn": ("a message came out of turn: {detail}", "消息不在其应到之时：{detail}"),
+    "protocol.peer": ("another party broke the protocol: {detail}", "另一方违反协议：{detail}"),
+    "integrity": ("integrity alarm: {detail}", "完整性告警：{detail}"),
+    "unavailable": ("not available now: {detail}", "暂不可用：{detail}"),
+    # the licence
+    "licence.forged": ("the licence is not signed by the authority", "授权书没有授权主体的有效签名"),
+    "licence.bearer": ("the licence was granted to another operator than {operator}", "授权书并非授予运营单位 {operator}"),
+    "licence.early": ("the licence is not valid before {start}", "授权书自 {start} 起生效，目前尚未生效"),
+    "licence.expired": ("the licence expired at {end}; ask the authority to renew it", "授权书已于 {end} 到期，请向授权主体申请续期"),
+    "licence.revoked": ("the licence was revoked by the authority", "授权书已被授权主体撤销"),
+    "licence.stale": (
+        "the revocation list is missing or older than {next_update}; the authority must publish a new one",
+        "撤销清单缺失或早于 {next_update}，须由授权主体发布新清单",
+    ),
+    "licence.dataset": ("the licence does not cover the dataset {dataset}", "授权范围不含数据集 {dataset}"),
+    "licence.column": (
+        "the licence does not cover these columns: {columns}; leave them out, or ask the authority for them",
+        "授权范围不含以下字段：{columns}；请去掉这些字段，或向授权主体申请增加",
+    ),
+    "licence.purpose": ("the licence does not allow the purpose {purpose}", "授权不允许用于 {purpose}"),
+    "licence.method": ("the licence does not allow the method {method}", "授权不允许使用方法 {method}"),
+    "licence.min_cell": (
+        "min_cell {asked} is below the required minimum of {minimum} persons",
+        "最小单元人数 {asked} 低于要求的 {minimum} 人",
+    ),
+    "licence.used": ("the licence's {limit} uses are spent", "授权的 {limit} 次使用额度已用完"),
+    "licence.same_house": (
+        "operator and coordinator belong to the same organisation, {organisation}; exact results need two",
+        "运营单位与协调方同属 {organisation}；精确结果要求二者分属不同机构",
+    ),
+    # the holder's own policy
+    "policy.method": ("this data holder does not allow the method {method}", "本数据持有方不允许使用方法 {method}"),
+    "policy.purpose": ("this data holder does not allow the purpose {purpose}", "本数据持有方不允许用于 {purpose}"),
+    "policy.peer": ("this data holder does not work together with {peer}", "本数据持有方不与 {peer} 联合计算"),
+    "policy.denied": ("a person at this data holder denied the job: {reason}", "本数据持有方人工审核未通过：{reason}"),
+    "policy.dataset": (
+        "this data holder does not serve the dataset {dataset} in the registered form",
+        "本数据持有方未按登记的结构提供数据集 {dataset}",
+    ),
+    "policy.roster": (
+        "the data of this snapshot were already counted with another set of holders; take part needs the same holders",
+        "该快照的数据已与另一组持有方共同统计过；须由同一组持有方参与",
+    ),
+    "policy.difference": (
+        "the surviving holders differ from an earlier total by fewer than {least} holders; the missing holders must come back",
+        "存活的持有方与此前一次合计相差不足 {least} 家；须等缺席方恢复",
+    ),
+    "policy.replay": ("this job was offered before", "该任务此前已提交过"),
+    "policy.deadline": ("the deadline must lie between now and {most} seconds from now", "截止时间须在现在起 {most} 秒之内"),
+    # jobs
+    "job.unsigned": ("the job is not signed by an enrolled operator", "任务没有已登记运营单位的有效签名"),
+    "job.parameter": ("a parameter of the analysis is wrong: {detail}", "分析参数有误：{detail}"),
+    "job.predicate": ("the condition is not allowed: {detail}", "筛选条件不被允许：{detail}"),
+    "job.deadline": ("the job did not finish before its deadline", "任务未能在截止时间前完成"),
+    "job.cancelled": ("the operator cancelled the job", "运营单位已取消任务"),
+    "job.refused": ("{holder} refused the job: {reason}", "{holder} 拒绝了任务：{reason}"),
+    "disclosure.numbers": (
+        "the method would open {numbers} numbers, more than the {persons} persons behind them",
+        "该方法将公开 {numbers} 个数，多于其背后的 {persons} 人",
+    ),
+    # the jail
+    "jail.time": ("the local step did not finish in time", "本地计算未按时完成"),
+    "jail.died": ("the local step ended without its declared statistics", "本地计算未给出所声明的统计量即终止"),
+    "jail.output": ("the local step returned something else than its declared statistics", "本地计算返回了所声明统计量之外的内容"),
+}
+
+
+def text_of(code: str, language: str, facts: Mapping[str, object]) -> str:
+    """The text of *code*; a fact that was not given shows as ``?``."""
+    english, chinese = TEXTS.get(code) or TEXTS[code.split(".")[0]]
+    text = chinese if language == "zh" else english
+    return text.format_map(defaultdict(lambda: "?", {k: str(v) for k, v in facts.items()}))

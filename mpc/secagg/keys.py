@@ -1,0 +1,98 @@
+"""The key schedule: from one key agreement in a job to the keys of each round, vector and direction.
+
+Every key is HKDF-SHA256 (RFC 5869) with the roster root as salt and the whole context as info, so that members who disagree about
+anything (roster, job, attempt, round, state, vectors) hold unrelated keys. Per-round keys from one set-up: Ma et al., "Flamingo",
+IEEE S&P 2023, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import field
+
+import cbor2
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from governance.encoding import strict
+from governance.errors import PeerError, UsageError
+from mpc.secagg.terms import Round, Terms, Vector
+
+LABEL = "keyong secagg v1"
+
+
+def derive(secret: bytes, *, salt: bytes, info: bytes, length: int = 32) -> bytes:
+    """HKDF-SHA256, RFC 5869."""
+    return HKDF(hashes.SHA256(), length, salt, info).derive(secret)
+
+
+@strict
+class Schedule:
+    """Keys of one round. *sender* and *receiver* are equal for a self mask, and in the order of the names for a pair's common keys."""
+
+    terms: Terms
+    round: Round
+
+    def key(self, secret: bytes, purpose: str, ends: tuple[str, str], *, vector: Vector | None = None) -> bytes:
+        return derive(secret, salt=self.terms.root, info=self._info(purpose, ends, vector))
+
+    def commitment(self, secret: bytes, ends: tuple[str, str]) -> bytes:
+        """Binds and hides *secret*, a key of 32 random bytes: no second input of HMAC-SHA256 with this output can be found."""
+        return self.key(secret, "commitment", ends)
+
+    def mask(self, secret: bytes, ends: tuple[str, str], vector: Vector) -> bytes:
+        return self.key(secret, "mask", ends, vector=vector)
+
+    def bound(self, ends: tuple[str, str]) -> bytes:
+        """Associated data of what one member seals for another."""
+        return self._info("shares", ends, None) + self.terms.root
+
+    def _info(self, purpose: str, ends: tuple[str, str], vector: Vector | None) -> bytes:
+        name, bits = (vector.name, vector.bits) if vector else ("", 0)
+        r = self.round
+        fields = [LABEL, purpose, self.terms.job, r.attempt, r.number, r.state, r.digest, name, bits, *ends]
+        return cbor2.dumps(fields, canonical=True)
+
+
+def pair(a: str, b: str) -> tuple[str, str]:
+    """Both ends of a pair in the order of the names: the first adds the pair's mask, the second takes it away."""
+    return (a, b) if a < b else (b, a)
+
+
+@strict
+class Seat:
+    """A member's own place on the roster, with its key-agreement key for this job, 32 bytes. Forget it when the job ends."""
+
+    terms: Terms
+    me: str
+    agree_private: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.me not in self.terms.points:
+            raise UsageError(f"{self.me} is not on the roster")
+        if len(self.agree_private) != 32 or self._private.public_key().public_bytes_raw() != self.terms.member(self.me).agree:
+            raise UsageError("the private key does not belong to this member's key on the roster")
+
+    @property
+    def _private(self) -> X25519PrivateKey:
+        return X25519PrivateKey.from_private_bytes(self.agree_private)
+
+    @property
+    def others(self) -> list[str]:
+        return [name for name in self.terms.points if name != self.me]
+
+    def shared(self, other: str) -> bytes:
+        """X25519 with *other*; a key of small order, which would make the secret known to all, is refused (RFC 7748, 6.1)."""
+        try:
+            return self._private.exchange(X25519PublicKey.from_public_bytes(self.terms.member(other).agree))
+        except ValueError:
+            raise PeerError("its key-agreement key is a point of small order", party=other) from None
+
+    def pair_key(self, round: Round, other: str) -> bytes:
+        """This round's key between us and *other*."""
+        return Schedule(self.terms, round).key(self.shared(other), "pair", pair(self.me, other))
+
+    def seal_key(self, round: Round, ends: tuple[str, str]) -> bytes:
+        """The key of what the first of *ends* seals for the second; we are one of them."""
+        other = ends[1] if ends[0] == self.me else ends[0]
+        return Schedule(self.terms, round).key(self.shared(other), "seal", ends)

@@ -1,0 +1,38 @@
+"""Masking of one member's vectors for upload."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from governance.errors import UsageError
+from mpc.rings import Words
+from mpc.secagg import masks
+from mpc.secagg.keys import Schedule, pair
+from mpc.secagg.terms import Vector
+
+
+def masked(
+    schedule: Schedule, words: Mapping[str, Words], keys: Mapping[str, bytes], *, me: str
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The masked vectors and their SHA-256 digests, by vector name.
+
+    *keys* holds this round's pair key with each member who masks with us, and under our own name the seed of the self mask, if any.
+    """
+    vectors = schedule.round.vectors
+    if words.keys() != {v.name for v in vectors}:
+        raise UsageError(f"the round sums {', '.join(v.name for v in vectors)}; give exactly these vectors")
+    payloads = {v.name: _masked(schedule, v, words[v.name], keys, me=me) for v in vectors}
+    return payloads, {name: hashlib.sha256(payload).digest() for name, payload in payloads.items()}
+
+
+def _masked(schedule: Schedule, vector: Vector, words: Words, keys: Mapping[str, bytes], *, me: str) -> bytes:
+    vector.ring.check(words, vector.length)
+    plus: list[bytes] = []
+    minus: list[bytes] = []
+    for other, key in keys.items():
+        ends = pair(me, other)
+        (plus if ends[0] == me else minus).append(schedule.mask(key, ends, vector))
+    copy = words.copy()
+    masks.apply(vector.ring, copy, plus=plus, minus=minus)
+    return vector.ring.to_bytes(copy)

@@ -1,0 +1,107 @@
+"""Shamir's secret sharing of 32-byte secrets over the prime field of 2^256 + 297 elements.
+
+Any *threshold* shares give the secret back; fewer say nothing about it, whatever the computing power.
+Model: honest dealer; a share may be false, which only a check of the joined secret can tell.
+Source: Shamir, "How to share a secret", Communications of the ACM 22(11), 1979; Cramer, Damgard & Nielsen, "Secure Multiparty
+Computation and Secret Sharing", Cambridge 2015, section 3.2 (Lagrange interpolation at zero by a recombination vector).
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+
+from governance.errors import DecodeError, UsageError
+
+PRIME = 2**256 + 297  # the first prime above every 32-byte secret
+SECRET = 32
+SHARE = 33
+COIN = 48  # bytes behind one coefficient: its distance from uniform is below 2^-126
+
+Rand = Callable[[int], bytes]
+
+
+def split(secret: bytes, *, points: Sequence[int], threshold: int, rand: Rand = secrets.token_bytes) -> dict[int, bytes]:
+    """One share, 33 bytes, for each of the *points*; any *threshold* of them give *secret* back.
+
+    Parameters
+    ----------
+    secret
+        32 bytes.
+    points
+        Distinct, in 1 .. 2^31 - 1: where the polynomial is evaluated. Zero is the secret's own place.
+    rand
+        Called once, for all coefficients.
+    """
+    if len(secret) != SECRET:
+        raise UsageError(f"a secret has {SECRET} bytes")
+    if len(set(points)) != len(points) or not all(1 <= x < 2**31 for x in points):
+        raise UsageError("points must be distinct and in 1 .. 2^31 - 1")
+    if not 1 <= threshold <= len(points):
+        raise UsageError(f"threshold must be in 1..{len(points)}, got {threshold}")
+    coins = rand(COIN * (threshold - 1))
+    coefficients = [int.from_bytes(coins[i : i + COIN], "big") % PRIME for i in range(0, len(coins), COIN)]
+    coefficients.append(int.from_bytes(secret, "big"))
+    return {x: _horner(coefficients, x).to_bytes(SHARE, "big") for x in points}
+
+
+def _horner(coefficients: Sequence[int], x: int) -> int:
+    """Value at a small *x*, highest coefficient first; reduced once, since each step adds only the few bits of *x*."""
+    value = 0
+    for coefficient in coefficients:
+        value = value * x + coefficient
+    return value % PRIME
+
+
+def join(shares: Mapping[int, bytes]) -> bytes:
+    """The secret behind ``{point: share}``; every share given counts, so give as many as the threshold.
+
+    Raises
+    ------
+    DecodeError
+        A share is no field element, or together they give no 32-byte secret: one of them is false, or they are too few.
+    """
+    points = tuple(sorted(shares))
+    value = sum(w * element(shares[x]) for w, x in zip(_weights(points), points, strict=True)) % PRIME
+    if value >> 8 * SECRET:
+        raise DecodeError("the shares give no 32-byte secret")
+    return value.to_bytes(SECRET, "big")
+
+
+def element(share: bytes) -> int:
+    """The field element that *share* writes, 33 bytes, big-endian, one spelling."""
+    value = int.from_bytes(share, "big")
+    if len(share) != SHARE or value >= PRIME:
+        raise DecodeError("a share is not a field element")
+    return value
+
+
+@functools.lru_cache(maxsize=256)
+def _weights(points: tuple[int, ...]) -> tuple[int, ...]:
+    """Recombination vector at zero: ``prod_{m != j} x_m / (x_m - x_j)`` for each point, with one inversion for all of them."""
+    if not points or points[0] < 1:
+        raise UsageError("need at least one share, and points above zero")
+    product = functools.reduce(lambda a, b: a * b % PRIME, points)
+    return tuple(product * inverse % PRIME for inverse in _inverses([_denominator(points, x) for x in points]))
+
+
+def _denominator(points: Sequence[int], x: int) -> int:
+    value = x
+    for other in points:
+        if other != x:
+            value = value * (other - x) % PRIME
+    return value
+
+
+def _inverses(values: Sequence[int]) -> list[int]:
+    """Montgomery's trick: the inverse of the product, peeled off one value after another."""
+    prefixes = [1]
+    for value in values:
+        prefixes.append(prefixes[-1] * value % PRIME)
+    inverse = pow(prefixes[-1], -1, PRIME)
+    inverses = []
+    for value, prefix in zip(reversed(values), reversed(prefixes[:-1]), strict=True):
+        inverses.append(prefix * inverse % PRIME)
+        inverse = inverse * value % PRIME
+    return inverses[::-1]

@@ -1,0 +1,136 @@
+"""What an analysis is: a local step that turns rows into named arrays, and a combine step on their total (summation form).
+
+Source: Chu et al., "Map-Reduce for Machine Learning on Multicore", NeurIPS 2006.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from governance.catalogue import Column, Schema
+from governance.errors import UsageError
+from sandbox.rows import Floats, Mask, Rows
+
+COHORT = "cohort"
+State = dict[str, Any]  # JSON without floats: other numbers are decimal strings, so that every node signs the same bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """A declared array of the local step.
+
+    *bound* is the most that one holder's value can be in absolute value, public and safe for any rows. *cells* names the cell whose
+    persons each entry is about, one name for each entry or one for all: an entry is opened only if its cell has support.
+    *counts* marks entries that count the persons of their cell.
+    """
+
+    name: str
+    bound: float
+    cells: tuple[str, ...]
+    counts: bool = False
+
+    @property
+    def length(self) -> int:
+        return len(self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cell's support: how many holders have enough distinct persons in it, and whether that is enough to open it."""
+
+    holders: int
+    supported: bool
+
+
+class Analysis(Protocol):
+    """A method, one frozen dataclass of parameters. ``name@version`` is what licences and policies speak of."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    discloses: ClassVar[str]
+
+    def reads(self, schema: Schema) -> tuple[str, ...]:
+        """The columns it reads. Raises `UsageError` where a parameter does not fit the schema."""
+
+    def cells(self, schema: Schema) -> tuple[str, ...]:
+        """Names of the cells it opens, besides the cohort."""
+
+    def members(self, rows: Rows, schema: Schema) -> Mapping[str, Mask]:
+        """For each cell and for the cohort, which of *rows* are in it."""
+
+    def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
+        """First state after support is known; ``{"outcome": …}`` if there is nothing to compute."""
+
+    def statistics(self, schema: Schema, state: State, rows: int) -> tuple[Statistic, ...]:
+        """What the local step returns in *state*, where a holder has at most *rows* rows."""
+
+    def local(self, rows: Rows, schema: Schema, state: State) -> Mapping[str, Floats]:
+        """Arrays by name, additive over batches. Entries of cells without support are zeroed by the caller."""
+
+    def combine(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:
+        """Next state, or ``{"outcome": …}``; plain IEEE arithmetic, so that every node gets the same bits."""
+
+
+def text(value: float) -> str:
+    """The shortest decimal string that reads back as *value*."""
+    return repr(float(value))
+
+
+def texts(values: Sequence[float]) -> list[str]:
+    return [text(v) for v in values]
+
+
+def floats(strings: Sequence[str]) -> list[float]:
+    return [float(s) for s in strings]
+
+
+def failed(reason: str) -> State:
+    """The outcome of a method that cannot give numbers, for a reason that is a fact of opened totals."""
+    return {"outcome": {"failed": reason}}
+
+
+def need(schema: Schema, name: str, kinds: Sequence[str]) -> Column:
+    """The column *name*, which must be of one of *kinds*."""
+    column = schema[name]
+    if column.kind not in kinds:
+        raise UsageError(f"{name} is a {column.kind} column; a {' or '.join(kinds)} column is needed here")
+    return column
+
+
+def distinct(what: str, names: Sequence[str], *, most: int) -> tuple[str, ...]:
+    """*names* as a tuple; between one and *most* of them, none twice."""
+    if isinstance(names, str) or not 1 <= len(names) <= most or len(set(names)) != len(names):
+        raise UsageError(f"{what} must be 1 to {most} different column names")
+    return tuple(names)
+
+
+def solve(matrix: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> list[list[float]] | None:
+    """Solve ``matrix @ x = column`` for each column in *right*; None if the symmetric *matrix* is not positive definite.
+
+    Cholesky in plain floats (Golub & Van Loan, 4th ed., 4.2): IEEE operations in a fixed order give every node the same bits, which
+    a BLAS does not promise.
+    """
+    size = len(matrix)
+    low = [[0.0] * size for _ in range(size)]
+    for i in range(size):
+        for j in range(i + 1):
+            rest = matrix[i][j] - sum(map(float.__mul__, low[i][:j], low[j][:j]))
+            if i != j:
+                low[i][j] = rest / low[j][j]
+            elif rest <= 1e-11 * matrix[i][i] or not math.isfinite(rest):
+                return None
+            else:
+                low[i][i] = math.sqrt(rest)
+    return [_substitute(low, column) for column in right]
+
+
+def _substitute(low: list[list[float]], column: Sequence[float]) -> list[float]:
+    size, x = len(low), list(column)
+    for i in range(size):
+        x[i] = (x[i] - sum(map(float.__mul__, low[i][:i], x[:i]))) / low[i][i]
+    for i in reversed(range(size)):
+        x[i] = (x[i] - sum(low[k][i] * x[k] for k in range(i + 1, size))) / low[i][i]
+    return x

@@ -1,0 +1,210 @@
+"""Logistic regression by iteratively reweighted least squares, equal to the regression on the pooled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from governance.catalogue import Schema
+from governance.errors import UsageError
+from sandbox.analyses.contract import COHORT, Finding, State, Statistic, distinct, failed, floats, need, solve, text, texts
+from sandbox.rows import Floats, Mask, Rows
+
+TOLERANCE = 1e-9  # of the Newton step on features scaled to [0, 1]; the error after it is quadratically smaller
+DIVERGED = 60.0  # a scaled coefficient beyond this means fitted probabilities of 0 and 1
+FLAT = 1e-6  # log-likelihood per person at which every outcome is fitted exactly
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticRegression:
+    """Logistic regression without penalty, with an intercept, on complete cases.
+
+    Parameters
+    ----------
+    target
+        A category or band column with two levels.
+    features
+        Number columns, and category or band columns, which enter as one indicator for each level but the first.
+    event
+        The level of *target* that counts as 1; its second level unless given.
+    max_iter
+        Most Newton steps.
+
+    Notes
+    -----
+    A round counts the classes, then each Newton step is a round that sums the score, the information and the log-likelihood. Features are
+    scaled to [0, 1] by their declared bounds, so that the sums are bounded and well conditioned; coefficients are scaled back.
+    McCullagh & Nelder, 2nd ed., 2.5. Reference: ``statsmodels.api.Logit``.
+    """
+
+    target: str
+    features: tuple[str, ...]
+    event: str | None = None
+    max_iter: int = 25
+
+    name: ClassVar[str] = "logistic_regression"
+    version: ClassVar[int] = 1
+    discloses: ClassVar[str] = (
+        "the numbers of persons in both classes, and for each Newton step the score, the information matrix and the log-likelihood: with p "
+        "terms p + p(p+1)/2 + 1 numbers a step. They stay with the roster and the coordinator; the release holds coefficients, standard "
+        "errors, log-likelihood and counts. It stops before the numbers opened exceed the persons behind them"
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "features", distinct("features", self.features, most=64))
+        if self.target in self.features:
+            raise UsageError("the target cannot be one of the features")
+        if isinstance(self.max_iter, bool) or not 1 <= self.max_iter <= 100:
+            raise UsageError(f"max_iter must be in 1..100, got {self.max_iter}")
+
+    def reads(self, schema: Schema) -> tuple[str, ...]:
+        target = need(schema, self.target, ["category", "band"])
+        if len(target.levels) != 2:
+            raise UsageError(f"the target {self.target} must have two levels, it has {len(target.levels)}")
+        if self.event is not None and self.event not in target.levels:
+            raise UsageError(f"{self.event!r} is no level of {self.target}; those are {', '.join(target.levels)}")
+        for name in self.features:
+            need(schema, name, ["number", "category", "band"])
+        return (self.target, *self.features)
+
+    def cells(self, schema: Schema) -> tuple[str, ...]:
+        discrete = [self.target, *(n for n in self.features if schema[n].discrete)]
+        return tuple(f"{name}={level}" for name in discrete for level in schema[name].levels)
+
+    def members(self, rows: Rows, schema: Schema) -> Mapping[str, Mask]:
+        complete = self._complete(rows)
+        cells = {COHORT: complete}
+        for name in (self.target, *(n for n in self.features if schema[n].discrete)):
+            cells |= {f"{name}={level}": complete & (rows.codes(name) == i) for i, level in enumerate(schema[name].levels)}
+        return cells
+
+    def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
+        thin = [cell for cell in self.cells(schema) if not support[cell].supported]
+        return failed("suppressed: too few holders have enough persons with " + ", ".join(thin)) if thin else {"phase": "count"}
+
+    def statistics(self, schema: Schema, state: State, rows: int) -> tuple[Statistic, ...]:
+        if state["phase"] == "count":
+            levels = schema[self.target].levels
+            return (Statistic("classes", rows, tuple(f"{self.target}={level}" for level in levels), counts=True),
+                    Statistic("persons", rows, (COHORT,), counts=True))  # fmt: skip
+        p = len(self.terms(schema))
+        steepest = 1.0 + sum(map(abs, floats(state["gamma"])))
+        return (Statistic("score", rows, (COHORT,) * p), Statistic("information", rows, (COHORT,) * (p * (p + 1) // 2)),
+                Statistic("loglik", rows * steepest, (COHORT,)))  # fmt: skip
+
+    def local(self, rows: Rows, schema: Schema, state: State) -> Mapping[str, Floats]:
+        rows = rows.where(self._complete(rows))
+        y = (rows.codes(self.target) == self._event(schema)).astype(np.float64)
+        if state["phase"] == "count":
+            codes = rows.codes(self.target)
+            return {"classes": np.bincount(codes, minlength=2).astype(np.float64), "persons": np.array([float(len(rows))])}
+        x = self._design(rows, schema)
+        eta = x @ np.array(floats(state["gamma"]))
+        log1p = np.logaddexp(0.0, eta)
+        mu = np.exp(eta - log1p)
+        upper = np.triu_indices(x.shape[1])
+        information = (x * (mu * (1.0 - mu))[:, None]).T @ x
+        return {"score": x.T @ (y - mu), "information": information[upper], "loglik": np.array([np.sum(y * eta - log1p)])}
+
+    def combine(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:
+        if state["phase"] == "count":
+            classes = [round(n) for n in total["classes"]]
+            p = len(self.terms(schema))
+            zero = texts([0.0] * p)
+            return {
+                "phase": "newton",
+                "n": sum(classes),
+                "events": classes[self._event(schema)],
+                "gamma": zero,
+                "step": zero,
+                "loglik": None,
+                "steps": 0,
+            }
+        return self._newton(total, schema, state)
+
+    def _newton(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:
+        gamma, before, loglik = floats(state["gamma"]), floats(state["step"]), total["loglik"][0]
+        if state["loglik"] is not None and loglik < float(state["loglik"]) - 1e-9 * abs(loglik):
+            half = [s / 2 for s in before]  # the step overshot: go back half of it
+            return self._next(state, [g - h for g, h in zip(gamma, half, strict=True)], half, float(state["loglik"]))
+        if loglik > -FLAT * state["n"] or max(map(abs, gamma)) > DIVERGED:
+            return failed("separation: the features tell the two classes apart exactly, so no finite estimate exists")
+        information = _square(total["information"], len(gamma))
+        solved = solve(information, [total["score"]])
+        if solved is None:
+            return failed(
+                "rank: some feature is a linear combination of the others"
+                if state["steps"] == 0
+                else "separation: no finite estimate exists"
+            )
+        step = solved[0]
+        if max(map(abs, step)) < TOLERANCE:
+            return self._outcome(schema, state, [g + s for g, s in zip(gamma, step, strict=True)], information, loglik)
+        if state["steps"] + 1 >= self.max_iter:
+            return failed(f"no convergence within {self.max_iter} steps")
+        return self._next(state, [g + s for g, s in zip(gamma, step, strict=True)], step, loglik)
+
+    def _next(self, state: State, gamma: list[float], step: list[float], loglik: float) -> State:
+        return {**state, "gamma": texts(gamma), "step": texts(step), "loglik": text(loglik), "steps": state["steps"] + 1}
+
+    def _outcome(self, schema: Schema, state: State, gamma: list[float], information: list[list[float]], loglik: float) -> State:
+        p = len(gamma)
+        unit = [[float(i == j) for j in range(p)] for i in range(p)]
+        covariance = solve(information, unit)
+        if covariance is None:
+            return failed("rank: some feature is a linear combination of the others")
+        back = self._unscaling(schema)
+        coef = [sum(map(float.__mul__, row, gamma)) for row in back]
+        half = [[sum(map(float.__mul__, row, column)) for column in covariance] for row in back]
+        variance = [sum(map(float.__mul__, half[i], back[i])) for i in range(p)]
+        terms = [{"term": t, "coef": text(b), "se": text(v**0.5)} for t, b, v in zip(self.terms(schema), coef, variance, strict=True)]
+        event = schema[self.target].levels[self._event(schema)]
+        return {"outcome": {"target": self.target, "event": event, "n": state["n"], "events": state["events"], "terms": terms,
+                            "loglik": text(loglik), "steps": state["steps"] + 1}}  # fmt: skip
+
+    def terms(self, schema: Schema) -> tuple[str, ...]:
+        """Names of the coefficients, intercept first."""
+        names = ["Intercept"]
+        for name in self.features:
+            column = schema[name]
+            names += [f"{name}[{level}]" for level in column.levels[1:]] if column.discrete else [name]
+        return tuple(names)
+
+    def _event(self, schema: Schema) -> int:
+        return schema[self.target].levels.index(self.event) if self.event is not None else 1
+
+    def _complete(self, rows: Rows) -> Mask:
+        return np.logical_and.reduce([rows.present(name) for name in (self.target, *self.features)])
+
+    def _design(self, rows: Rows, schema: Schema) -> Floats:
+        parts = [np.ones(len(rows))]
+        for name in self.features:
+            if schema[name].discrete:
+                parts += [(rows.codes(name) == i).astype(np.float64) for i in range(1, len(schema[name].levels))]
+            else:
+                low, high = schema[name].bounds
+                parts.append((rows.number(name) - low) / (high - low))
+        return np.column_stack(parts)
+
+    def _unscaling(self, schema: Schema) -> list[list[float]]:
+        """Rows that turn scaled coefficients into those of the original units."""
+        terms = self.terms(schema)
+        back = [[float(i == j) for j in range(len(terms))] for i in range(len(terms))]
+        for i, term in enumerate(terms):
+            if term in self.features:
+                low, high = schema[term].bounds
+                back[i][i] = 1.0 / (high - low)
+                back[0][i] = -low / (high - low)
+        return back
+
+
+def _square(upper: Sequence[float], size: int) -> list[list[float]]:
+    matrix = [[0.0] * size for _ in range(size)]
+    entries = iter(upper)
+    for i in range(size):
+        for j in range(i, size):
+            matrix[i][j] = matrix[j][i] = next(entries)
+    return matrix

@@ -1,0 +1,141 @@
+"""One job seen through its catalogue entry: which cells it opens, what a round returns, and how totals become the next state.
+
+Everything here is public and deterministic. Every node of the roster computes it from the same signed texts and the same totals, and signs
+what it got (PRIVACY 2).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from governance import notes
+from governance.catalogue import Dataset
+from governance.errors import UsageError
+from sandbox import analyses, predicate
+from sandbox.analyses.contract import COHORT, Analysis, State, Statistic
+from sandbox.disclosure import findings
+from sandbox.job import Job
+from sandbox.predicate import Predicate
+from sandbox.rows import Floats
+
+SUPPRESSED = "suppressed: too few holders have enough persons in the cohort"
+MOST_ROUNDS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A job, its dataset and its method.
+
+    The agreed state, the *body*, is JSON: ``round`` (of the state), ``support`` (holders with enough persons, by cell), ``persons`` (the
+    least number known to stand behind a cell), ``opened`` (numbers opened over a cell so far) and ``analysis``, the method's own state.
+    """
+
+    id: str
+    job: Job
+    dataset: Dataset
+    analysis: Analysis
+    where: Predicate
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it needs, and no other leaves the snapshot for the jail."""
+        return tuple(sorted(self.where.columns | set(self.analysis.reads(self.dataset.schema))))
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        return (COHORT, *self.analysis.cells(self.dataset.schema))
+
+    def after_support(self, holders: Sequence[int]) -> State:
+        """The body after round 0, from how many holders have enough persons in each of `cells`."""
+        support = dict(zip(self.cells, (int(n) for n in holders), strict=True))
+        found = findings(support, self.dataset.colluding)
+        state = self.analysis.start(self.dataset.schema, found) if found[COHORT].supported else {"outcome": {"failed": SUPPRESSED}}
+        persons = {cell: n * self.job.min_cell for cell, n in support.items()}
+        return self._within_limits({"round": 1, "support": support, "persons": persons, "opened": {}, "analysis": state})
+
+    def after_round(self, body: State, total: Mapping[str, Sequence[float]]) -> State:
+        """The body after a round of statistics."""
+        persons, opened = dict(body["persons"]), self._opened(body)
+        for statistic in self.statistics(body):
+            if statistic.counts:
+                counted = zip(statistic.cells, total[statistic.name], strict=True)
+                persons |= {cell: round(n) for cell, n in counted if self.supported(body, cell)}
+        state = self.analysis.combine(total, self.dataset.schema, body["analysis"])
+        return self._within_limits({**body, "round": body["round"] + 1, "persons": persons, "opened": opened, "analysis": state})
+
+    def statistics(self, body: State) -> tuple[Statistic, ...]:
+        """What the local step returns on *body*."""
+        return self.analysis.statistics(self.dataset.schema, body["analysis"], self.dataset.rows)
+
+    def bounds(self, body: State) -> Floats:
+        """Bound of each entry of the round's vector, one holder's part; shape (entries,)."""
+        return np.concatenate([np.full(s.length, float(s.bound)) for s in self.statistics(body)])
+
+    def supported(self, body: State, cell: str) -> bool:
+        return findings({cell: body["support"][cell]}, self.dataset.colluding)[cell].supported
+
+    def shown(self, body: State) -> Floats:
+        """1 for an entry that may be opened, 0 for one that is uploaded as zero; shape (entries,)."""
+        return np.array([float(self.supported(body, cell)) for s in self.statistics(body) for cell in s.cells])
+
+    def named(self, body: State, vector: Floats) -> dict[str, list[float]]:
+        """The round's vector as lists by statistic."""
+        parts, at = {}, 0
+        for statistic in self.statistics(body):
+            parts[statistic.name] = vector[at : at + statistic.length].tolist()
+            at += statistic.length
+        return parts
+
+    def release(self, body: State) -> dict[str, Any]:
+        """What is released once ``outcome`` is in the method's state."""
+        hidden = [cell for cell in self.cells if not self.supported(body, cell)]
+        return {
+            "analysis": self.job.method, "parameters": self.job.parameters, "where": self.job.where, "dataset": self.dataset.name,
+            "title": self.job.title, "purpose": self.job.purpose, "min_cell": self.job.min_cell, "rounds": body["round"],
+            "suppressed": hidden, "outcome": body["analysis"]["outcome"],
+        }  # fmt: skip
+
+    def _opened(self, body: State) -> dict[str, int]:
+        opened = dict(body["opened"])
+        for statistic in self.statistics(body):
+            for cell in statistic.cells:
+                if self.supported(body, cell):
+                    opened[cell] = opened.get(cell, 0) + 1
+        return opened
+
+    def _within_limits(self, body: State) -> State:
+        """The body, or one that ends the job where the next round would open more numbers over a cell than persons are in it."""
+        if "outcome" in body["analysis"]:
+            return body
+        opened = self._opened(body)
+        over = [cell for cell, n in opened.items() if n > body["persons"][cell]]
+        if not over and body["round"] < MOST_ROUNDS:
+            return body
+        why = f"limit: the next round would open more numbers than there are persons behind {over[0]}" if over else "limit: too many rounds"
+        return {**body, "analysis": {"outcome": {"failed": why}}}
+
+
+@functools.lru_cache(maxsize=64)
+def read(job: str, dataset: str) -> Case:
+    """The case of two notes' texts (their signatures are checked elsewhere).
+
+    Raises
+    ------
+    UsageError
+        The job does not fit the catalogue: another version of the dataset, an unknown method, parameter, column or level.
+    """
+    job_note, dataset_note = notes.read(job), notes.read(dataset)
+    asked, entry = job_note.document(Job), dataset_note.document(Dataset)
+    if asked.catalogue != dataset_note.id or asked.dataset != entry.name:
+        raise UsageError(f"the job was made for another entry of the dataset {asked.dataset} in the catalogue")
+    analysis = analyses.make(asked.analysis, asked.version, asked.parameters)
+    analysis.reads(entry.schema)
+    if asked.min_cell > entry.rows or not math.isfinite(entry.rows):
+        raise UsageError("min_cell is larger than the dataset may be")
+    return Case(job_note.id, asked, entry, analysis, predicate.parse(asked.where, entry.schema))

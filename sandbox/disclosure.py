@@ -1,0 +1,29 @@
+"""Disclosure control of exact totals: which may be opened, over whom, and how many of them (PRIVACY 1, 4 and 14)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from governance.errors import DisclosureRefused
+from sandbox.analyses.contract import COHORT, Finding
+
+
+def findings(holders: Mapping[str, int], colluding: int) -> dict[str, Finding]:
+    """What support allows: a cell needs c + 1 holders with enough persons, the whole cohort c + 2.
+
+    With fewer, the colluding holders could subtract their own part and be left with one holder's.
+    """
+    return {cell: Finding(n, n >= colluding + (2 if cell == COHORT else 1)) for cell, n in holders.items()}
+
+
+def check_difference(survivors: frozenset[str], earlier: Iterable[frozenset[str]], colluding: int) -> None:
+    """Refuse a total over holders that differ from an earlier total's by too few: the difference would be theirs (PRIVACY 4)."""
+    least = colluding + 2
+    if any(0 < len(survivors ^ other) < least for other in earlier):
+        raise DisclosureRefused(code="policy.difference", least=least)
+
+
+def check_roster(roster: frozenset[str], earlier: Iterable[frozenset[str]]) -> None:
+    """One roster for each snapshot of a dataset, whoever asks (PRIVACY 4)."""
+    if any(roster != other for other in earlier):
+        raise DisclosureRefused(code="policy.roster")

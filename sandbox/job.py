@@ -1,0 +1,92 @@
+"""A job: what an operator asks, signed; and the YAML file that people write."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from governance.catalogue import Label, Slug
+from governance.encoding import wire
+from governance.errors import UsageError
+from governance.licences import LEAST_CELL, Digest
+from governance.parties import Seconds
+
+Parameter = str | int | bool | tuple[str, ...] | None
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+LONGEST = 7 * 86400
+FILE_FIELDS = {"keyong", "title", "purpose", "licence", "dataset", "where", "analysis", "with", "protect", "release", "deadline"}
+
+
+@wire("keyong/job/v1")
+class Job:
+    """A signed job. Its id, the hash of its text, covers all that the holders agree on before the first round."""
+
+    title: Label
+    operator: str
+    purpose: Slug
+    licence: Digest
+    dataset: Slug
+    catalogue: Digest
+    where: Annotated[str, Field(max_length=1000)]
+    analysis: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+    version: Annotated[int, Field(ge=1)]
+    parameters: dict[str, Parameter]
+    protect: Literal["secagg"]
+    rule: Literal["exact"]
+    min_cell: Annotated[int, Field(ge=LEAST_CELL, le=10**6)]
+    created: Seconds
+    deadline: Seconds
+    nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+    @property
+    def method(self) -> str:
+        return f"{self.analysis}@{self.version}"
+
+
+def nonce() -> str:
+    """Makes two otherwise equal jobs different."""
+    return secrets.token_hex(16)
+
+
+def read_file(text: str) -> dict[str, Any]:
+    """The fields of a job file (DESIGN, "A job"); unknown or missing fields raise `UsageError`."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"the job file is not YAML: {type(error).__name__}") from None
+    if not isinstance(data, dict) or data.get("keyong") != 1:
+        raise UsageError("a job file starts with keyong: 1")
+    if unknown := sorted(str(k) for k in data.keys() - FILE_FIELDS):
+        raise UsageError(f"the job file has unknown fields: {', '.join(unknown)}")
+    if missing := sorted({"purpose", "licence", "dataset", "analysis"} - data.keys()):
+        raise UsageError(f"the job file lacks: {', '.join(missing)}")
+    return data
+
+
+def parameters(given: Mapping[str, Any]) -> dict[str, Parameter]:
+    """Parameters in signed form: integers and strings as they are, other numbers as decimal strings, lists as tuples."""
+    return {name: _parameter(name, value) for name, value in given.items()}
+
+
+def _parameter(name: str, value: Any) -> Parameter:
+    if isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if isinstance(value, float):
+        return repr(value)
+    if value is None or isinstance(value, (str, int, bool)):
+        return value
+    raise UsageError(f"parameter {name} must be a number, a text, or a list of texts")
+
+
+def seconds(text: str | int) -> int:
+    """Read a duration: 90, "90s", "10m", "2h", "1d"."""
+    raw = str(text).strip()
+    unit = UNITS.get(raw[-1:], 1)
+    digits = raw[:-1] if raw[-1:] in UNITS else raw
+    if not digits.isdecimal() or not 1 <= int(digits) * unit <= LONGEST:
+        raise UsageError(f"a deadline reads 90s, 10m, 2h or 7d at most, got {raw!r}")
+    return int(digits) * unit

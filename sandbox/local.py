@@ -1,0 +1,69 @@
+"""The local step: the program that runs in the jail, over the licensed columns of one snapshot.
+
+It answers one question a round, always with as many float64 as the round declares. What it answers depends on rows; that it answers does
+not: no rows, no complete case or a class without persons give zeros (PRIVACY 3).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from governance.encoding import canonical, parse
+from sandbox import case as cases
+from sandbox.analyses.contract import State
+from sandbox.case import Case
+from sandbox.rows import Floats, Rows, from_batch
+
+SUPPORT = canonical({"ask": "support"}).encode()
+
+
+def spec(job: str, dataset: str) -> bytes:
+    """What the program is told once: the texts of the job's and the dataset's note."""
+    return canonical({"job": job, "dataset": dataset}).encode()
+
+
+def ask(body: State) -> bytes:
+    """The question of a round of statistics."""
+    return canonical({"ask": "statistics", "body": body}).encode()
+
+
+def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
+    """Answer questions about *table*, a snapshot's licensed columns and person codes."""
+    texts = parse(spec)
+    case = cases.read(texts["job"], texts["dataset"])
+
+    def answer(question: bytes) -> bytes:
+        asked = parse(question)
+        values = support(case, table) if asked["ask"] == "support" else statistics(case, table, asked["body"])
+        return values.astype("<f8").tobytes()
+
+    return answer
+
+
+def support(case: Case, table: pa.Table) -> Floats:
+    """1 for each of the case's cells that has at least min_cell distinct persons here; shape (cells,)."""
+    seen: dict[str, list[np.ndarray[tuple[int], np.dtype[np.int32]]]] = defaultdict(list)
+    for rows in _batches(case, table):
+        for cell, mask in case.analysis.members(rows, case.dataset.schema).items():
+            seen[cell].append(rows.persons[mask])
+    persons = {cell: len(np.unique(np.concatenate(codes))) for cell, codes in seen.items()}
+    return np.array([float(persons.get(cell, 0) >= case.job.min_cell) for cell in case.cells])
+
+
+def statistics(case: Case, table: pa.Table, body: State) -> Floats:
+    """The round's statistics, with zeros for entries without support; shape (entries,)."""
+    total = np.zeros(len(case.bounds(body)))
+    for rows in _batches(case, table):
+        parts = case.analysis.local(rows, case.dataset.schema, body["analysis"])
+        total += np.concatenate([np.ravel(parts[s.name]) for s in case.statistics(body)])
+    return total * case.shown(body)
+
+
+def _batches(case: Case, table: pa.Table) -> Iterator[Rows]:
+    for batch in table.to_batches():
+        rows = from_batch(batch)
+        yield rows.where(case.where.holds(rows))

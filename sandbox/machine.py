@@ -1,0 +1,342 @@
+"""The life of a job at one node, as values: one class per state, named for what it waits for.
+
+A node journals each state together with the post that it sends; a state that was left is gone. The machine opens no socket and
+reads no clock. What it learns: the holders' support counts, then the round totals, all of them also known to the rest of the roster and to
+the coordinator. What it tells: its signed acceptance, masked vectors, and signatures over what it recomputed.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from governance import encoding, notes
+from governance.encoding import canonical, parse, wire
+from governance.envelope import open_signed, sign
+from governance.errors import IntegrityError, KeyongError, PeerError, QuorumLost
+from governance.keys import SigningKey, Trust, VerifyKey, read_key
+from mpc import secagg
+from mpc.encoding import FixedPoint
+from mpc.rings import ring
+from sandbox import case as cases
+from sandbox import local
+from sandbox.case import Case
+from sandbox.messages import Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, step
+
+SUPPORT, STATISTICS = "support", "statistics"
+
+
+@wire("keyong/node-plan/v1")
+class Plan:
+    """What a node knows of a job from the start: the signed texts, the holders' keys in the order of their names, and who it is."""
+
+    job: str
+    dataset: str
+    me: str
+    keys: tuple[str, ...]
+    snapshot: str
+
+    @property
+    def case(self) -> Case:
+        return cases.read(self.job, self.dataset)
+
+    @property
+    def holders(self) -> Mapping[str, VerifyKey]:
+        return _keys(self.keys)
+
+
+@functools.lru_cache(maxsize=64)
+def _keys(texts: tuple[str, ...]) -> Mapping[str, VerifyKey]:
+    return {key.name: key for key in map(read_key, texts)}
+
+
+def refuse(job: str, key: SigningKey, reason: KeyongError) -> Post:
+    """A signed refusal, to be posted in place of an acceptance."""
+    document = Refusal(notes.read(job).id, key.name, reason.code, reason.text("en"), reason.text("zh"))
+    return Post(step("accept"), key.name, str(notes.write(document).signed_by(key)).encode(), ())
+
+
+def accept(plan: Plan, key: SigningKey) -> tuple[Accepting, Post]:
+    """Take part, under an X25519 key made for this job alone (PRIVACY 12)."""
+    agree = X25519PrivateKey.generate()
+    document = Acceptance(plan.case.id, plan.me, agree.public_key().public_bytes_raw().hex(), plan.snapshot)
+    text = str(notes.write(document).signed_by(key))
+    return Accepting(plan, agree.private_bytes_raw(), text), Post(step("accept"), plan.me, text.encode(), ())
+
+
+@wire("keyong/node-accepting/v1")
+class Accepting:
+    """Waiting for all acceptances and the coordinator's admission."""
+
+    plan: Plan
+    agree: bytes = field(repr=False)
+    mine: str = field(repr=False)
+
+    def receive(self, relay: Relay, coordinator: VerifyKey) -> tuple[Computing, Admission]:
+        """The roster, once every holder's signed acceptance is here."""
+        acceptances = {name: self._acceptance(name, relay.bodies.get(name)) for name in self.plan.holders}
+        admission = notes.opened(relay.admission, Admission, Trust((coordinator,)))
+        ids = tuple(notes.read(relay.bodies[name]).id for name in sorted(acceptances))
+        if admission.job != self.plan.case.id or admission.licence != self.plan.case.job.licence or admission.acceptances != ids:
+            raise IntegrityError("the coordinator's admission is for another job or other acceptances")
+        run = notes.read(relay.admission).id
+        terms = _terms(self.plan, run, acceptances)
+        ready = secagg.Ready(terms, self.plan.me, self.agree, 0)
+        return Computing(self.plan, run, "", encoding.encode(ready)), admission
+
+    def _acceptance(self, name: str, raw: bytes | None) -> Acceptance:
+        if raw is None:
+            raise PeerError("did not accept, but the coordinator went on", party=name)
+        if name == self.plan.me and raw != self.mine.encode():
+            raise IntegrityError("the coordinator shows another acceptance than the one sent")
+        document = notes.opened(raw, Acceptance, Trust((self.plan.holders[name],)))
+        if document.job != self.plan.case.id or document.holder != name:
+            raise PeerError("accepted another job", party=name)
+        return document
+
+
+def _terms(plan: Plan, run: str, acceptances: Mapping[str, Acceptance]) -> secagg.Terms:
+    members = tuple(secagg.Member(name, plan.holders[name].public, bytes.fromhex(acceptances[name].agree)) for name in sorted(acceptances))
+    return secagg.Terms(hashlib.sha256(f"{plan.case.id} {run}".encode()).digest(), members, plan.case.dataset.colluding)
+
+
+@wire("keyong/node-computing/v1")
+class Computing:
+    """Waiting for the local step on a body that t nodes signed (on the signed admission, for the support round)."""
+
+    plan: Plan
+    run: str
+    body: str
+    party: bytes = field(repr=False)
+
+    @property
+    def question(self) -> bytes:
+        """What to ask the jail."""
+        return local.ask(parse(self.body)) if self.body else local.SUPPORT
+
+    @property
+    def expect(self) -> int:
+        """Bytes in the answer: 8 for each declared number."""
+        return 8 * (len(self.plan.case.bounds(parse(self.body))) if self.body else len(self.plan.case.cells))
+
+    def computed(self, answer: bytes, key: SigningKey) -> tuple[Uploading | Pooling, Post]:
+        """Mask the answer; the post holds nothing else of it."""
+        values = np.frombuffer(answer, "<f8")
+        party = encoding.decode(self.party, secagg.Ready, secagg.Settled)
+        made = _round(self.plan, self.run, self.body, party)
+        words = {made.vectors[0].name: _fixed_point(self.plan, self.body).encode(values)}
+        if isinstance(party, secagg.Ready):
+            uploaded, upload, payloads = party.open(made, words)
+            post = _post(self.plan, step("upload", 0, party.attempt), sign(key, upload), payloads)
+            return Uploading(self.plan, self.run, encoding.encode(uploaded), party.attempt), post
+        waiting, upload, payloads = party.upload(made, words)
+        post = _post(self.plan, step("upload", made.number), sign(key, upload), payloads)
+        return Pooling(self.plan, self.run, self.body, encoding.encode(waiting)), post
+
+
+def _round(plan: Plan, run: str, body: str, party: secagg.Ready | secagg.Settled) -> secagg.Round:
+    state = hashlib.sha256((body or run).encode()).digest()
+    if isinstance(party, secagg.Ready):
+        return secagg.Round(0, party.attempt, state, (secagg.Vector(SUPPORT, 32, len(plan.case.cells)),))
+    length = len(plan.case.bounds(parse(body)))
+    return secagg.Round(parse(body)["round"], party.attempt, state, (secagg.Vector(STATISTICS, 128, length),))
+
+
+def _fixed_point(plan: Plan, body: str) -> FixedPoint:
+    """Overflow is excluded by declaration: holders · bound < 2**(bits - 1) (PRIVACY 19)."""
+    holders = len(plan.keys)
+    if not body:
+        return FixedPoint(bound=1.0, terms=holders, bits=32)
+    return FixedPoint(bound=plan.case.bounds(parse(body)), terms=holders, bits=128)
+
+
+def _post(plan: Plan, name: str, body: bytes, payloads: Mapping[str, bytes] | None = None) -> Post:
+    return Post(name, plan.me, body, tuple(payloads.values()) if payloads else ())
+
+
+def _opened(plan: Plan, relay: Relay, expected: str, *classes: type[Any]) -> dict[str, Any]:
+    """The senders' signed messages of the step *expected*."""
+    if relay.step != expected:
+        raise PeerError(f"expected the relay of step {expected}", party="coordinator")
+    messages = {}
+    for name, raw in relay.bodies.items():
+        sender, message = open_signed(raw, plan.holders, *classes)
+        if sender != name:
+            raise PeerError("is shown with another's message", party=name)
+        messages[name] = message
+    return messages
+
+
+@wire("keyong/node-uploading/v1")
+class Uploading:
+    """Waiting for the coordinator's claim of who uploaded in the first round.
+
+    Until it unmasks, a node may promise not to, for an attempt that failed (PRIVACY 5).
+    """
+
+    plan: Plan
+    run: str
+    party: bytes = field(repr=False)
+    attempt: int
+
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Consenting, Post]:
+        uploads = _opened(self.plan, relay, step("upload", 0, self.attempt), secagg.Upload)
+        if self.plan.me not in uploads:
+            raise QuorumLost("this node's upload came too late; the job goes on without it")
+        consented, consent = encoding.decode(self.party, secagg.Uploaded).receive(uploads)
+        post = _post(self.plan, step("consent", 0, self.attempt), sign(key, consent))
+        return Consenting(self.plan, self.run, encoding.encode(consented), self.attempt, tuple(sorted(uploads))), post
+
+    def abstain(self, key: SigningKey) -> tuple[Abstaining, Post]:
+        return _abstained(self.plan, self.run, encoding.decode(self.party, secagg.Uploaded), key)
+
+
+@wire("keyong/node-consenting/v1")
+class Consenting:
+    """Waiting for t signatures over the same surviving set."""
+
+    plan: Plan
+    run: str
+    party: bytes = field(repr=False)
+    attempt: int
+    survivors: tuple[str, ...]
+
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Revealing, Post]:
+        consents = _opened(self.plan, relay, step("consent", 0, self.attempt), secagg.Consent)
+        revealed, reveal = encoding.decode(self.party, secagg.Consented).receive(consents)
+        post = _post(self.plan, step("reveal", 0, self.attempt), sign(key, reveal))
+        return Revealing(self.plan, self.run, encoding.encode(revealed), self.attempt, self.survivors), post
+
+    def abstain(self, key: SigningKey) -> tuple[Abstaining, Post]:
+        return _abstained(self.plan, self.run, encoding.decode(self.party, secagg.Consented), key)
+
+
+@wire("keyong/node-revealing/v1")
+class Revealing:
+    """Waiting for the shares that open the first total. The surviving set is fixed from here on."""
+
+    plan: Plan
+    run: str
+    party: bytes = field(repr=False)
+    attempt: int
+    survivors: tuple[str, ...]
+
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing, Post]:
+        reveals = _opened(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
+        settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, _payloads(relay, SUPPORT))
+        holders = _fixed_point(self.plan, "").decode(ring(32).from_bytes(settled.totals[SUPPORT], len(self.plan.case.cells)))
+        body = self.plan.case.after_support([round(float(n)) for n in holders])
+        return _signing(self.plan, self.run, settled, body, key)
+
+
+@wire("keyong/node-pooling/v1")
+class Pooling:
+    """Waiting for every survivor's masked statistics of a later round; all, or the job pauses."""
+
+    plan: Plan
+    run: str
+    body: str
+    party: bytes = field(repr=False)
+
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing, Post]:
+        before = parse(self.body)
+        uploads = _opened(self.plan, relay, step("upload", before["round"]), secagg.Upload)
+        settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, _payloads(relay, STATISTICS))
+        case = self.plan.case
+        values = _fixed_point(self.plan, self.body).decode(ring(128).from_bytes(settled.totals[STATISTICS], len(case.bounds(before))))
+        return _signing(self.plan, self.run, settled, case.after_round(before, case.named(before, values)), key)
+
+
+def _payloads(relay: Relay, vector: str) -> dict[str, dict[str, bytes]]:
+    return {name: {vector: parts[0]} for name, parts in relay.payloads.items() if len(parts) == 1}
+
+
+def _signing(plan: Plan, run: str, settled: secagg.Settled, body: dict[str, Any], key: SigningKey) -> tuple[Signing, Post]:
+    document: Release | AgreedState
+    if "outcome" in body["analysis"]:
+        result = canonical(plan.case.release(body))
+        document = Release(plan.case.id, run, tuple(plan.holders), settled.survivors, result)
+    else:
+        document = AgreedState(plan.case.id, run, body["round"], canonical(body))
+    note = notes.write(document).signed_by(key)
+    post = _post(plan, step("state", body["round"] - 1), str(note).encode())
+    return Signing(plan, run, str(note), encoding.encode(settled)), post
+
+
+@wire("keyong/node-signing/v1")
+class Signing:
+    """Waiting until t nodes signed the same next state, or the same release (PRIVACY 2)."""
+
+    plan: Plan
+    run: str
+    mine: str
+    party: bytes = field(repr=False)
+
+    def receive(self, relay: Relay) -> Computing | Finished:
+        """The next local step, or the release under at least t signatures."""
+        note = notes.read(self.mine)
+        settled = encoding.decode(self.party, secagg.Settled)
+        for name in sorted(relay.bodies.keys() & set(settled.survivors)):
+            other = notes.read(relay.bodies[name])
+            if other.text == note.text:  # one that differs does not count, and does not stop the others
+                note = note.joined(other)
+        _require(self.plan, note, settled.seat.terms.threshold)
+        if note.text.startswith(Release.kind):  # type: ignore[attr-defined]
+            return Finished(self.plan, str(note))
+        return Computing(self.plan, self.run, note.document(AgreedState).body, self.party)
+
+
+@wire("keyong/node-abstaining/v1")
+class Abstaining:
+    """Waiting for enough promises not to unmask the failed attempt."""
+
+    plan: Plan
+    run: str
+    party: bytes = field(repr=False)
+    attempt: int
+
+    def receive(self, relay: Relay) -> Computing:
+        promises = _opened(self.plan, relay, step("abstain", 0, self.attempt), secagg.Abstention)
+        ready = encoding.decode(self.party, secagg.Abstained).receive(promises)
+        return Computing(self.plan, self.run, "", encoding.encode(ready))
+
+
+def _abstained(plan: Plan, run: str, party: Any, key: SigningKey) -> tuple[Abstaining, Post]:
+    abstained, promise = party.abstain()
+    post = _post(plan, step("abstain", 0, abstained.round.attempt), sign(key, promise))
+    return Abstaining(plan, run, encoding.encode(abstained), abstained.round.attempt), post
+
+
+@wire("keyong/node-finished/v1")
+class Finished:
+    """Nothing more to do; *release* is the note that t nodes signed."""
+
+    plan: Plan
+    release: str
+
+
+def finished(plan: Plan, ended: Ended, colluding: int) -> Finished | None:
+    """The release that others finished without us, if *ended* carries one with enough signatures."""
+    if not ended.release:
+        return None
+    note = notes.read(ended.release)
+    if note.document(Release).job != plan.case.id:
+        raise IntegrityError("the release is of another job")
+    _require(plan, note, secagg.threshold(len(plan.keys), colluding))
+    return Finished(plan, str(note))
+
+
+def _require(plan: Plan, note: notes.Note, threshold: int) -> None:
+    signed = len(note.signers(*plan.holders.values()))
+    if signed < threshold:
+        raise QuorumLost(f"{signed} nodes computed this state, {threshold} must agree before it is used")
+
+
+State = Accepting | Computing | Uploading | Consenting | Revealing | Pooling | Signing | Abstaining | Finished
+STATES: tuple[type, ...] = (Accepting, Computing, Uploading, Consenting, Revealing, Pooling, Signing, Abstaining, Finished)

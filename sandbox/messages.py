@@ -1,0 +1,151 @@
+"""What nodes and the coordinator exchange about one job, step by step.
+
+A node *posts* to a step; when the step closes, the coordinator answers with the *relay*: what everybody posted. The coordinator is not
+trusted with any of it: notes and envelopes are signed by their senders, and every node checks all of them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from governance.encoding import wire
+from governance.licences import Digest
+from governance.parties import Seconds
+
+Kind = Literal["accept", "upload", "consent", "reveal", "abstain", "state"]
+Step = Annotated[str, Field(pattern=r"^(accept|[0-9]{1,3}\.[0-9]{1,3}\.(upload|consent|reveal|abstain|state))$")]
+ENDINGS = ("released", "refused", "failed", "cancelled", "expired")
+Key32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def step(kind: Kind, number: int = 0, attempt: int = 0) -> str:
+    """Name of a step: of round *number*, in its *attempt*."""
+    return "accept" if kind == "accept" else f"{number}.{attempt}.{kind}"
+
+
+def kind_of(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+@wire("keyong/acceptance/v1")
+class Acceptance:
+    """A node's word that it takes part: its key for this job alone, wiped when the job ends, and the snapshot it will use."""
+
+    job: Digest
+    holder: str
+    agree: Key32
+    snapshot: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+@wire("keyong/refusal/v1")
+class Refusal:
+    """A node's word that it does not, by which rule, in both languages."""
+
+    job: Digest
+    holder: str
+    code: str
+    english: Annotated[str, Field(max_length=2000)]
+    chinese: Annotated[str, Field(max_length=2000)]
+
+
+@wire("keyong/admission/v1")
+class Admission:
+    """The coordinator's word that all accepted, and which use of the licence this is."""
+
+    job: Digest
+    licence: Digest
+    use: Annotated[int, Field(ge=1)]
+    acceptances: tuple[Digest, ...]
+    at: Seconds
+
+
+@wire("keyong/state/v1")
+class AgreedState:
+    """What a node computed from a round's total; the next local step runs on it once t nodes signed the same."""
+
+    job: Digest
+    run: Digest
+    round: Annotated[int, Field(ge=0)]
+    body: str
+
+
+@wire("keyong/release/v1")
+class Release:
+    """The result, signed by at least t nodes of the roster."""
+
+    job: Digest
+    run: Digest
+    holders: tuple[str, ...]
+    survivors: tuple[str, ...]
+    result: str
+
+
+@wire("keyong/post/v1")
+class Post:
+    """One node's contribution to a step: a signed note or envelope, and the masked vectors it speaks of."""
+
+    step: Step
+    sender: str
+    body: bytes
+    payloads: tuple[bytes, ...]
+
+
+@wire("keyong/relay/v1")
+class Relay:
+    """All contributions to a step, by sender; with the coordinator's admission note after ``accept``."""
+
+    step: Step
+    bodies: dict[str, bytes]
+    payloads: dict[str, tuple[bytes, ...]]
+    admission: str
+
+
+@wire("keyong/ended/v1")
+class Ended:
+    """The job is over: released (then with the release), refused, failed, cancelled or expired."""
+
+    job: Digest
+    phase: Literal["released", "refused", "failed", "cancelled", "expired"]
+    code: str
+    english: str
+    chinese: str
+    release: str
+
+
+@wire("keyong/offer/v1")
+class Offer:
+    """A job as it is offered to a node: only signed texts, which the node verifies by itself."""
+
+    job: str
+    licence: str
+    dataset: str
+    revocations: str
+    operator: str
+    coordinator: str
+    holders: tuple[str, ...]
+
+
+@wire("keyong/status/v1")
+class Status:
+    """A job as its operator sees it: no step tells more than who is awaited."""
+
+    job: str
+    title: str
+    dataset: str
+    method: str
+    operator: str
+    phase: str
+    step: str
+    waiting_for: tuple[str, ...]
+    code: str
+    english: str
+    chinese: str
+    created: int
+    deadline: int
+    version: int
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ENDINGS

@@ -1,0 +1,78 @@
+"""May this job run here? Licence, purpose, columns, method, and the data holder's own rules. Nothing in the rows decides (PRIVACY 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from governance import licences, notes
+from governance.encoding import wire
+from governance.errors import IntegrityError, LicenceRefused, Refused
+from governance.keys import Trust
+from governance.licences import LEAST_CELL, Licence, Request
+from governance.parties import Party
+from sandbox.case import Case
+from sandbox.job import LONGEST
+
+
+@wire("keyong/policy/v1")
+class Policy:
+    """A data holder's own rules, on top of every licence. An empty list allows all that the licence allows.
+
+    *approval* says who accepts a job that passes: the node itself, or a person with ``keyong node approve``.
+    """
+
+    approval: Literal["automatic", "person"]
+    methods: tuple[str, ...]
+    purposes: tuple[str, ...]
+    peers: tuple[str, ...]
+    min_cell: Annotated[int, Field(ge=LEAST_CELL)]
+
+
+DEFAULT = Policy("automatic", (), (), (), 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Docket:
+    """What is known about a job when it is judged: all of it signed by others, none of it from rows."""
+
+    case: Case
+    job: str
+    licence: str
+    revocations: str | None
+    operator: Party
+    coordinator: Party
+    holders: tuple[Party, ...]
+
+
+def check_licence(docket: Docket, trust: Trust, *, now: int) -> Licence:
+    """The licence that covers the job; the same verdict at coordinator, node and command line."""
+    job, operator = docket.case.job, docket.operator
+    try:
+        notes.read(docket.job).require(Trust((operator.key,)))
+    except IntegrityError:
+        raise LicenceRefused(code="job.unsigned") from None
+    if operator.role != "operator" or job.operator != str(operator.key) or notes.read(docket.licence).id != job.licence:
+        raise LicenceRefused(code="licence.bearer", operator=operator.name)
+    request = Request(job.operator, job.dataset, frozenset(docket.case.columns), job.purpose, job.method, job.min_cell)
+    licence = licences.check(docket.licence, request, trust, revocations=docket.revocations, now=now)
+    if operator.organisation == docket.coordinator.organisation:
+        raise LicenceRefused(code="licence.same_house", organisation=operator.organisation)
+    if not now < job.deadline <= now + LONGEST:
+        raise LicenceRefused(code="policy.deadline", most=LONGEST)
+    return licence
+
+
+def check_policy(docket: Docket, policy: Policy) -> None:
+    """The data holder's own rules."""
+    job = docket.case.job
+    if policy.methods and job.method not in policy.methods:
+        raise Refused(code="policy.method", method=job.method)
+    if policy.purposes and job.purpose not in policy.purposes:
+        raise Refused(code="policy.purpose", purpose=job.purpose)
+    if policy.peers and (strangers := sorted(p.organisation for p in docket.holders if p.organisation not in policy.peers)):
+        raise Refused(code="policy.peer", peer=strangers[0])
+    if job.min_cell < policy.min_cell:
+        raise LicenceRefused(code="licence.min_cell", asked=job.min_cell, minimum=policy.min_cell)
