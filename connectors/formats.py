@@ -107,18 +107,19 @@ class Csv:
             raise UsageError("encoding must be the name of one that contains ASCII, such as utf-8, gb18030, gbk or big5")
 
     def schema(self, path: Path) -> pa.Schema:
-        return quietly(lambda: self._schema(path), self._blame(path, []))
+        ragged: list[str] = []
+        return quietly(lambda: self._schema(path, ragged), self._blame(path, ragged))
 
     def batches(self, path: Path, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         ragged: list[str] = []
         return each(self._batches(path, list(columns), batch_rows, ragged), self._blame(path, ragged))
 
-    def _schema(self, path: Path) -> pa.Schema:
-        with _Text(path) as file, self._reader(file, [], []) as reader:
+    def _schema(self, path: Path, ragged: list[str]) -> pa.Schema:
+        with _Text(path) as file, self._reader(file, [], ragged) as reader:
             return _distinct(pa.schema([(name, pa.string()) for name in reader.schema.names if name.strip()]), path)
 
     def _batches(self, path: Path, columns: list[str], batch_rows: int, ragged: list[str]) -> Iterator[pa.RecordBatch]:
-        with _Text(path) as file, self._reader(file, columns or self._schema(path).names[:1], ragged) as reader:
+        with _Text(path) as file, self._reader(file, columns or self._schema(path, ragged).names[:1], ragged) as reader:
             for batch in reader:
                 yield from at_most(batch.select(columns), batch_rows)
             file.check_quotes()
@@ -181,8 +182,9 @@ class _Text(io.RawIOBase):
 
 def _extends_ascii(encoding: str) -> bool:
     """Whether quotation marks and line ends are the same bytes as in ASCII, and nothing else is."""
+    ascii = bytes(range(128)) + b"\x1b$B\x1b$)C~{~}"  # what makes ISO 2022 and HZ read the next bytes otherwise
     try:
-        return bytes(range(128)).decode(encoding) == "".join(map(chr, range(128)))
+        return ascii.decode(encoding) == "".join(map(chr, ascii))
     except (LookupError, ValueError):
         return False
 

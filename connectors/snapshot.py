@@ -103,8 +103,8 @@ def _normalised(source: Source, schema: Schema, form: pa.Schema, *, persons: nor
     """For each batch of *source*, how many rows it had, and those with a person in registered form."""
     for batch in source.scan(schema.sources):
         codes = persons.encode(batch.column(schema.person))
-        named = batch.filter(codes.is_valid())
-        yield batch.num_rows, pa.record_batch([codes.drop_null(), *_columns(named, schema.columns)], schema=form)
+        arrays = [codes, *_columns(batch, schema.columns)]
+        yield batch.num_rows, pa.record_batch([array.filter(codes.is_valid()) for array in arrays], schema=form)
 
 
 def _columns(batch: pa.RecordBatch, columns: Sequence[Column]) -> list[pa.Array]:
@@ -161,18 +161,14 @@ def load(path: Path, columns: Sequence[str], *, id: str | None = None) -> pa.Tab
 
 
 def _mapped(path: Path, names: list[str], id: str | None) -> pa.Table:
-    form = _reader(path, None).schema
-    metadata = form.metadata or {}
+    reader = ipc.open_file(pa.memory_map(str(path)))  # not its included_fields: with them Arrow copies
+    metadata = reader.schema.metadata or {}
     if metadata.get(_FORM) != b"1" or (id is not None and metadata.get(_ID) != id.encode()):
         raise IntegrityError(f"{path} is not the snapshot{'' if id is None else ' ' + id}")
-    check_scan(path, form, names, batch_rows=1)
-    table = _reader(path, sorted(form.names.index(n) for n in names)).read_all()
+    check_scan(path, reader.schema, names, batch_rows=1)
+    table = reader.read_all().select(names).replace_schema_metadata(None)
     table.validate()
-    return table.select(names).replace_schema_metadata(None)
-
-
-def _reader(path: Path, fields: list[int] | None) -> ipc.RecordBatchFileReader:
-    return ipc.open_file(pa.memory_map(str(path)), options=ipc.IpcReadOptions(included_fields=fields))
+    return table
 
 
 def _load_fault(path: Path, fault: BaseException) -> KeyongError:

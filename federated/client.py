@@ -138,8 +138,8 @@ class Hub:
             licence = notes.opened(text, Licence, self.trust)
             if licence.operator == str(self.key.public) and licence.dataset == dataset and (purpose is None or purpose in licence.purposes):
                 fitting[name] = licence
-        if wanted is not None:
-            fitting = {name: licence for name, licence in fitting.items() if name.startswith(wanted.removeprefix("lic-"))}
+        if wanted not in (None, "any"):
+            fitting = {name: licence for name, licence in fitting.items() if name.startswith(str(wanted).removeprefix("lic-"))}
         if len(fitting) != 1:
             raise UsageError(f"{len(fitting)} licences fit; name one by its id" if fitting else "no licence of this operator fits")
         return next(iter(fitting.items()))
@@ -147,6 +147,13 @@ class Hub:
     def submit(self, job: notes.Note) -> str:
         """Post a signed job; its id."""
         return self.link.submit(str(job))
+
+    def find(self, start: str) -> str:
+        """The id of this operator's one job that starts with *start*."""
+        found = [s.job for s in self.link.jobs() if s.job.startswith(start)]
+        if len(found) != 1:
+            raise UsageError(f"{len(found)} jobs start with {start}")
+        return found[0]
 
     def status(self, job: str) -> Status:
         return self.link.status(job)

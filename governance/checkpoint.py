@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 
 from governance.errors import DecodeError, IntegrityError
-from governance.keys import SigningKey, VerifyKey
+from governance.keys import SigningKey, VerifyKey, read_base64
 from governance.merkle import HASH_SIZE
 from governance.notes import Note
 from governance.notes import read as read_note
@@ -63,10 +63,7 @@ def opened(raw: str | bytes, key: VerifyKey) -> Checkpoint:
 
 
 def _root(text: str) -> bytes:
-    try:
-        root = base64.b64decode(text, validate=True)
-    except ValueError:
-        root = b""
-    if len(root) != HASH_SIZE or base64.b64encode(root).decode() != text:
-        raise DecodeError(f"the root of a checkpoint is the base64 of {HASH_SIZE} bytes")
+    root = read_base64(text)
+    if len(root) != HASH_SIZE:
+        raise DecodeError(f"the root of a checkpoint has {HASH_SIZE} bytes")
     return root

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, dataclass_transform
 
 import cbor2
@@ -87,6 +88,8 @@ def _tuples(data: object, depth: int) -> object:
     if depth < 0:
         raise DecodeError(f"more than {DEPTH} levels deep")
     if isinstance(data, dict):
+        if any(type(key) is not str for key in data):  # True, 1 and 1.0 are one key to Python
+            raise DecodeError("a key is not a text")
         return {key: _tuples(value, depth - 1) for key, value in data.items()}
     if isinstance(data, (list, tuple)):
         return tuple(_tuples(value, depth - 1) for value in data)
@@ -116,7 +119,7 @@ def _without_floats(data: Any) -> Any:
 
 def parse(text: str | bytes, *, limit: int = JSON_LIMIT) -> Any:
     """Strict JSON: size first, no duplicate keys, integers only, canonical spelling."""
-    raw = text.encode() if isinstance(text, str) else text
+    raw = _utf8(text) if isinstance(text, str) else text
     if len(raw) > limit:
         raise DecodeError(f"document is larger than {limit} bytes")
     try:
@@ -127,6 +130,13 @@ def parse(text: str | bytes, *, limit: int = JSON_LIMIT) -> Any:
     if not same:
         raise DecodeError("not in canonical form (RFC 8785)")
     return data
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise DecodeError("not Unicode text") from None
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -147,6 +157,22 @@ def _integer(text: str) -> int:
 
 
 # --- CBOR ---------------------------------------------------------------------------------------
+
+
+class _NoTags(Mapping[int, Any]):
+    """Refuse every CBOR tag before it is decoded: 1E+1000000000, a regular expression or an e-mail can keep a reader busy for hours."""
+
+    def __getitem__(self, tag: int) -> Any:
+        return self.refuse
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def refuse(self, *_decoder: object) -> None:
+        raise DecodeError("tags are not used")
 
 
 def encode(message: Any) -> bytes:
@@ -170,7 +196,7 @@ def _load(raw: bytes, limit: int) -> object:
         raise DecodeError(f"message is larger than {limit} bytes")
     try:
         with io.BytesIO(raw) as stream:
-            data = cbor2.CBORDecoder(stream, max_depth=DEPTH).decode()
+            data = cbor2.CBORDecoder(stream, max_depth=DEPTH, semantic_decoders=_NoTags()).decode()
         same = cbor2.dumps(data, canonical=True) == raw
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DecodeError(f"not CBOR as we accept it: {type(error).__name__}") from None

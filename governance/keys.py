@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 from collections.abc import Iterable
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from governance.errors import DecodeError, IntegrityError, UsageError
 
 ED25519 = 0x01  # C2SP signed-note, "Signature types"
-FORBIDDEN_IN_NAME = frozenset("+")
+FORBIDDEN_IN_NAME = frozenset("+ ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +118,24 @@ def read_key(text: str) -> VerifyKey:
 
 def check_name(name: str) -> str:
     """A key name is not empty and holds no space, plus or control character."""
-    if not 1 <= len(name) <= 100 or any(c.isspace() or ord(c) < 33 or c in FORBIDDEN_IN_NAME for c in name):
+    if not 1 <= len(name) <= 100 or not name.isprintable() or FORBIDDEN_IN_NAME & set(name):
         raise DecodeError("a key name has 1 to 100 characters, none of them space or plus")
     return name
 
 
-def _key_bytes(text: str) -> bytes:
+def read_base64(text: str) -> bytes:
+    """RFC 4648, 4, in its one canonical spelling: unused bits are zero (3.5), so that no signed text can be altered in them."""
     try:
         raw = base64.b64decode(text, validate=True)
-    except binascii.Error:
-        raise DecodeError("a key is not base64") from None
+    except ValueError:
+        raise DecodeError("not base64") from None
+    if base64.b64encode(raw).decode() != text:
+        raise DecodeError("not base64 in its canonical form")
+    return raw
+
+
+def _key_bytes(text: str) -> bytes:
+    raw = read_base64(text)
     if len(raw) != 33 or raw[0] != ED25519:
         raise DecodeError("only Ed25519 keys are accepted")
     return raw[1:]

@@ -7,17 +7,18 @@ document's id is the SHA-256 of its text.  Source: C2SP signed-note v1.0.0.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from governance.encoding import JSON_LIMIT, KINDS, build, canonical, parse, plain
 from governance.errors import DecodeError, IntegrityError
-from governance.keys import SigningKey, Trust, VerifyKey
+from governance.keys import SigningKey, Trust, VerifyKey, check_name, read_base64
 
 T = TypeVar("T")
 MOST_SIGNATURES = 128
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,18 @@ class Note:
             raise IntegrityError(f"{len(names)} of the {trust.threshold} trusted signatures needed are here")
         return names
 
-    def document(self, cls: type[T]) -> T:
-        """The document in the text, which must be of the class *cls*."""
+    def document(self, *classes: type[T]) -> T:
+        """The document in the text, which must be of one of *classes*."""
         kind, _, body = self.text.partition("\n")
-        if KINDS.get(kind) is not cls or not body.endswith("\n"):
-            raise DecodeError(f"expected a document of type {cls.kind}")  # type: ignore[attr-defined]
-        return build(cls, parse(body[:-1]))
+        cls = KINDS.get(kind)
+        if cls is None or cls not in classes or not body.endswith("\n"):
+            raise DecodeError(f"expected a document of type {' or '.join(c.kind for c in classes)}")  # type: ignore[attr-defined]
+        made: T = build(cls, parse(body[:-1]))
+        return made
+
+    def holds(self, cls: type) -> bool:
+        """Whether the text says that it is a document of *cls*."""
+        return KINDS.get(self.text.partition("\n")[0]) is cls
 
 
 def write(document: Any) -> Note:
@@ -111,22 +118,19 @@ def _utf8(raw: str | bytes, limit: int) -> str:
     if len(raw) > limit:
         raise DecodeError(f"a note is larger than {limit} bytes")
     try:
-        text = raw.decode() if isinstance(raw, bytes) else raw
-    except UnicodeDecodeError:
+        text = (raw if isinstance(raw, bytes) else raw.encode()).decode()
+    except UnicodeError:
         raise DecodeError("a note is not UTF-8") from None
-    if any(ord(c) < 32 and c != "\n" for c in text):
+    if CONTROL.search(text):
         raise DecodeError("a note holds a control character")
     return text
 
 
 def _signature(line: str) -> Signature:
     parts = line.split(" ")
-    if len(parts) != 3 or parts[0] != "—" or not parts[1]:
+    if len(parts) != 3 or parts[0] != "—":
         raise DecodeError("a signature line reads: — name base64")
-    try:
-        raw = base64.b64decode(parts[2], validate=True)
-    except binascii.Error:
-        raise DecodeError("a signature is not base64") from None
+    name, raw = check_name(parts[1]), read_base64(parts[2])
     if len(raw) < 5:
         raise DecodeError("a signature is too short")
-    return Signature(parts[1], raw[:4], raw[4:])
+    return Signature(name, raw[:4], raw[4:])

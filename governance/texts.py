@@ -76,6 +76,32 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the method would open {numbers} numbers, more than the {persons} persons behind them",
         "该方法将公开 {numbers} 个数，多于其背后的 {persons} 人",
     ),
+    "job.unknown": ("there is no such job here, or it is not yours to see", "此处没有该任务，或您无权查看"),
+    # the coordinator's door
+    "auth.unsigned": ("the request is not signed; sign it with the key of an enrolled party", "请求未签名；请用已登记方的密钥签名"),
+    "auth.key": ("the request is signed with a key that is not enrolled here; enrol first", "请求所用密钥未在此登记；请先登记"),
+    "auth.signature": (
+        "the signature does not fit the request; sign it as docs/specs/api.md says",
+        "签名与请求不符；请按 docs/specs/api.md 签名",
+    ),
+    "auth.body": ("the body is not the one that was signed", "请求正文与签名时不一致"),
+    "auth.stale": (
+        "the request was signed more than {seconds} seconds away from the coordinator's clock; set the clock and sign again",
+        "签名时间与协调方时钟相差超过 {seconds} 秒；请校准时钟后重新签名",
+    ),
+    "auth.replay": ("this signed request was received before; sign each request anew", "该签名请求此前已收到过；每次请求须重新签名"),
+    "auth.role": ("this is not for a party of the role {role}", "角色为 {role} 的一方无权进行此操作"),
+    "http.path": ("there is nothing at this address; see /openapi.json", "该地址不存在；请参见 /openapi.json"),
+    "http.method": ("this address does not take the method {method}", "该地址不支持方法 {method}"),
+    "http.size": ("the body is larger than {limit} bytes", "请求正文超过 {limit} 字节"),
+    "http.type": ("the body must be {type}", "请求正文的类型须为 {type}"),
+    "http.host": (
+        "the request was meant for another host; use the address in the join token",
+        "请求的目标主机有误；请使用加入令牌中的地址",
+    ),
+    "http.input": ("the request is not as described in /openapi.json: {detail}", "请求与 /openapi.json 的描述不符：{detail}"),
+    "http.busy": ("the coordinator is busy or just started; send the request again", "协调方繁忙或刚刚启动；请稍后重新发送请求"),
+    "http.failed": ("the coordinator failed; its operator must look into its log", "协调方出错；须由其运维人员查看日志"),
     # the jail
     "jail.time": ("the local step did not finish in time", "本地计算未按时完成"),
     "jail.died": ("the local step ended without its declared statistics", "本地计算未给出所声明的统计量即终止"),

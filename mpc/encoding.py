@@ -8,6 +8,7 @@ squares in 10^15 and a rate in 10^-12 share one vector, and each keeps about ``b
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,8 @@ from mpc.rings import Words, ring
 
 Floats = npt.NDArray[np.float64]
 SLACK = 1 + 2.0**-50  # above the two roundings in terms * bound + tail
-FINEST = 1074  # 2^-1074 is the smallest float64: a finer step would hold nothing more
+FINEST = 1000  # steps are 2^-1000 or more, so that both they and their reciprocals are normal float64s
+CHUNK = 1 << 14  # entries whose intermediate values fit a second-level cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,19 +68,34 @@ class FixedPoint:
         return np.ldexp(1.0, -self.exponent)
 
     def encode(self, values: npt.ArrayLike) -> Words:
-        """Clip to the bounds (NaN counts as zero), round to the nearest step, and write as ring elements."""
-        values = np.nan_to_num(np.asarray(values, np.float64), nan=0.0, posinf=np.inf, neginf=-np.inf)
-        steps = np.rint(np.ldexp(np.clip(values, -np.asarray(self.bound), self.bound), self.exponent))
-        if self.bits == 128:
-            return _two_words(steps)
-        return ring(self.bits).embed(steps.astype(np.int64))
+        """Clip to the bounds (NaN counts as zero), round to the nearest step, and write as ring elements.
+
+        *values* is a vector of numbers. Rounding is to even in a tie, and otherwise the code is exact: scaling by a power of two is.
+        """
+        values = np.asarray(values)
+        length = len(values)
+        high, scale = self._along(np.asarray(self.bound), length), self._along(np.ldexp(1.0, self.exponent), length)
+        low, words, room = self._along(-np.asarray(self.bound), length), ring(self.bits).zeros(length), np.empty(min(length, CHUNK))
+        for start in range(0, length, CHUNK):
+            here = slice(start, min(start + CHUNK, length))
+            steps = room[: here.stop - start]
+            np.copyto(steps, values[here])
+            steps[np.isnan(steps)] = 0
+            np.maximum(np.minimum(steps, high[here], out=steps), low[here], out=steps)
+            np.multiply(steps, scale[here], out=steps)
+            _write(np.rint(steps, out=steps), words[here])
+        return words
+
+    def _along(self, entries: npt.NDArray[Any], length: int) -> npt.NDArray[Any]:
+        if entries.ndim and len(entries) != length:
+            raise UsageError(f"there are bounds for {len(entries)} entries, not for {length}")
+        return np.broadcast_to(entries, (length,))
 
     def decode(self, words: Words) -> Floats:
         """The nearest float64 to each element, read as a signed number of steps."""
-        if self.bits == 128:
-            return _from_two_words(words, self.exponent)
-        signed = words.view(np.dtype(f"<i{self.bits // 8}"))
-        return np.ldexp(signed.astype(np.float64), -self.exponent)
+        numbers = _read_two(words) if self.bits == 128 else _signed(words).astype(np.float64)
+        numbers *= self._along(self.step, len(words))
+        return numbers
 
 
 def _exponent(limit: Floats, terms: int, bits: int) -> npt.NDArray[np.int32]:
@@ -90,40 +107,40 @@ def _exponent(limit: Floats, terms: int, bits: int) -> npt.NDArray[np.int32]:
     return np.asarray(np.minimum(bits - 1 - exponent - tight, FINEST), np.int32)
 
 
-def _two_words(steps: Floats) -> Words:
-    """Whole numbers below 2^127 in size as (n, 2) words. Exact: both parts of a float64's magnitude are float64s."""
+def _signed(words: Words) -> npt.NDArray[np.signedinteger[Any]]:
+    return words.view(words.dtype.str.replace("u", "i"))
+
+
+def _write(steps: Floats, words: Words) -> None:
+    """Whole numbers of steps as elements. Exact: both halves of a whole float64 below 2^127 are float64s."""
+    if words.ndim == 1:
+        np.copyto(_signed(words), steps, casting="unsafe")
+        return
     magnitude = np.abs(steps)
-    high = np.floor(np.ldexp(magnitude, -64))
-    low = magnitude - np.ldexp(high, 64)
-    words = np.stack([low.astype("<u8"), high.astype("<u8")], axis=-1)
-    return _negated(words, steps < 0)
+    high = np.floor(magnitude * 2.0**-64)
+    words[:, 0], words[:, 1] = magnitude - high * 2.0**64, high
+    _negate(words, steps < 0)
 
 
-def _negated(words: Words, where: npt.NDArray[np.bool_]) -> Words:
-    """Two's complement of the rows *where*."""
-    flipped = ~words
-    flipped[..., 0] += np.uint64(1)
-    flipped[..., 1] += flipped[..., 0] == 0
-    return np.where(where[..., None], flipped, words)
+def _negate(words: Words, where: npt.NDArray[np.bool_]) -> None:
+    """Two's complement of the rows *where*, in place."""
+    np.invert(words, out=words, where=where[:, None])
+    words[:, 0] += where
+    words[:, 1] += where & (words[:, 0] == 0)
 
 
-def _from_two_words(words: Words, exponent: npt.NDArray[np.int32]) -> Floats:
-    """Correctly rounded: the magnitude is moved to the top of its high word, and what falls off only keeps the last bit odd."""
-    negative = (words[..., 1] >> np.uint64(63)).astype(bool)
-    magnitude = _negated(words, negative)
-    low, high = magnitude[..., 0], magnitude[..., 1]
-    length = np.frexp(high.astype(np.float64))[1]
-    shift = (64 - length).astype(np.uint64)  # 0..64; one too few where high rounds up to a power of two
-    top = np.where(length > 0, _shifted(high, low, shift), low)
-    scale = np.where(length > 0, length, 0)
-    size = np.ldexp(top.astype(np.float64), scale - exponent)
-    return np.where(negative, -size, size)
+def _read_two(words: Words) -> Floats:
+    """Signed 128-bit numbers, correctly rounded.
 
-
-def _shifted(high: Words, low: Words, shift: Words) -> Words:
-    """Top 64 bits of ``(high, low) << shift``, with a sticky last bit for the rest; shift in 1..63, or 0."""
-    inner = shift % np.uint64(64)
-    carried = np.where(inner > 0, low >> (np.uint64(64) - inner) % np.uint64(64), np.uint64(0))
-    rest = low << inner
-    top: Words = (high << inner) | carried | (rest != 0)
-    return top
+    The magnitude is moved to the top of its high word, whose last bit stays set for whatever falls off ("sticky"): below the rounding
+    position, it decides ties as the full number would.
+    """
+    magnitude, negative = words.copy(), words[:, 1] >> np.uint64(63) != 0
+    _negate(magnitude, negative)
+    low, high = magnitude[:, 0], magnitude[:, 1]
+    length = np.frexp(high.astype(np.float64))[1]  # of the high word; one too many where it rounds up to a power of two
+    shift = ((64 - length) % 64).astype(np.uint64)
+    carried = np.where(shift > 0, low >> (64 - shift) % 64, 0)
+    top = np.where(length > 0, (high << shift) | carried | (low << shift != 0), low)
+    numbers = np.ldexp(top.astype(np.float64), length)
+    return np.negative(numbers, out=numbers, where=negative)

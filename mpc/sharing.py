@@ -9,7 +9,7 @@ Computation and Secret Sharing", Cambridge 2015, section 3.2 (Lagrange interpola
 from __future__ import annotations
 
 import functools
-import secrets
+import secrets as system
 from collections.abc import Callable, Mapping, Sequence
 
 from governance.errors import DecodeError, UsageError
@@ -22,7 +22,7 @@ COIN = 48  # bytes behind one coefficient: its distance from uniform is below 2^
 Rand = Callable[[int], bytes]
 
 
-def split(secret: bytes, *, points: Sequence[int], threshold: int, rand: Rand = secrets.token_bytes) -> dict[int, bytes]:
+def split(secret: bytes, *, points: Sequence[int], threshold: int, rand: Rand = system.token_bytes) -> dict[int, bytes]:
     """One share, 33 bytes, for each of the *points*; any *threshold* of them give *secret* back.
 
     Parameters
@@ -32,26 +32,47 @@ def split(secret: bytes, *, points: Sequence[int], threshold: int, rand: Rand = 
     points
         Distinct, in 1 .. 2^31 - 1: where the polynomial is evaluated. Zero is the secret's own place.
     rand
-        Called once, for all coefficients.
+        Called once for each coefficient.
     """
-    if len(secret) != SECRET:
+    return {x: shares[0] for x, shares in split_all([secret], points=points, threshold=threshold, rand=rand).items()}
+
+
+def split_all(
+    secrets: Sequence[bytes], *, points: Sequence[int], threshold: int, rand: Rand = system.token_bytes
+) -> dict[int, list[bytes]]:
+    """As `split`, for several secrets at once: each point's shares of them, in their order.
+
+    The polynomials are evaluated side by side, in lanes of one large integer that are wide enough never to run over.
+    """
+    if any(len(secret) != SECRET for secret in secrets):
         raise UsageError(f"a secret has {SECRET} bytes")
     if len(set(points)) != len(points) or not all(1 <= x < 2**31 for x in points):
         raise UsageError("points must be distinct and in 1 .. 2^31 - 1")
     if not 1 <= threshold <= len(points):
         raise UsageError(f"threshold must be in 1..{len(points)}, got {threshold}")
-    coins = rand(COIN * (threshold - 1))
-    coefficients = [int.from_bytes(coins[i : i + COIN], "big") % PRIME for i in range(0, len(coins), COIN)]
-    coefficients.append(int.from_bytes(secret, "big"))
-    return {x: _horner(coefficients, x).to_bytes(SHARE, "big") for x in points}
+    lane = COIN + (threshold * max(points).bit_length() + 7) // 8
+    coins = [rand(COIN * len(secrets)) for _ in range(threshold - 1)]
+    rows = [_packed([row[i : i + COIN] for i in range(0, len(row), COIN)], lane) for row in coins]
+    rows.append(_packed([secret[::-1] for secret in secrets], lane))
+    return {x: _unpacked(_horner(rows, x), lane, len(secrets)) for x in points}
 
 
-def _horner(coefficients: Sequence[int], x: int) -> int:
-    """Value at a small *x*, highest coefficient first; reduced once, since each step adds only the few bits of *x*."""
+def _packed(numbers: Sequence[bytes], lane: int) -> int:
+    """Little-endian numbers in lanes of *lane* bytes."""
+    return int.from_bytes(b"".join(number.ljust(lane, b"\0") for number in numbers), "little")
+
+
+def _unpacked(value: int, lane: int, count: int) -> list[bytes]:
+    raw = value.to_bytes(lane * count, "little")
+    return [(int.from_bytes(raw[i : i + lane], "little") % PRIME).to_bytes(SHARE, "big") for i in range(0, len(raw), lane)]
+
+
+def _horner(rows: Sequence[int], x: int) -> int:
+    """Value at *x*, highest coefficients first."""
     value = 0
-    for coefficient in coefficients:
-        value = value * x + coefficient
-    return value % PRIME
+    for row in rows:
+        value = value * x + row
+    return value
 
 
 def join(shares: Mapping[int, bytes]) -> bytes:

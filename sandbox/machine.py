@@ -23,13 +23,14 @@ from governance.errors import IntegrityError, KeyongError, PeerError, QuorumLost
 from governance.keys import SigningKey, Trust, VerifyKey, read_key
 from mpc import secagg
 from mpc.encoding import FixedPoint
-from mpc.rings import ring
+from mpc.rings import Buffer, ring
 from sandbox import case as cases
 from sandbox import local
 from sandbox.case import Case
 from sandbox.messages import Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, step
 
 SUPPORT, STATISTICS = "support", "statistics"
+OPENERS: tuple[type[Any], ...] = (secagg.Ready, secagg.Settled)
 
 
 @wire("keyong/node-plan/v1")
@@ -128,7 +129,7 @@ class Computing:
     def computed(self, answer: bytes, key: SigningKey) -> tuple[Uploading | Pooling, Post]:
         """Mask the answer; the post holds nothing else of it."""
         values = np.frombuffer(answer, "<f8")
-        party = encoding.decode(self.party, secagg.Ready, secagg.Settled)
+        party: secagg.Ready | secagg.Settled = encoding.decode(self.party, *OPENERS)
         made = _round(self.plan, self.run, self.body, party)
         words = {made.vectors[0].name: _fixed_point(self.plan, self.body).encode(values)}
         if isinstance(party, secagg.Ready):
@@ -156,8 +157,8 @@ def _fixed_point(plan: Plan, body: str) -> FixedPoint:
     return FixedPoint(bound=plan.case.bounds(parse(body)), terms=holders, bits=128)
 
 
-def _post(plan: Plan, name: str, body: bytes, payloads: Mapping[str, bytes] | None = None) -> Post:
-    return Post(name, plan.me, body, tuple(payloads.values()) if payloads else ())
+def _post(plan: Plan, name: str, body: bytes, payloads: Mapping[str, Buffer] | None = None) -> Post:
+    return Post(name, plan.me, body, tuple(bytes(p) for p in payloads.values()) if payloads else ())
 
 
 def _opened(plan: Plan, relay: Relay, expected: str, *classes: type[Any]) -> dict[str, Any]:
@@ -188,7 +189,7 @@ class Uploading:
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Consenting, Post]:
         uploads = _opened(self.plan, relay, step("upload", 0, self.attempt), secagg.Upload)
         if self.plan.me not in uploads:
-            raise QuorumLost("this node's upload came too late; the job goes on without it")
+            raise QuorumLost("the job goes on with another set, without this node")
         consented, consent = encoding.decode(self.party, secagg.Uploaded).receive(uploads)
         post = _post(self.plan, step("consent", 0, self.attempt), sign(key, consent))
         return Consenting(self.plan, self.run, encoding.encode(consented), self.attempt, tuple(sorted(uploads))), post
@@ -287,7 +288,7 @@ class Signing:
             if other.text == note.text:  # one that differs does not count, and does not stop the others
                 note = note.joined(other)
         _require(self.plan, note, settled.seat.terms.threshold)
-        if note.text.startswith(Release.kind):  # type: ignore[attr-defined]
+        if note.holds(Release):
             return Finished(self.plan, str(note))
         return Computing(self.plan, self.run, note.document(AgreedState).body, self.party)
 

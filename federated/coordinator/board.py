@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from governance import notes
 from governance.encoding import wire
@@ -58,20 +59,22 @@ class Board:
             notes.read(post.body).require(Trust((key,)))
             self._document(kind, post.body)
             return
-        classes = {"upload": secagg.Upload, "consent": secagg.Consent, "reveal": secagg.Reveal, "abstain": secagg.Abstention}
+        classes: dict[str, type[Any]] = {
+            "upload": secagg.Upload,
+            "consent": secagg.Consent,
+            "reveal": secagg.Reveal,
+            "abstain": secagg.Abstention,
+        }
         sender, _ = open_signed(post.body, {key.name: key}, classes[kind])
         if sender != post.sender or bool(post.payloads) != (kind == "upload"):
             raise PeerError("posted a message that is not its own", party=post.sender)
 
     def _document(self, kind: str, raw: bytes) -> Acceptance | Refusal | AgreedState | Release:
-        note = notes.read(raw)
-        for cls in (Acceptance, Refusal) if kind == "accept" else (AgreedState, Release):
-            if note.text.startswith(cls.kind + "\n"):  # type: ignore[attr-defined]
-                document: Acceptance | Refusal | AgreedState | Release = note.document(cls)
-                if document.job != self.job:
-                    raise DecodeError("the note is about another job")
-                return document
-        raise DecodeError(f"a post to step {self.step} holds another kind of note")
+        classes: tuple[type[Any], ...] = (Acceptance, Refusal) if kind == "accept" else (AgreedState, Release)
+        document: Acceptance | Refusal | AgreedState | Release = notes.read(raw).document(*classes)
+        if document.job != self.job:
+            raise DecodeError("the note is about another job")
+        return document
 
     def refusal(self, posts: Mapping[str, Post]) -> Refusal | None:
         """A holder's refusal among the posts of the accept step."""
@@ -82,21 +85,30 @@ class Board:
                     return document
         return None
 
-    def complete(self, posts: Mapping[str, Post], *, late: bool, earlier: tuple[frozenset[str], ...]) -> bool:
-        """Whether the step can close; *late* says that its patience is over, *earlier* are the sets opened before on these snapshots."""
-        if posts.keys() >= self.expected:
-            return True
-        kind = kind_of(self.step)
+    def closing(self, posts: Mapping[str, Post], *, late: bool, earlier: tuple[frozenset[str], ...]) -> Mapping[str, Post] | None:
+        """The posts with which the step closes, or None while it must wait.
+
+        *late* says that its patience is over, *earlier* are the sets opened before on these snapshots. Raises `DisclosureRefused` where
+        all have uploaded and no set may be opened.
+        """
+        kind, everybody = kind_of(self.step), posts.keys() >= self.expected
         if kind == "upload" and not self.survivors:
-            enough = len(posts) >= max(self.threshold, self.colluding + 2)
-            return late and enough and _may_differ(frozenset(posts), earlier, self.colluding)
-        if kind == "consent":
-            return late and len(posts) >= self.threshold
-        if kind == "reveal":
-            return self.survivors == tuple(self.holders) and len(posts) >= self.threshold
-        if kind == "abstain":
-            return len(posts) >= secagg.least_abstentions(len(self.keys), self.colluding)
-        return kind == "state" and self._agreed(posts) is not None
+            chosen = self._surviving(frozenset(posts), earlier) if everybody or late else None
+            return None if chosen is None else {name: posts[name] for name in sorted(chosen)}
+        enough = {"consent": late and len(posts) >= self.threshold, "reveal": len(posts) >= self.threshold,
+                  "abstain": len(posts) >= secagg.least_abstentions(len(self.keys), self.colluding),
+                  "state": kind == "state" and self._agreed(posts) is not None}  # fmt: skip
+        return posts if everybody or enough.get(kind, False) else None
+
+    def _surviving(self, there: frozenset[str], earlier: tuple[frozenset[str], ...]) -> frozenset[str] | None:
+        """Everybody who is there, or else the largest earlier set that is: a set that differs from it by few would tell their part."""
+        least = max(self.threshold, self.colluding + 2)
+        for chosen in (there, *sorted((e for e in earlier if e < there), key=len, reverse=True)):
+            if len(chosen) >= least and _may_differ(chosen, earlier, self.colluding):
+                return chosen
+        if there >= self.expected:
+            raise DisclosureRefused(code="policy.difference", least=self.colluding + 2)
+        return None
 
     def stalled(self, posts: Mapping[str, Post], *, late: bool) -> bool:
         """Whether the first opening should be given up and tried again (PRIVACY 5): too few consents, and none can have unmasked."""
@@ -129,7 +141,7 @@ class Board:
         if kind == "upload":
             return replace(self, step=step("state", self.number))
         agreed = self._agreed(posts)
-        if agreed is not None and agreed.text.startswith(Release.kind + "\n"):  # type: ignore[attr-defined]
+        if agreed is not None and agreed.holds(Release):
             return replace(self, release=str(agreed))
         return replace(self, step=step("upload", self.number + 1), number=self.number + 1)
 

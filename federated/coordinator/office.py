@@ -79,7 +79,7 @@ class Office:
         """Keep a document that the authority signed; return its kind and id."""
         note = notes.read(text)
         kind = _kind(note)
-        document = notes.opened(text, PUBLISHED[kind], self.trust)
+        document: object = notes.opened(text, PUBLISHED[kind], self.trust)
         with self.journal.transaction() as t:
             name = {"dataset": getattr(document, "name", ""), "licence": note.id, "revocations": "current"}[kind]
             old = t.note(kind, name)
@@ -193,18 +193,20 @@ class Office:
         refusal = board.refusal(live.posts)
         if refusal is not None:
             self._end(job, "refused", refusal.code, f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}")
-        elif board.complete(live.posts, late=late, earlier=self._earlier(live)):
-            self._close(job, live)
+            return
+        posts = board.closing(live.posts, late=late, earlier=self._earlier(live))
+        if posts is not None:
+            self._close(job, live, posts)
         elif board.stalled(live.posts, late=late):
             self._give_up(job, live)
 
-    def _close(self, job: str, live: _Live) -> None:
+    def _close(self, job: str, live: _Live, posts: Mapping[str, Post]) -> None:
         relays = {}
         if live.board.step.endswith("reveal"):
             upload = step("upload", 0, live.board.attempt)
             with self.journal.view() as t:
                 relays[upload] = decode(t.sealed(job, f"relay {upload}") or b"", Relay)
-        board, relay = live.board.close(live.posts, relays)
+        board, relay = live.board.close(posts, relays)
         with self.journal.transaction() as t:
             if live.board.step == step("accept"):
                 relay = self._admit(t, job, relay)
@@ -374,7 +376,7 @@ class Office:
 
 def _kind(note: notes.Note) -> str:
     for kind, cls in PUBLISHED.items():
-        if note.text.startswith(cls.kind + "\n"):  # type: ignore[attr-defined]
+        if note.holds(cls):
             return kind
     raise DecodeError(f"only these documents can be published: {', '.join(PUBLISHED)}")
 

@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from governance.encoding import strict
 from governance.errors import DecodeError, PeerError
-from mpc.secagg.keys import Schedule, Seat
-from mpc.secagg.terms import Round, Terms
-from mpc.sharing import SHARE, Rand, element, split
+from mpc.secagg.keys import Schedule
+from mpc.secagg.terms import Terms
+from mpc.sharing import SHARE, Rand, element, split_all
 
 NONCE = 12
 TAG = 16
@@ -33,22 +33,22 @@ class Hand:
 
 def deal(terms: Terms, seed: bytes, pair_keys: Mapping[str, bytes], *, rand: Rand) -> dict[str, Hand]:
     """Shares of *seed* and of *pair_keys*, the dealer's keys with the other members, for every member of the roster."""
-    points, threshold = tuple(terms.points.values()), terms.threshold
-    seeds = split(seed, points=points, threshold=threshold, rand=rand)
-    pairs = {name: split(key, points=points, threshold=threshold, rand=rand) for name, key in pair_keys.items()}
-    return {name: Hand(seeds[x], {other: shares[x] for other, shares in pairs.items()}) for name, x in terms.points.items()}
+    shares = split_all([seed, *pair_keys.values()], points=tuple(terms.points.values()), threshold=terms.threshold, rand=rand)
+    return {name: Hand(shares[x][0], dict(zip(pair_keys, shares[x][1:], strict=True))) for name, x in terms.points.items()}
 
 
-def seal(seat: Seat, round: Round, hands: Mapping[str, Hand], *, rand: Rand) -> dict[str, bytes]:
-    """A box for each other member. The key serves one direction and round; the nonce is random, lest a round repeated from an old copy
-    of the dealer's memory use a nonce twice."""
-    return {other: _seal(seat, round, other, hands[other], rand(NONCE)) for other in seat.others}
+def seal(schedule: Schedule, hands: Mapping[str, Hand], agreed: Mapping[str, bytes], *, me: str, rand: Rand) -> dict[str, bytes]:
+    """A box for each member that we agreed on a secret with.
+
+    The key serves one direction and one round. The nonce is random all the same, lest a round that is repeated from an old copy of the
+    dealer's memory use one twice.
+    """
+    return {other: _seal(schedule, hands[other], secret, ends=(me, other), nonce=rand(NONCE)) for other, secret in agreed.items()}
 
 
-def _seal(seat: Seat, round: Round, other: str, hand: Hand, nonce: bytes) -> bytes:
-    ends = (seat.me, other)
-    plain = b"".join([hand.seed, *(hand.pairs[name] for name in seat.others)])
-    return nonce + AESGCM(seat.seal_key(round, ends)).encrypt(nonce, plain, Schedule(seat.terms, round).bound(ends))
+def _seal(schedule: Schedule, hand: Hand, secret: bytes, *, ends: tuple[str, str], nonce: bytes) -> bytes:
+    plain = b"".join([hand.seed, *(hand.pairs[name] for name in sorted(hand.pairs))])
+    return nonce + AESGCM(schedule.seal_key(secret, ends)).encrypt(nonce, plain, schedule.bound(ends))
 
 
 def size(terms: Terms) -> int:
@@ -56,15 +56,14 @@ def size(terms: Terms) -> int:
     return NONCE + len(terms.members) * SHARE + TAG
 
 
-def unseal(seat: Seat, round: Round, dealer: str, box: bytes) -> Hand:
-    """The hand that *dealer* dealt us."""
-    ends = (dealer, seat.me)
+def unseal(schedule: Schedule, box: bytes, secret: bytes, *, ends: tuple[str, str]) -> Hand:
+    """The hand that the first of *ends* dealt the second, who agreed on *secret* with it."""
     try:
-        plain = AESGCM(seat.seal_key(round, ends)).decrypt(box[:NONCE], box[NONCE:], Schedule(seat.terms, round).bound(ends))
+        plain = AESGCM(schedule.seal_key(secret, ends)).decrypt(box[:NONCE], box[NONCE:], schedule.bound(ends))
         shares = [plain[i : i + SHARE] for i in range(0, len(plain), SHARE)]
         for share in shares:
             element(share)
     except (InvalidTag, DecodeError):
-        raise PeerError("its sealed shares do not open", party=dealer) from None
-    others = [name for name in seat.terms.points if name != dealer]
+        raise PeerError("its sealed shares do not open", party=ends[0]) from None
+    others = [name for name in schedule.terms.points if name != ends[0]]
     return Hand(shares[0], dict(zip(others, shares[1:], strict=True)))

@@ -7,6 +7,7 @@ IEEE S&P 2023, section 4.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import field
 
 import cbor2
@@ -35,6 +36,14 @@ class Schedule:
 
     def key(self, secret: bytes, purpose: str, ends: tuple[str, str], *, vector: Vector | None = None) -> bytes:
         return derive(secret, salt=self.terms.root, info=self._info(purpose, ends, vector))
+
+    def pair_key(self, agreed: bytes, ends: tuple[str, str]) -> bytes:
+        """This round's key of a pair, from what the two agreed on for the job."""
+        return self.key(agreed, "pair", ends)
+
+    def seal_key(self, agreed: bytes, ends: tuple[str, str]) -> bytes:
+        """The key of what the first of *ends* seals for the second in this round."""
+        return self.key(agreed, "seal", ends)
 
     def commitment(self, secret: bytes, ends: tuple[str, str]) -> bytes:
         """Binds and hides *secret*, a key of 32 random bytes: no second input of HMAC-SHA256 with this output can be found."""
@@ -81,18 +90,12 @@ class Seat:
     def others(self) -> list[str]:
         return [name for name in self.terms.points if name != self.me]
 
-    def shared(self, other: str) -> bytes:
-        """X25519 with *other*; a key of small order, which would make the secret known to all, is refused (RFC 7748, 6.1)."""
-        try:
-            return self._private.exchange(X25519PublicKey.from_public_bytes(self.terms.member(other).agree))
-        except ValueError:
-            raise PeerError("its key-agreement key is a point of small order", party=other) from None
-
-    def pair_key(self, round: Round, other: str) -> bytes:
-        """This round's key between us and *other*."""
-        return Schedule(self.terms, round).key(self.shared(other), "pair", pair(self.me, other))
-
-    def seal_key(self, round: Round, ends: tuple[str, str]) -> bytes:
-        """The key of what the first of *ends* seals for the second; we are one of them."""
-        other = ends[1] if ends[0] == self.me else ends[0]
-        return Schedule(self.terms, round).key(self.shared(other), "seal", ends)
+    def agree(self, others: Iterable[str]) -> dict[str, bytes]:
+        """The X25519 secret with each of *others*; a key of small order, which makes it known to all, is refused (RFC 7748, 6.1)."""
+        private, agreed = self._private, {}
+        for other in others:
+            try:
+                agreed[other] = private.exchange(X25519PublicKey.from_public_bytes(self.terms.member(other).agree))
+            except ValueError:
+                raise PeerError("its key-agreement key is a point of small order", party=other) from None
+        return agreed

@@ -11,28 +11,32 @@ from mpc.secagg import masks
 from mpc.secagg.keys import Schedule, pair
 from mpc.secagg.terms import Vector
 
+Masked = dict[str, memoryview]
 
-def masked(
-    schedule: Schedule, words: Mapping[str, Words], keys: Mapping[str, bytes], *, me: str
-) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The masked vectors and their SHA-256 digests, by vector name.
 
+def masked(schedule: Schedule, words: Mapping[str, Words], keys: Mapping[str, bytes], *, me: str) -> tuple[Masked, dict[str, bytes]]:
+    """The masked vectors as bytes, and their SHA-256 digests, by vector name.
+
+    *words* are masked where they are and made read-only: no plain copy stays behind, and the same array cannot be masked again.
     *keys* holds this round's pair key with each member who masks with us, and under our own name the seed of the self mask, if any.
     """
     vectors = schedule.round.vectors
     if words.keys() != {v.name for v in vectors}:
         raise UsageError(f"the round sums {', '.join(v.name for v in vectors)}; give exactly these vectors")
+    for vector in vectors:
+        vector.ring.check(words[vector.name], vector.length)
+        if not (words[vector.name].flags.c_contiguous and words[vector.name].flags.writeable):
+            raise UsageError(f"the vector {vector.name} must be contiguous and writeable: it is masked in place, and but once")
     payloads = {v.name: _masked(schedule, v, words[v.name], keys, me=me) for v in vectors}
     return payloads, {name: hashlib.sha256(payload).digest() for name, payload in payloads.items()}
 
 
-def _masked(schedule: Schedule, vector: Vector, words: Words, keys: Mapping[str, bytes], *, me: str) -> bytes:
-    vector.ring.check(words, vector.length)
+def _masked(schedule: Schedule, vector: Vector, words: Words, keys: Mapping[str, bytes], *, me: str) -> memoryview:
     plus: list[bytes] = []
     minus: list[bytes] = []
     for other, key in keys.items():
         ends = pair(me, other)
         (plus if ends[0] == me else minus).append(schedule.mask(key, ends, vector))
-    copy = words.copy()
-    masks.apply(vector.ring, copy, plus=plus, minus=minus)
-    return vector.ring.to_bytes(copy)
+    masks.apply(vector.ring, words, plus=plus, minus=minus)
+    words.flags.writeable = False
+    return words.data.cast("B")

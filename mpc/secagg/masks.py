@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from mpc.rings import Ring, Words
 
-CHUNK = 1 << 18  # bytes: a piece of the vector, its keystream and the zeros fit a second-level cache together
+CHUNK = 1 << 18  # bytes: a piece of the vector and its keystream fit a second-level cache together
+ZEROS = memoryview(bytes(CHUNK))
 
 
 class Stream(Protocol):
@@ -31,11 +32,11 @@ def apply(ring: Ring, words: Words, *, plus: Iterable[bytes] = (), minus: Iterab
     """Add the masks of the keys *plus* to *words* and take away those of *minus*, in place."""
     steps = [(keystream(key), ring.add) for key in plus] + [(keystream(key), ring.sub) for key in minus]
     rows = min(len(words), CHUNK // ring.size)
-    zeros, pad = memoryview(bytes(rows * ring.size)), bytearray(rows * ring.size)
-    buffer, masks = memoryview(pad), np.frombuffer(pad, ring.dtype).reshape(ring.shape(rows))
+    pad = np.empty(ring.shape(rows), ring.dtype)
     for start in range(0, len(words), rows):
         part = words[start : start + rows]
-        size = part.nbytes
+        mask = pad[: len(part)]
+        zeros, buffer = ZEROS[: part.nbytes], mask.data.cast("B")
         for stream, combine in steps:
-            stream.update_into(zeros[:size], buffer[:size])
-            combine(part, masks[: len(part)])
+            stream.update_into(zeros, buffer)
+            combine(part, mask)

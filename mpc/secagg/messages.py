@@ -8,7 +8,7 @@ from dataclasses import field
 
 import cbor2
 
-from governance.encoding import encode, strict, wire
+from governance.encoding import strict, wire
 from mpc.secagg.keys import LABEL
 from mpc.secagg.terms import Round, Terms
 
@@ -41,9 +41,8 @@ class Upload:
 
 @strict
 class Pledge:
-    """What is kept of an upload once its sealed shares have been opened."""
+    """What an upload binds its sender to, kept after its sealed shares were opened."""
 
-    digest: bytes
     payloads: Mapping[str, bytes]
     seed: bytes
     pairs: Mapping[str, bytes]
@@ -93,10 +92,10 @@ def fits(message: Message, terms: Terms, round: Round) -> bool:
 
 
 def pledge(upload: Upload) -> Pledge:
-    return Pledge(hashlib.sha256(encode(upload)).digest(), upload.payloads, upload.seed, upload.pairs)
+    return Pledge(upload.payloads, upload.seed, upload.pairs)
 
 
 def agreement(terms: Terms, round: Round, pledges: Mapping[str, Pledge]) -> bytes:
-    """Digest of exactly these uploads by exactly these survivors, for members to agree on before anything is revealed."""
-    heads = [[name, pledges[name].digest] for name in sorted(pledges)]
+    """Digest of exactly these pledges by exactly these survivors, for members to agree on before anything is revealed."""
+    heads = [[name, dict(p.payloads), p.seed, dict(p.pairs)] for name, p in sorted(pledges.items())]
     return hashlib.sha256(cbor2.dumps([LABEL, "agreement", terms.root, round.digest, heads], canonical=True)).digest()

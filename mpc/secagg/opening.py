@@ -118,16 +118,11 @@ def recover(tally: Tally, reveals: Mapping[str, Reveal]) -> tuple[dict[tuple[str
     """The seeds and pair keys that must be lifted, by `Tally.owners`, and the names of those whose shares were false."""
     good = _enough(tally, reveals)
     secrets, liars = {}, set[str]()
-    for owner, other in tally.owners():
-        shares = {name: _share(reveal, owner, other) for name, reveal in good.items()}
-        order = sorted(shares, key=lambda name: (name in liars, name))
-        secrets[owner, other], found = _secret(tally, {name: shares[name] for name in order}, (owner, other))
+    for ends in tally.owners():
+        order = [name for name in good if name not in liars] + sorted(liars)
+        secrets[ends], found = _secret(tally, good, ends, order=order)
         liars |= found
     return secrets, tuple(sorted(liars))
-
-
-def _share(reveal: Reveal, owner: str, other: str) -> bytes:
-    return reveal.seeds[owner] if owner == other else reveal.pairs[owner][other]
 
 
 def _enough(tally: Tally, reveals: Mapping[str, Reveal]) -> dict[str, Reveal]:
@@ -158,13 +153,13 @@ def _answers(tally: Tally, name: str, reveal: Reveal) -> bool:
     )
 
 
-def _secret(tally: Tally, shares: Mapping[str, bytes], ends: tuple[str, str]) -> tuple[bytes, set[str]]:
+def _secret(tally: Tally, good: Mapping[str, Reveal], ends: tuple[str, str], *, order: Sequence[str]) -> tuple[bytes, set[str]]:
     """The secret that its owner committed to, and the names of those whose false share of it had to be passed over."""
-    for tried, chosen in enumerate(itertools.islice(_choices(list(shares), tally.terms), TRIES)):
-        secret = _join(tally.terms, shares, chosen)
+    for tried, chosen in enumerate(itertools.islice(_choices(order, tally.terms), TRIES)):
+        secret = _join(tally.terms, good, ends, chosen)
         if secret and _committed(tally, secret, ends):
-            rest = [name for name in shares if tried and name not in chosen]
-            return secret, {name for name in rest if _join(tally.terms, shares, [*chosen[1:], name]) != secret}
+            rest = [name for name in order if tried and name not in chosen]
+            return secret, {name for name in rest if _join(tally.terms, good, ends, [*chosen[1:], name]) != secret}
     raise PeerError("its shares do not fit its commitment: it dealt false ones, or too many members revealed false ones", party=ends[0])
 
 
@@ -175,15 +170,20 @@ def _committed(tally: Tally, secret: bytes, ends: tuple[str, str]) -> bool:
     return commitment == (pledge.seed if owner == other else pledge.pairs[other])
 
 
-def _choices(names: Sequence[str], terms: Terms) -> Iterator[list[str]]:
+def _choices(names: Sequence[str], terms: Terms) -> Iterator[Sequence[str]]:
     """Threshold-sized sets of holders: the first ones, then without one of them, without two, … up to c."""
-    for liars in range(min(terms.colluding, len(names) - terms.threshold) + 1):
+    yield names[: terms.threshold]
+    for liars in range(1, min(terms.colluding, len(names) - terms.threshold) + 1):
         for left_out in itertools.combinations(names, liars):
             yield [name for name in names if name not in left_out][: terms.threshold]
 
 
-def _join(terms: Terms, shares: Mapping[str, bytes], chosen: Sequence[str]) -> bytes:
+def _join(terms: Terms, good: Mapping[str, Reveal], ends: tuple[str, str], chosen: Sequence[str]) -> bytes:
+    owner, other = ends
+    points = terms.points
     try:
-        return join({terms.points[name]: shares[name] for name in chosen})
+        if owner == other:
+            return join({points[name]: good[name].seeds[owner] for name in chosen})
+        return join({points[name]: good[name].pairs[owner][other] for name in chosen})
     except DecodeError:
         return b""

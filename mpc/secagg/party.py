@@ -30,7 +30,7 @@ from mpc.rings import Words
 from mpc.secagg.admission import admit
 from mpc.secagg.dealing import Hand, deal, seal, unseal
 from mpc.secagg.keys import Schedule, Seat, pair
-from mpc.secagg.masking import masked
+from mpc.secagg.masking import Masked, masked
 from mpc.secagg.messages import Abstention, Consent, Reveal, Upload, fits
 from mpc.secagg.opening import Payloads, Tally, total
 from mpc.secagg.rounds import Settled
@@ -50,12 +50,16 @@ class Ready:
     def __post_init__(self) -> None:
         Seat(self.terms, self.me, self.agree_private)
 
-    def open(self, round: Round, words: Mapping[str, Words], rand: Rand = secrets.token_bytes) -> tuple[Uploaded, Upload, dict[str, bytes]]:
-        """Mask *words*, our statistics by vector name; return the next state, the upload to sign, and the masked vectors beside it."""
+    def open(self, round: Round, words: Mapping[str, Words], rand: Rand = secrets.token_bytes) -> tuple[Uploaded, Upload, Masked]:
+        """Mask *words*, our statistics by vector name, in place; return the next state, the upload to sign, and the masked vectors.
+
+        The vectors must be writeable, and are the caller's no longer: what they hold is then the masked form, read-only.
+        """
         if round.attempt < self.attempt:
             raise UsageError(f"attempt {round.attempt} was given up; the next is {self.attempt}")
         seat, schedule = Seat(self.terms, self.me, self.agree_private), Schedule(self.terms, round)
-        seed, keys = rand(32), {other: seat.pair_key(round, other) for other in seat.others}
+        seed, agreed = rand(32), seat.agree(seat.others)
+        keys = {other: schedule.pair_key(secret, pair(self.me, other)) for other, secret in agreed.items()}
         payloads, digests = masked(schedule, words, {self.me: seed, **keys}, me=self.me)
         hands = deal(self.terms, seed, keys, rand=rand)
         upload = Upload(
@@ -66,7 +70,7 @@ class Ready:
             payloads=digests,
             seed=schedule.commitment(seed, (self.me, self.me)),
             pairs={other: schedule.commitment(key, pair(self.me, other)) for other, key in keys.items()},
-            sealed=seal(seat, round, hands, rand=rand),
+            sealed=seal(schedule, hands, agreed, me=self.me, rand=rand),
         )
         return Uploaded(seat, round, upload, hands[self.me]), upload, payloads
 
@@ -96,8 +100,9 @@ class Uploaded:
         if len(uploads) < terms.threshold:
             raise QuorumLost(f"{len(uploads)} members uploaded, {terms.threshold} are needed", have=len(uploads), need=terms.threshold)
         tally = Tally(terms, self.round, admit(terms, self.round, uploads))
-        hands = {name: self.hand if name == me else unseal(self.seat, self.round, name, up.sealed[me]) for name, up in uploads.items()}
-        return self._consented(tally, hands)
+        schedule, agreed = Schedule(terms, self.round), self.seat.agree(name for name in uploads if name != me)
+        hands = {name: unseal(schedule, uploads[name].sealed[me], secret, ends=(name, me)) for name, secret in agreed.items()}
+        return self._consented(tally, {**hands, me: self.hand})
 
     def _consented(self, tally: Tally, hands: Mapping[str, Hand]) -> tuple[Consented, Consent]:
         """Of every hand only the shares that this set calls for are kept: a survivor's seed, and its pair keys with the dropped."""

@@ -16,7 +16,7 @@ from governance.errors import PeerError, Unavailable, UsageError
 from mpc.rings import Words
 from mpc.secagg.admission import admit
 from mpc.secagg.keys import Schedule, Seat, pair
-from mpc.secagg.masking import masked
+from mpc.secagg.masking import Masked, masked
 from mpc.secagg.messages import Upload
 from mpc.secagg.opening import Payloads, gather
 from mpc.secagg.terms import Round, Terms
@@ -39,12 +39,13 @@ class Settled:
     totals: Mapping[str, bytes] = field(repr=False)
     liars: tuple[str, ...]
 
-    def upload(self, round: Round, words: Mapping[str, Words]) -> tuple[Waiting, Upload, dict[str, bytes]]:
-        """Mask *words* for a later round; draws no randomness."""
+    def upload(self, round: Round, words: Mapping[str, Words]) -> tuple[Waiting, Upload, Masked]:
+        """Mask *words* in place for a later round, as `Ready.open` does; draws no randomness."""
         if round.number <= self.number or round.attempt != self.attempt:
             raise UsageError(f"round {self.number} of attempt {self.attempt} is open; the next has a higher number and the same attempt")
         seat, schedule = self.seat, Schedule(self.seat.terms, round)
-        keys = {other: seat.pair_key(round, other) for other in self.survivors if other != seat.me}
+        agreed = seat.agree(other for other in self.survivors if other != seat.me)
+        keys = {other: schedule.pair_key(secret, pair(seat.me, other)) for other, secret in agreed.items()}
         payloads, digests = masked(schedule, words, keys, me=seat.me)
         upload = Upload(
             job=seat.terms.job,

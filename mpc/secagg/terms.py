@@ -75,6 +75,9 @@ class Terms:
         if len(self.job) != DIGEST:
             raise UsageError(f"job is a hash of {DIGEST} bytes")
 
+    def __hash__(self) -> int:
+        return hash(self.job)  # the roster root and the points are looked up often
+
     @property
     def threshold(self) -> int:
         """t: how many members must answer for a total to be opened."""

@@ -61,6 +61,9 @@ class Analysis(Protocol):
     def members(self, rows: Rows, schema: Schema) -> Mapping[str, Mask]:
         """For each cell and for the cohort, which of *rows* are in it."""
 
+    def opens(self, schema: Schema) -> tuple[int, ...]:
+        """How many numbers each round after the support round opens, at most; its length is the round cap."""
+
     def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
         """First state after support is known; ``{"outcome": …}`` if there is nothing to compute."""
 

@@ -61,6 +61,9 @@ class Crosstab:
         at = self._positions(rows, schema)
         return {COHORT: at >= 0} | {cell: at == i for i, cell in enumerate(self.cells(schema))}
 
+    def opens(self, schema: Schema) -> tuple[int, ...]:
+        return (len(self.cells(schema)),)
+
     def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
         shown = [support[cell].supported for cell in self.cells(schema)]
         return {"shown": shown} if any(shown) else self._outcome(schema, [None] * len(shown))

@@ -54,6 +54,9 @@ class Describe:
             cells[_missing(name)] = ~cells[_present(name)]
         return cells
 
+    def opens(self, schema: Schema) -> tuple[int, ...]:
+        return 3 * len(self.columns), len(self.columns)
+
     def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
         if not any(support[_present(name)].supported for name in self.columns):
             return {"outcome": {"columns": [_row(name, None, None, None, None) for name in self.columns]}}
@@ -84,14 +87,13 @@ class Describe:
             mean = [min(max(m, schema[c].bounds[0]), schema[c].bounds[1]) for c, m in zip(self.columns, mean, strict=True)]
             missing = [round(x) for x in total["missing"]]
             return {"phase": "squares", "shown": state["shown"], "n": n, "missing": missing, "mean": texts(mean)}
-        table = []
-        for i, name in enumerate(self.columns):
-            shown, missing_shown = state["shown"][i]
-            n = state["n"][i]
-            sd = text(math.sqrt(max(total[f"squares {name}"][0], 0.0) / (n - 1))) if shown and n > 1 else None
-            missing = state["missing"][i] if missing_shown else None
-            table.append(_row(name, n if shown else None, missing, state["mean"][i] if shown else None, sd))
-        return {"outcome": {"columns": table}}
+        return {"outcome": {"columns": [self._described(i, name, total, state) for i, name in enumerate(self.columns)]}}
+
+    def _described(self, i: int, name: str, total: Mapping[str, Sequence[float]], state: State) -> dict[str, object]:
+        (shown, missing_shown), n = state["shown"][i], state["n"][i]
+        sd = text(math.sqrt(max(total[f"squares {name}"][0], 0.0) / (n - 1))) if shown and n > 1 else None
+        missing = state["missing"][i] if missing_shown else None
+        return _row(name, n if shown else None, missing, state["mean"][i] if shown else None, sd)
 
     def _cells(self, cell: object) -> tuple[str, ...]:
         return tuple(cell(name) for name in self.columns)  # type: ignore[operator]

@@ -81,6 +81,10 @@ class LogisticRegression:
             cells |= {f"{name}={level}": complete & (rows.codes(name) == i) for i, level in enumerate(schema[name].levels)}
         return cells
 
+    def opens(self, schema: Schema) -> tuple[int, ...]:
+        p = len(self.terms(schema))
+        return (3,) + (p + p * (p + 1) // 2 + 1,) * self.max_iter
+
     def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
         thin = [cell for cell in self.cells(schema) if not support[cell].supported]
         return failed("suppressed: too few holders have enough persons with " + ", ".join(thin)) if thin else {"phase": "count"}
@@ -177,7 +181,8 @@ class LogisticRegression:
         return schema[self.target].levels.index(self.event) if self.event is not None else 1
 
     def _complete(self, rows: Rows) -> Mask:
-        return np.logical_and.reduce([rows.present(name) for name in (self.target, *self.features)])
+        complete: Mask = np.logical_and.reduce([rows.present(name) for name in (self.target, *self.features)])
+        return complete
 
     def _design(self, rows: Rows, schema: Schema) -> Floats:
         parts = [np.ones(len(rows))]

@@ -1,11 +1,12 @@
-"""The node's side of a jail's channel: frames of a length and a body, each with a deadline."""
+"""The channel between node and jail: frames of a length and a body; on the node's side each with a deadline."""
 
 from __future__ import annotations
 
 import socket
+import struct
 import time
 
-from sandbox.jail.inside import HEADER
+HEADER = struct.Struct("<Q")  # the length of what follows
 
 
 def send(channel: socket.socket, body: bytes, deadline: float) -> None:

@@ -7,7 +7,6 @@ import importlib
 import os
 import resource
 import signal
-import struct
 import sys
 import traceback
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from sandbox.jail import kernel, landlock, memory, namespaces, seccomp
+from sandbox.jail.frames import HEADER
 from sandbox.jail.limits import Limits
 
 Answer = Callable[[bytes], bytes]
-HEADER = struct.Struct("<Q")  # the length of what follows
 _CHANNEL, _DATA, _PROC = 3, 4, 5
 _READ_AT_ONCE = 1 << 20
 _OVERHEAD_MB = 256  # address space for libraries that are loaded late, and for what malloc reserves without using
@@ -98,10 +97,9 @@ def _keep_only(descriptors: tuple[int, ...], log: int | None) -> None:
 def _seal(place: Place, order: Order) -> None:
     """From here on nothing is given back.  The order matters: each step needs what the later ones take away."""
     os.setsid()
-    os.umask(0o077)
     isolated = place.tier == "A"
     if isolated:
-        namespaces.separate(order.uid, order.limits.tmp_mb)
+        namespaces.separate(order.uid, order.limits.tmp_mb, place.readable)
     rules = landlock.ruleset([*place.readable, "/dev/urandom"], ["/dev/null", *(["/tmp"] if isolated else [])])  # noqa: S108
     _become(order.uid)
     namespaces.write(_PROC, "oom_score_adj", "1000")
@@ -109,6 +107,7 @@ def _seal(place: Place, order: Order) -> None:
     if isolated:
         namespaces.become_nobody(_PROC)
     os.close(_PROC)
+    os.umask(0o077)
     _die_with(place.zygote)
     kernel.drop_capabilities()
     kernel.prctl(kernel.SET_DUMPABLE, 0)

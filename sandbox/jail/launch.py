@@ -19,11 +19,11 @@ from typing import Any, BinaryIO, Self
 import sandbox
 from governance.errors import Unavailable, UsageError
 from sandbox.jail import kernel
-from sandbox.jail.limits import Limits
+from sandbox.jail.limits import MESSAGE, Limits
 from sandbox.jail.session import Session
-from sandbox.jail.zygote import MESSAGE
 
 TIERS = ("A", "B")
+DEFAULT = Limits()
 SLOTS = range(64_000, 65_000)  # user numbers for jails of a node that runs as root
 _START_S, _END_S = 60.0, 10.0
 _BOOT = (
@@ -106,6 +106,13 @@ def _first_word(control: socket.socket) -> str | None:
     return error
 
 
+def _overflowing_pipe() -> tuple[int, int]:
+    """A pipe that drops what does not fit, 64 KiB, instead of stopping the writer."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    return reading, writing
+
+
 class Zygote:
     """A process that forks one jail per job.
 
@@ -148,7 +155,7 @@ class Zygote:
                 return
         raise Unavailable("; ".join(reasons))
 
-    def open(self, program: str, spec: bytes, data: int, *, limits: Limits = Limits(), log: BinaryIO | None = None) -> Session:
+    def open(self, program: str, spec: bytes, data: int, *, limits: Limits = DEFAULT, log: BinaryIO | None = None) -> Session:
         """Fork a jail for one job.
 
         Parameters
@@ -179,13 +186,15 @@ class Zygote:
 
     def _fork(self, program: str, data: int, *, limits: Limits, log: BinaryIO | None) -> Session:
         ours, theirs = socket.socketpair()
-        reading, writing = os.pipe() if log else (-1, -1)
+        reading, writing = _overflowing_pipe() if log else (-1, -1)
         uid = self._slot()
         order = json.dumps({"program": program, "uid": uid, "limits": asdict(limits)}).encode()
         try:
             process = self._exchange(order, [theirs.fileno(), data, *([writing] if log else [])])
         except Unavailable:
             ours.close()
+            if log:
+                os.close(reading)
             raise
         finally:
             theirs.close()

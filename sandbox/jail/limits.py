@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from governance.errors import UsageError
 
+MESSAGE = 65_536  # bytes of an order to the zygote, or of its answer
 LEAST_MEMORY_MB = 256  # the interpreter, numpy and pyarrow have their share in it
 
 

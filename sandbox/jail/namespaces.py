@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sandbox.jail import kernel, runtime
 
 INSIDE = 1000  # the jail's own user number; not 65534, which the kernel shows for everybody else
 _WORLD = kernel.NEWNS | kernel.NEWPID | kernel.NEWNET | kernel.NEWIPC | kernel.NEWUTS | kernel.NEWCGROUP
 _MOUNT_FLAGS = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC
+_SOFTWARE = kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV
+_DEVICE = kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC
 _SCAFFOLD = "/dev"  # where the new root is built; any folder would do, since what it hides was opened before
 
 
@@ -49,24 +52,34 @@ def write(proc: int, name: str, text: str) -> None:
 def build_root(readable: Iterable[str]) -> None:
     """Replace the root by a read-only one that holds *readable*, two devices and an empty ``/tmp``."""
     kernel.mount("none", "/", kernel.MS_REC | kernel.MS_PRIVATE)
-    software = kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV
-    device = kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NOEXEC
-    trees = [(path, os.path.isdir(path), kernel.clone_tree(path, software)) for path in readable]
-    trees += [(path, False, kernel.clone_tree(path, device)) for path in runtime.DEVICES]
+    software = [_Tree.of(path, _SOFTWARE) for path in readable]
+    devices = [_Tree.of(path, _DEVICE) for path in runtime.DEVICES]
     kernel.mount("tmpfs", _SCAFFOLD, _MOUNT_FLAGS, "mode=755,size=1m,nr_inodes=4096")
     os.chdir(_SCAFFOLD)
     os.mkdir("tmp")
-    for path, is_folder, tree in trees:
-        _attach(tree, path.lstrip("/"), is_folder=is_folder)
+    for tree in software + devices:
+        tree.attach(tree.path.lstrip("/"))
     kernel.pivot_root_here()
     kernel.make_read_only("/")
 
 
-def _attach(tree: int, target: str, *, is_folder: bool) -> None:
-    os.makedirs(target if is_folder else os.path.dirname(target), exist_ok=True)
-    if not is_folder:
-        os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o444))
-    kernel.attach_tree(tree, target)
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """A detached copy of a folder or file of the host."""
+
+    path: str
+    is_folder: bool
+    copy: int
+
+    @classmethod
+    def of(cls, path: str, attributes: int) -> _Tree:
+        return cls(path, os.path.isdir(path), kernel.clone_tree(path, attributes))
+
+    def attach(self, target: str) -> None:
+        os.makedirs(target if self.is_folder else os.path.dirname(target), exist_ok=True)
+        if not self.is_folder:
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o444))
+        kernel.attach_tree(self.copy, target)
 
 
 def fork_first(home: int) -> int:
@@ -78,10 +91,13 @@ def fork_first(home: int) -> int:
     return child
 
 
-def separate(uid: int, tmp_mb: int) -> None:
-    """Leave the zygote's namespaces and get a private ``/tmp`` for user *uid*."""
+def separate(uid: int, tmp_mb: int, readable: Iterable[str]) -> None:
+    """Leave the zygote's namespaces and get a private ``/tmp`` for user *uid*; software that lies in ``/tmp`` stays readable there."""
     kernel.unshare(_WORLD & ~kernel.NEWPID)
+    hidden = [_Tree.of(path, _SOFTWARE) for path in readable if path.startswith("/tmp/")]  # noqa: S108
     kernel.mount("tmpfs", "/tmp", _MOUNT_FLAGS, f"size={tmp_mb}m,nr_inodes=2048,mode=700,uid={uid},gid={uid}")  # noqa: S108
+    for tree in hidden:
+        tree.attach(tree.path)
 
 
 def become_nobody(proc: int) -> None:

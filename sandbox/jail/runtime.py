@@ -28,8 +28,9 @@ def readable(folder: str, extra: Iterable[str]) -> tuple[str, ...]:
     extra
         Further folders with programs, as a whole.
     """
+    checkout = None if os.path.basename(folder).endswith("-packages") else os.path.abspath(folder)
     prefixes = [os.path.join(prefix, lib) for prefix in (sys.base_prefix, sys.prefix) for lib in ("lib", "lib64")]
-    imports = [path for path in sys.path if path and os.path.abspath(path) != os.path.abspath(folder)]
+    imports = [path for path in sys.path if path and os.path.abspath(path) != checkout]
     ours = [os.path.join(folder, package) for package in OUR_PACKAGES]
     wanted = {os.path.abspath(path) for path in (*_SYSTEM, *prefixes, *imports, *ours, *extra)}
     there = sorted(path for path in wanted if os.path.exists(path))

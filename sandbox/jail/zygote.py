@@ -18,10 +18,10 @@ from functools import partial
 from typing import Any, NoReturn
 
 from sandbox.jail import inside, kernel, landlock, namespaces, runtime, seccomp, syscalls
+from sandbox.jail.frames import HEADER
 from sandbox.jail.inside import Order, Place
-from sandbox.jail.limits import Limits
+from sandbox.jail.limits import MESSAGE, Limits
 
-MESSAGE = 65_536  # bytes of one order, or of one answer
 _DESCRIPTORS = 3
 LEAST_LANDLOCK = {"A": 1, "B": 4}  # 4 knows TCP; in tier A there is no network to connect to
 
@@ -59,6 +59,7 @@ def main(start: Start) -> NoReturn:
 def _settle(start: Start) -> tuple[Place, Callable[[], int]]:
     """Enter the tier's world and import; return it and the way to fork a jail."""
     syscalls.audit_machine()
+    os.umask(0o022)  # folders of the new root are for the jail's user, too
     if landlock.abi() < LEAST_LANDLOCK[start.tier]:
         raise StartError(f"needs landlock ABI {LEAST_LANDLOCK[start.tier]}, this kernel has {landlock.abi()}")
     if start.tier == "A":
@@ -120,8 +121,8 @@ def _rehearse(place: Place, fork: Callable[[], int], uid: int) -> None:
     with os.fdopen(reading, "rb") as report:
         text = report.read()
     os.waitpid(child, 0)
-    if text != inside.HEADER.pack(0):
-        raise StartError(text[inside.HEADER.size :].decode() or "a jail could not be built")
+    if text != HEADER.pack(0):
+        raise StartError(text[HEADER.size :].decode() or "a jail could not be built")
 
 
 def _serve(control: socket.socket, supervisor: int, world: tuple[Place, Callable[[], int]]) -> NoReturn:

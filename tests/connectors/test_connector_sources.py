@@ -163,7 +163,9 @@ class TestDuckDBView(Opened):
     def write(self, folder: Path, table: pa.Table) -> None:
         with duckdb.connect(str(folder / "clinic.duckdb")) as connection:
             connection.register("given", table)
-            connection.execute('CREATE SCHEMA "医院"; CREATE TABLE held AS SELECT * FROM given; CREATE VIEW "医院".visits AS FROM main.held')
+            connection.execute(
+                'CREATE SCHEMA "医院"; CREATE TABLE held AS SELECT * FROM given; CREATE VIEW "医院".visits AS FROM main.held'
+            )
 
 
 class TestTable(SourceSuite):

@@ -1,0 +1,79 @@
+"""What a coordinator answers, apart from what `sandbox.messages` has: written by the coordinator, read by its clients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The coordinator works; *time* is what its clock says, in seconds since 1970."""
+
+    status: Literal["ok"]
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the coordinator is (its enrolment note), and whom it trusts (verifier keys, of which *threshold* must sign)."""
+
+    enrolment: str | None
+    authorities: tuple[str, ...]
+    threshold: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A party that has just been enrolled."""
+
+    name: str
+    organisation: str
+    role: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A note and the name it is kept under."""
+
+    name: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A document that is published now."""
+
+    kind: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that is queued now, by its id."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The latest signed checkpoint of the ledger (C2SP tlog-checkpoint)."""
+
+    checkpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Leaves of the ledger's tree from *start* on, each as it was hashed."""
+
+    start: int
+    entries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Hashes in hexadecimal (RFC 6962, 2.1)."""
+
+    proof: tuple[str, ...]

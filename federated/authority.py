@@ -1,0 +1,113 @@
+"""The authority's folder: its keys, and the documents that it signed. It needs no server and can stay off line between signatures."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from federated.tokens import Token
+from governance import notes
+from governance.catalogue import Column, Dataset, Schema, band, category, number
+from governance.encoding import canonical
+from governance.errors import UsageError
+from governance.keys import SigningKey, Trust, read_key
+from governance.licences import Licence, Revocations
+from governance.parties import Invitation, Role, invite
+
+TRUST, REVOCATIONS = "trust.json", "revocations.note"
+DAY = 86400
+COLUMN_FIELDS = {"kind", "low", "high", "outside", "cuts", "levels", "codes", "of", "title", "unit", "grade"}
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """The keys that are in the folder, and how many must sign. Keys may be carried to other hands; each folder signs with what it has."""
+
+    path: Path
+    keys: tuple[SigningKey, ...]
+    trust: Trust
+
+    @classmethod
+    def create(cls, path: Path, name: str, *, keys: int = 1, threshold: int = 1) -> Authority:
+        """Make *keys* keys, of which *threshold* must sign."""
+        made = tuple(SigningKey.generate(name if keys == 1 else f"{name}-{i}") for i in range(1, keys + 1))
+        trust = Trust(tuple(k.public for k in made), threshold)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (path / TRUST).exists():
+            raise UsageError(f"there is an authority in {path} already")
+        for key in made:
+            key.save(path / f"{key.name}.key")
+        (path / TRUST).write_text(canonical({"trust": [str(k) for k in trust.keys], "threshold": threshold}) + "\n")
+        return cls(path, made, trust)
+
+    @classmethod
+    def open(cls, path: Path) -> Authority:
+        if not (path / TRUST).exists():
+            raise UsageError(f"{path} is no authority's folder; make one with: keyong authority init NAME --home {path}")
+        data = json.loads((path / TRUST).read_text())
+        keys = tuple(SigningKey.load(file) for file in sorted(path.glob("*.key")))
+        return cls(path, keys, Trust.read(data["trust"], data["threshold"]))
+
+    def sign(self, document: Any) -> str:
+        """The document under the signatures of the keys at hand, which must be enough."""
+        note = notes.write(document).signed_by(*self.keys)
+        note.require(self.trust)
+        return str(note)
+
+    def enrol(self, name: str, organisation: str, role: Role, *, days: int = 7, coordinator: Path | None = None) -> Token:
+        """A join token. All but the coordinator itself join a coordinator, whose ``coordinator.json`` says where and who it is."""
+        where: dict[str, Any] = {"url": "", "ca": None, "enrolment": ""} if coordinator is None else json.loads(coordinator.read_text())
+        if (coordinator is None) != (role == "coordinator"):
+            raise UsageError("a holder or an operator joins a coordinator (--coordinator coordinator.json); a coordinator joins none")
+        once = SigningKey.generate(f"{name}-invitation")
+        note = invite(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY), *self.keys)
+        note.require(self.trust)
+        return Token(where["url"], where["ca"], self.trust, where["enrolment"], str(note), once)
+
+    def licence(self, operator: str, *, dataset: str, columns: tuple[str, ...], purposes: tuple[str, ...], methods: tuple[str, ...],
+                min_cell: int, uses: int, days: int) -> str:  # fmt: skip
+        """A licence for the operator with the verifier key *operator*."""
+        now = int(time.time())
+        key = str(read_key(operator))
+        return self.sign(Licence(key, dataset, columns, purposes, methods, min_cell, uses, now - 60, now + days * DAY))
+
+    def revocations(self, *revoke: str, restore: tuple[str, ...] = (), days: int = 30) -> str:
+        """The next revocation list: what was revoked before and *revoke*, without *restore*; kept in the folder."""
+        now, file = int(time.time()), self.path / REVOCATIONS
+        old = notes.read(file.read_text()).document(Revocations) if file.exists() else Revocations(1, 0, 0, ())
+        version = old.version + 1 if file.exists() else 1
+        listed = tuple(sorted((set(old.revoked) | set(revoke)) - set(restore)))
+        text = self.sign(Revocations(version, now, now + days * DAY, listed))
+        file.write_text(text)
+        return text
+
+
+def read_dataset(text: str) -> Dataset:
+    """A dataset's entry from the YAML file that people write; see docs/specs/dataset.md."""
+    data = yaml.safe_load(text)
+    if not isinstance(data, dict) or set(data) != {"dataset", "version", "title", "person", "holders", "colluding", "rows", "columns"}:
+        raise UsageError("a dataset file has: dataset, version, title, person, holders, colluding, rows, columns")
+    columns = tuple(_column(str(name), dict(given)) for name, given in data["columns"].items())
+    holders = tuple(sorted(map(str, data["holders"])))
+    return Dataset(
+        data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"], data["rows"]
+    )
+
+
+def _column(name: str, given: dict[str, Any]) -> Column:
+    if unknown := sorted(given.keys() - COLUMN_FIELDS):
+        raise UsageError(f"column {name} has unknown fields: {', '.join(unknown)}")
+    given = {k: tuple(map(str, v)) if isinstance(v, list) else v for k, v in given.items()}
+    kind = given.pop("kind", None)
+    if kind == "number":
+        return number(name, str(given.pop("low")), str(given.pop("high")), **given)
+    if kind == "category":
+        return category(name, given.pop("levels"), **given)
+    if kind == "band":
+        return band(name, given["of"], given["cuts"], given["levels"])
+    raise UsageError(f"column {name}: kind is number, category or band")

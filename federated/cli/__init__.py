@@ -1,0 +1,92 @@
+"""The command ``keyong``. Exit codes: 0 ok, 2 usage or bad input, 3 refused by policy, 4 integrity alarm, 75 try later."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from governance.errors import KeyongError
+
+# Sub-commands are imported when they are asked for: `keyong node` must not pay for what `keyong demo` needs.
+GROUPS = {
+    "authority": "Authorise: enrol parties, publish datasets, grant and revoke licences.",
+    "coordinator": "Relay jobs between nodes.",
+    "node": "Serve a data holder's data, and decide what may be done with them.",
+    "operator": "Make an operator's identity.",
+    "job": "Plan, submit and watch jobs.",
+    "ledger": "Look into a ledger, and prove or check it.",
+    "catalogue": "List the datasets that are registered.",
+    "method": "List the methods, and what each discloses.",
+    "demo": "A whole federation on this machine, on real data, the pooled answer beside it.",
+    "verify": "Verify a result bundle offline.",
+}
+
+
+class Lazy(click.Group):
+    """A group whose commands live in modules of the same name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in GROUPS:
+            return None
+        command: click.Command = importlib.import_module(f"federated.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(GROUPS.items()))
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="keyong")
+def main_group() -> None:
+    """keyong 可用: compute over data that never leave their domain. Usable, never visible."""
+
+
+def language() -> str:
+    """``zh`` or ``en``, by the locale."""
+    return "zh" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).lower().startswith("zh") else "en"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point: errors become one line that says who must act, and an exit code."""
+    try:
+        check_house()
+        main_group.main(argv, prog_name="keyong", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except KeyongError as error:
+        if "--json" in (argv or sys.argv):
+            print(json.dumps({"error": error.code, "en": error.text("en"), "zh": error.text("zh")}, ensure_ascii=False))
+        print(f"keyong: {error.text(language())}  [{error.code}]", file=sys.stderr)
+        if language() == "en" and error.code.partition(".")[0] in ("licence", "policy", "disclosure", "budget", "job"):
+            print(f"        {error.text('zh')}", file=sys.stderr)
+        sys.exit(error.exit_status)
+
+
+def check_house() -> None:
+    """Refuse to start where another distribution put its own package in place of one of ours."""
+    from federated.house import check  # noqa: PLC0415
+
+    check()
+
+
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Every command has ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")(function)
+
+
+def say(data: Any, text: str, as_json: bool) -> None:
+    """Print *data* for machines or *text* for people."""
+    click.echo(json.dumps(data, ensure_ascii=False, indent=None) if as_json else text)

@@ -1,0 +1,126 @@
+"""keyong authority …"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from federated.authority import Authority, read_dataset
+from federated.cli import json_option, say
+from governance import notes
+
+HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("authority"), show_default=True, help="The authority's folder.")
+PUBLISH = click.option(
+    "--coordinator", type=click.Path(path_type=Path, exists=True), required=True, help="The coordinator's coordinator.json."
+)
+
+
+@click.group()
+def command() -> None:
+    """Authorise: enrol parties, publish datasets, grant and revoke licences."""
+
+
+@command.command(epilog="Example: keyong authority init city-authority --keys 3 --threshold 2")
+@click.argument("name")
+@HOME
+@click.option("--keys", default=1, show_default=True, help="How many keys to make.")
+@click.option("--threshold", default=1, show_default=True, help="How many of them must sign.")
+@json_option
+def init(name: str, home: Path, keys: int, threshold: int, as_json: bool) -> None:
+    """Make the authority's keys."""
+    made = Authority.create(home, name, keys=keys, threshold=threshold)
+    public = [str(k) for k in made.trust.keys]
+    say({"keys": public, "threshold": threshold}, f"{threshold} of these keys must sign:\n" + "\n".join(public), as_json)
+
+
+@command.command(
+    epilog="Example: keyong authority enrol hospital-a --organisation 'Hospital A' --role holder --coordinator coordinator.json"
+)
+@click.argument("name")
+@HOME
+@click.option("--organisation", required=True, help="The organisation behind the party.")
+@click.option("--role", type=click.Choice(["holder", "operator", "coordinator"]), required=True)
+@click.option(
+    "--coordinator", type=click.Path(path_type=Path, exists=True), help="The coordinator's coordinator.json (not for a coordinator)."
+)
+@click.option("--days", default=7, show_default=True, help="How long the token can be used.")
+@json_option
+def enrol(name: str, home: Path, organisation: str, role: str, coordinator: Path | None, days: int, as_json: bool) -> None:
+    """Make a join token for a party. Give it to the party over a channel that nobody else reads."""
+    token = Authority.open(home).enrol(name, organisation, role, days=days, coordinator=coordinator)  # type: ignore[arg-type]
+    say({"token": token.text()}, token.text(), as_json)
+
+
+@command.command(epilog="Example: keyong authority dataset heart.yaml --coordinator coordinator.json")
+@click.argument("file", type=click.Path(path_type=Path, exists=True))
+@HOME
+@PUBLISH
+@json_option
+def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
+    """Register a dataset in the catalogue."""
+    made = read_dataset(file.read_text())
+    text = Authority.open(home).sign(made)
+    _publish(coordinator, text)
+    say({"dataset": made.name, "id": notes.read(text).id}, f"dataset {made.name}, version {made.version}, is registered", as_json)
+
+
+@command.command(
+    epilog="Example: keyong authority licence KEY --dataset heart-disease --columns age,sex --purposes research --methods describe@1 …"
+)
+@click.argument("operator")
+@HOME
+@PUBLISH
+@click.option("--dataset", required=True)
+@click.option("--columns", required=True, help="Comma-separated.")
+@click.option("--purposes", required=True, help="Comma-separated.")
+@click.option("--methods", required=True, help="Comma-separated, each name@version.")
+@click.option("--min-cell", default=10, show_default=True, help="Fewest persons in a cell at a holder.")
+@click.option("--uses", default=100, show_default=True, help="How many jobs may run.")
+@click.option("--days", default=90, show_default=True)
+@json_option
+def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns: str, purposes: str, methods: str,
+            min_cell: int, uses: int, days: int, as_json: bool) -> None:  # fmt: skip
+    """Grant a licence to the operator with this verifier key (keyong operator show)."""
+    authority = Authority.open(home)
+    granted = authority.licence(operator, dataset=dataset, columns=_list(columns), purposes=_list(purposes), methods=_list(methods),
+                                min_cell=min_cell, uses=uses, days=days)  # fmt: skip
+    _publish(coordinator, granted)
+    if not (authority.path / "revocations.note").exists():
+        _publish(coordinator, authority.revocations())
+    identity = notes.read(granted).id
+    say({"licence": identity}, f"licence lic-{identity[:12]} is granted", as_json)
+
+
+@command.command(epilog="Example: keyong authority revoke lic-7f3a… --coordinator coordinator.json")
+@click.argument("licences", nargs=-1)
+@HOME
+@PUBLISH
+@click.option("--restore", multiple=True, help="Id of a suspended licence to bring back.")
+@json_option
+def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tuple[str, ...], as_json: bool) -> None:
+    """Publish the next revocation list: with LICENCES (whole ids) added. Without any, it only renews the list."""
+    text = Authority.open(home).revocations(*map(_id, licences), restore=tuple(map(_id, restore)))
+    _publish(coordinator, text)
+    say({"revoked": list(licences)}, "the revocation list is published", as_json)
+
+
+command.add_command(revoke, "suspend")
+
+
+def _publish(coordinator: Path, text: str) -> None:
+    import json
+
+    from federated.transport import Link
+
+    where = json.loads(coordinator.read_text())
+    with Link(where["url"], where["ca"], None) as link:
+        link.publish(text)
+
+
+def _id(text: str) -> str:
+    return text.removeprefix("lic-")
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

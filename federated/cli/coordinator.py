@@ -1,0 +1,48 @@
+"""keyong coordinator …"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from federated.cli import json_option, say
+
+HOME = click.option(
+    "--home", type=click.Path(path_type=Path), default=Path("coordinator"), show_default=True, help="The coordinator's folder."
+)
+
+
+@click.group()
+def command() -> None:
+    """Relay jobs between nodes."""
+
+
+@command.command(epilog="Example: keyong coordinator init keyong-join-1.… --url https://keyong.example:8443 --host keyong.example")
+@click.argument("token")
+@HOME
+@click.option("--url", required=True, help="The address under which nodes and operators reach it.")
+@click.option("--host", "hosts", multiple=True, help="Names and addresses for its certificate; those of the URL unless given.")
+@click.option("--database", help="postgresql+psycopg://… instead of a file in the folder.")
+@json_option
+def init(token: str, home: Path, url: str, hosts: tuple[str, ...], database: str | None, as_json: bool) -> None:
+    """Make the coordinator's key, its journal, and a certificate of its own (put your own in its place if you have one)."""
+    from federated.coordinator import folder
+
+    made = folder.create(home, token, url=url, hosts=hosts, database=database)
+    say(made, f"{made['name']} is ready; give {home / folder.CARD} to the authority for its join tokens", as_json)
+
+
+@command.command(epilog="Example: keyong coordinator serve --listen 0.0.0.0:8443")
+@HOME
+@click.option("--listen", default="127.0.0.1:8443", show_default=True, help="Address and port.")
+@click.option(
+    "--client-ca", type=click.Path(path_type=Path, exists=True), help="PEM: ask every client for a certificate of this authority."
+)
+@click.option("--patience", default=5.0, show_default=True, help="Seconds to wait for a missing node in a job's first round.")
+@json_option
+def serve(home: Path, listen: str, client_ca: Path | None, patience: float, as_json: bool) -> None:
+    """Work until stopped."""
+    from federated.coordinator import folder
+
+    folder.serve(home, listen=listen, client_ca=client_ca, patience=patience, as_json=as_json)

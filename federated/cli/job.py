@@ -1,0 +1,116 @@
+"""keyong job …"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from federated.cli import json_option, language, say
+
+IDENTITY = click.option(
+    "--identity", type=click.Path(path_type=Path), default=Path("operator.key"), show_default=True, help="The operator's key."
+)
+WAIT = click.option("--wait/--no-wait", default=False, help="Wait for the end, showing each round.")
+FILE = click.argument("file", type=click.Path(path_type=Path, exists=True))
+
+
+@click.group()
+def command() -> None:
+    """Plan, submit and watch jobs."""
+
+
+def _hub(identity: Path) -> Any:
+    from federated.client import connect
+
+    return connect(identity=identity)
+
+
+@command.command(epilog="Example: keyong job plan model.yaml")
+@FILE
+@IDENTITY
+@json_option
+def plan(file: Path, identity: Path, as_json: bool) -> None:
+    """What a job would read, open and cost, and who must approve; touches no rows and submits nothing."""
+    from federated.plan import as_text
+    from federated.plan import plan as make
+
+    made = make(_hub(identity), file.read_text())
+    say(made, as_text(made), as_json)
+
+
+@command.command(epilog="Example: keyong job submit model.yaml --wait --out bundle.json")
+@FILE
+@IDENTITY
+@WAIT
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write the result bundle.")
+@json_option
+def submit(file: Path, identity: Path, wait: bool, out: Path | None, as_json: bool) -> None:
+    """Sign a job file and submit it."""
+    hub = _hub(identity)
+    job = hub.submit(hub.prepare_file(file.read_text()))
+    if not wait:
+        say({"job": job}, f"job {job[:12]} is submitted; keyong job result {job[:12]}", as_json)
+    else:
+        _show(hub, job, out, as_json)
+
+
+@command.command("list", epilog="Example: keyong job list")
+@IDENTITY
+@json_option
+def list_jobs(identity: Path, as_json: bool) -> None:
+    """This operator's jobs, newest last."""
+    from governance.encoding import plain
+
+    rows = _hub(identity).link.jobs()
+    text = "\n".join(f"{s.job[:12]}  {s.phase:<9} {s.method:<22} {s.title}" for s in rows)
+    say([plain(s) for s in rows], text or "no jobs yet", as_json)
+
+
+@command.command(epilog="Example: keyong job status 3f2a91c0")
+@click.argument("job")
+@IDENTITY
+@json_option
+def status(job: str, identity: Path, as_json: bool) -> None:
+    """Where a job stands."""
+    from federated.progress import line
+    from governance.encoding import plain
+
+    hub = _hub(identity)
+    found = hub.status(hub.find(job))
+    say(plain(found), line(found, language()), as_json)
+
+
+@command.command(epilog="Example: keyong job result 3f2a91c0 --out bundle.json")
+@click.argument("job")
+@IDENTITY
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write the result bundle.")
+@json_option
+def result(job: str, identity: Path, out: Path | None, as_json: bool) -> None:
+    """Wait for a job's end and print its verified result."""
+    hub = _hub(identity)
+    _show(hub, hub.find(job), out, as_json)
+
+
+@command.command(epilog="Example: keyong job cancel 3f2a91c0")
+@click.argument("job")
+@IDENTITY
+@json_option
+def cancel(job: str, identity: Path, as_json: bool) -> None:
+    """End a job that is still open."""
+    hub = _hub(identity)
+    found = hub.find(job)
+    hub.link.cancel(found)
+    say({"job": found}, f"{found[:12]} is cancelled", as_json)
+
+
+def _show(hub: Any, job: str, out: Path | None, as_json: bool) -> None:
+    from federated.progress import bar
+
+    with bar(silent=as_json) as progress:
+        released = hub.result(job, progress=progress)
+    if out is not None:
+        released.save(out)
+    data = {"job": job, "outcome": released.value.outcome, "suppressed": list(released.value.suppressed)}
+    say(data, released.summary(), as_json)

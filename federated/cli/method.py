@@ -1,0 +1,39 @@
+"""keyong method …"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import click
+
+from federated.cli import json_option, say
+from governance.errors import UsageError
+from sandbox.analyses import METHODS
+
+
+@click.group()
+def command() -> None:
+    """List the methods, and what each discloses."""
+
+
+@command.command("list", epilog="Example: keyong method list")
+@json_option
+def list_methods(as_json: bool) -> None:
+    """All methods of this version."""
+    rows = [{"method": f"{m.name}@{m.version}", "does": (inspect.getdoc(m) or "").partition("\n")[0]} for m in METHODS.values()]
+    say(rows, "\n".join(f"{r['method']:<24} {r['does']}" for r in rows), as_json)
+
+
+@command.command(epilog="Example: keyong method show logistic_regression")
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """A method's parameters, rounds and disclosure contract."""
+    method = METHODS.get(name.partition("@")[0])
+    if method is None:
+        raise UsageError(f"there is no method {name}; there are {', '.join(METHODS)}")
+    parameters = [f.name for f in dataclasses.fields(method)]  # type: ignore[arg-type]
+    about = inspect.getdoc(method) or ""
+    data = {"method": f"{method.name}@{method.version}", "parameters": parameters, "discloses": method.discloses, "about": about}
+    say(data, f"{data['method']}\n\n{about}\n\nDiscloses to the roster and the coordinator: {method.discloses}.", as_json)

@@ -1,0 +1,158 @@
+"""keyong node …"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from federated.cli import json_option, say
+
+HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("node"), show_default=True, help="The node's folder.")
+PROXY = click.option("--proxy", envvar="KEYONG_PROXY", help="URL of an HTTP proxy.")
+
+
+@click.group()
+def command() -> None:
+    """Serve a data holder's data, and decide what may be done with them."""
+
+
+@command.command(epilog="Example: keyong node join keyong-join-1.… --home node")
+@click.argument("token")
+@HOME
+@PROXY
+@json_option
+def join(token: str, home: Path, proxy: str | None, as_json: bool) -> None:
+    """Make this node's key and folder, and enrol with the coordinator in the token. One command, and it can be repeated."""
+    from federated.node import home as homes
+    from federated.tokens import Token
+    from federated.transport import Link
+
+    read = Token.read(token)
+    key, enrolment = homes.make(home, read)
+    with Link(read.url, read.ca, None, proxy=proxy) as link:
+        link.enrol(enrolment)
+    homes.finish(home, read, key)
+    text = f"{key.name} has joined {read.url}\nfingerprint {key.public.fingerprint}\nnext: keyong node data add DATASET URL --home {home}"
+    say({"name": key.name, "key": str(key.public), "url": read.url}, text, as_json)
+
+
+@command.command(epilog="Example: keyong node serve --home node")
+@HOME
+@PROXY
+@json_option
+def serve(home: Path, proxy: str | None, as_json: bool) -> None:
+    """Work until stopped. The node dials out only; nothing connects to it."""
+    from federated.node.serve import serve as work
+
+    work(home, proxy=proxy, as_json=as_json)
+
+
+@command.command(epilog="Example: keyong node doctor --home node")
+@HOME
+@PROXY
+@json_option
+def doctor(home: Path, proxy: str | None, as_json: bool) -> None:
+    """Check what this node needs: coordinator, proxy, certificates, clock, kernel, disk, keys, snapshots."""
+    from federated.node.doctor import examine
+
+    findings = examine(home, proxy=proxy)
+    lines = [f"{'ok  ' if f.ok else 'FAIL'}  {f.name:<12} {f.text}" for f in findings]
+    say([{"name": f.name, "ok": f.ok, "text": f.text} for f in findings], "\n".join(lines), as_json)
+    if not all(f.ok for f in findings):
+        raise SystemExit(75)
+
+
+@command.command(epilog="Example: keyong node status")
+@HOME
+@json_option
+def status(home: Path, as_json: bool) -> None:
+    """Jobs at this node, newest last."""
+    from federated.node import desk
+
+    rows = desk.jobs(home)
+    text = "\n".join(f"{r['job'][:12]}  {r['phase']:<10} {r['title']}  {r['code']}" for r in rows)
+    say(rows, text or "no jobs yet", as_json)
+
+
+@command.group()
+def data() -> None:
+    """The datasets that this node serves."""
+
+
+@data.command(epilog="Example: keyong node data add heart-disease parquet:///data/heart.parquet")
+@click.argument("dataset")
+@click.argument("url")
+@HOME
+@PROXY
+@json_option
+def add(dataset: str, url: str, home: Path, proxy: str | None, as_json: bool) -> None:
+    """Freeze a snapshot of the table at URL in the registered form of DATASET, and serve it from now on."""
+    from federated.node import desk
+
+    made = desk.add_data(home, dataset, url, proxy=proxy)
+    text = f"{dataset}: {made.rows} rows of {made.persons} persons frozen as snapshot {made.id[:12]} ({made.skipped_rows} without a person left out)"
+    say({"dataset": dataset, "snapshot": made.id, "rows": made.rows, "persons": made.persons, "skipped": made.skipped_rows}, text, as_json)
+
+
+@data.command("list", epilog="Example: keyong node data list")
+@HOME
+@json_option
+def list_data(home: Path, as_json: bool) -> None:
+    """The snapshots that this node serves."""
+    from federated.node import desk
+
+    rows = desk.data(home)
+    say(rows, "\n".join(f"{r['dataset']:<24} snapshot {r['snapshot'][:12]}  {r['rows']} rows" for r in rows) or "no data yet", as_json)
+
+
+@command.command(epilog="Example: keyong node approvals")
+@HOME
+@json_option
+def approvals(home: Path, as_json: bool) -> None:
+    """Jobs that wait for a person here: who asks, why, for which columns, and what would be opened."""
+    from federated.node import desk
+
+    rows = desk.waiting(home)
+    say(rows, "\n\n".join(desk.as_text(r) for r in rows) or "nothing waits", as_json)
+
+
+@command.command(epilog="Example: keyong node approve 3f2a91c0")
+@click.argument("job")
+@HOME
+@json_option
+def approve(job: str, home: Path, as_json: bool) -> None:
+    """Approve a waiting job. What is approved is the exact text whose hash is the job's id."""
+    from federated.node import desk
+
+    found = desk.decide(home, job, "approve", "")
+    say({"job": found, "verdict": "approve"}, f"{found[:12]} is approved", as_json)
+
+
+@command.command(epilog="Example: keyong node deny 3f2a91c0 --reason 'not our research field'")
+@click.argument("job")
+@click.option("--reason", required=True, help="Shown to the operator; say nothing about rows.")
+@HOME
+@json_option
+def deny(job: str, reason: str, home: Path, as_json: bool) -> None:
+    """Deny a waiting job."""
+    from federated.node import desk
+
+    found = desk.decide(home, job, "deny", reason)
+    say({"job": found, "verdict": "deny"}, f"{found[:12]} is denied", as_json)
+
+
+@command.command(epilog="Example: keyong node policy --approval person --min-cell 20")
+@HOME
+@click.option("--approval", type=click.Choice(["automatic", "person"]))
+@click.option("--min-cell", type=int)
+@click.option("--methods", help="Comma-separated, each name@version; empty allows all.")
+@click.option("--purposes", help="Comma-separated; empty allows all.")
+@click.option("--peers", help="Comma-separated organisations; empty allows all.")
+@json_option
+def policy(home: Path, as_json: bool, **changes: object) -> None:
+    """Show or change this data holder's own rules."""
+    from federated.node import desk
+
+    now = desk.policy(home, changes)
+    say(now, "\n".join(f"{name}: {value}" for name, value in now.items()), as_json)

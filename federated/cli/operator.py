@@ -1,0 +1,39 @@
+"""keyong operator …"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from federated.cli import json_option, say
+from federated.operator import join as join_operator
+from governance.keys import SigningKey
+
+IDENTITY = click.option(
+    "--identity", type=click.Path(path_type=Path), default=Path("operator.key"), show_default=True, help="The key file."
+)
+
+
+@click.group()
+def command() -> None:
+    """Make an operator's identity."""
+
+
+@command.command(epilog="Example: keyong operator join keyong-join-1.… --identity operator.key")
+@click.argument("token")
+@IDENTITY
+@json_option
+def join(token: str, identity: Path, as_json: bool) -> None:
+    """Make the operator's key and enrol it."""
+    key = join_operator(token, identity)
+    say({"key": str(key.public)}, f"enrolled; the authority needs this key for a licence:\n{key.public}", as_json)
+
+
+@command.command(epilog="Example: keyong operator show")
+@IDENTITY
+@json_option
+def show(identity: Path, as_json: bool) -> None:
+    """Print the operator's verifier key."""
+    key = SigningKey.load(identity).public
+    say({"key": str(key), "fingerprint": key.fingerprint}, f"{key}\nfingerprint {key.fingerprint}", as_json)

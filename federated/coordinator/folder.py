@@ -1,0 +1,83 @@
+"""The coordinator's folder: key, certificate, journal, whom it trusts, and the card that tells others where it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from federated.tokens import Token
+from governance.errors import UsageError
+from governance.journal import Journal
+from governance.keys import SigningKey, Trust
+from governance.parties import enrol
+
+KEY, TRUST, CARD, DATABASE = "coordinator.key", "trust.json", "coordinator.json", "journal.db"
+CERTIFICATE, CERTIFICATE_KEY = "tls.pem", "tls.key"
+
+
+def create(home: Path, text: str, *, url: str, hosts: tuple[str, ...] = (), database: str | None = None) -> dict[str, str]:
+    """Make the folder; a second call refuses."""
+    from federated.coordinator.office import Office  # noqa: PLC0415
+    from federated.tls import make_authority, server_pair  # noqa: PLC0415
+
+    token = Token.read(text)
+    if (home / KEY).exists():
+        raise UsageError(f"there is a coordinator in {home} already")
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key = SigningKey.generate(token.once.name.removesuffix("-invitation"))
+    enrolment = str(enrol(token.invitation, token.once, key))
+    authority = make_authority(key.name)
+    server_pair(authority, hosts or (urlsplit(url).hostname or "localhost",)).save(home / CERTIFICATE, home / CERTIFICATE_KEY)
+    journal = Journal.create(database or home / DATABASE, key)
+    Office(journal, key, token.trust).enrol(enrolment)
+    journal.close()
+    key.save(home / KEY)
+    _write(
+        home / TRUST, json.dumps({"trust": [str(k) for k in token.trust.keys], "threshold": token.trust.threshold, "database": database})
+    )
+    _write(home / CARD, json.dumps({"name": key.name, "url": url, "ca": authority.certificate, "enrolment": enrolment}))
+    return {"name": key.name, "url": url, "key": str(key.public)}
+
+
+def trust(home: Path) -> tuple[Trust, str | None]:
+    if not (home / TRUST).exists():
+        raise UsageError(f"{home} is no coordinator's folder; make one with: keyong coordinator init TOKEN --home {home}")
+    data = json.loads((home / TRUST).read_text())
+    return Trust.read(data["trust"], data["threshold"]), data["database"]
+
+
+def journal(home: Path) -> Journal:
+    _, database = trust(home)
+    return Journal.open(database or home / DATABASE, SigningKey.load(home / KEY))
+
+
+def serve(home: Path, *, listen: str, client_ca: Path | None = None, patience: float = 5.0, as_json: bool = False) -> None:
+    """Serve until stopped."""
+    from federated.coordinator.office import Office  # noqa: PLC0415
+    from federated.coordinator.web.server import Listen  # noqa: PLC0415
+    from federated.coordinator.web.server import serve as work  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal():
+        raise UsageError(f"listen on ADDRESS:PORT, got {listen}")
+    key, (trusted, _) = SigningKey.load(home / KEY), trust(home)
+    kept = journal(home)
+    office = Office(kept, key, trusted, patience=patience)
+    where = Listen(host, int(port), home / CERTIFICATE, home / CERTIFICATE_KEY, client_ca)
+    try:
+        work(office, where, ready=lambda url: _ready(key.name, url, as_json))
+    finally:
+        kept.close()
+
+
+def _ready(name: str, url: str, as_json: bool) -> None:
+    print(json.dumps({"ready": name, "url": url}) if as_json else f"{name} serves {url}. Stop with Ctrl-C.", flush=True)  # noqa: T201
+
+
+def _write(path: Path, text: str) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")

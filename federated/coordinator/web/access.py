@@ -1,0 +1,74 @@
+"""Who may see what. Every object-level decision of the coordinator's door is made here."""
+
+from __future__ import annotations
+
+import json
+
+from federated.coordinator.office import Office
+from governance import notes
+from governance.catalogue import Dataset
+from governance.errors import UsageError
+from governance.journal import View
+from governance.licences import Licence
+from governance.parties import Party
+from sandbox.job import Job
+from sandbox.messages import Status
+
+ENROLLED = ("coordinator", "holder", "operator")
+
+
+def roster(t: View, job: str) -> frozenset[str]:
+    """Names of the data holders of a job: those who accepted it, or those who are asked."""
+    accepted = t.note("acceptances", job)
+    if accepted is not None:
+        return frozenset(json.loads(accepted))
+    text = t.note("job", job)
+    return _holders(t, notes.read(text).document(Job).dataset) if text is not None else frozenset()
+
+
+def _holders(t: View, dataset: str) -> frozenset[str]:
+    text = t.note("dataset", dataset)
+    return frozenset(notes.read(text).document(Dataset).holders) if text is not None else frozenset()
+
+
+def job(office: Office, caller: Party, job_id: str) -> Status:
+    """The status of a job that *caller* may see. A job of others looks like one that is not there."""
+    with office.journal.view() as t:
+        known = t.job(job_id) is not None and t.note("job", job_id) is not None
+        member = caller.role == "holder" and caller.name in roster(t, job_id)
+    if known and (member or caller.role == "operator"):
+        status = office.status(job_id)
+        if member or status.operator == caller.name:
+            return status
+    raise UsageError(code="job.unknown")
+
+
+def jobs(office: Office, caller: Party) -> list[Status]:
+    """The operator's own jobs, or those in whose roster the data holder is."""
+    found = office.statuses()
+    if caller.role == "operator":
+        return [status for status in found if status.operator == caller.name]
+    with office.journal.view() as t:
+        return [status for status in found if caller.role == "holder" and caller.name in roster(t, status.job)]
+
+
+def check_member(office: Office, caller: Party, job_id: str) -> None:
+    """Raise unless *caller* is in the roster of the job."""
+    with office.journal.view() as t:
+        if caller.role != "holder" or caller.name not in roster(t, job_id):
+            raise UsageError(code="job.unknown")
+
+
+def documents(office: Office, caller: Party, kind: str) -> list[tuple[str, str]]:
+    """Published documents. A licence is shown to the operator it names and to the holders of its dataset."""
+    found = office.documents(kind)
+    if kind != "licence":
+        return found
+    with office.journal.view() as t:
+        return [(name, text) for name, text in found if _concerns(t, caller, notes.read(text).document(Licence))]
+
+
+def _concerns(t: View, caller: Party, licence: Licence) -> bool:
+    if caller.role == "holder":
+        return caller.name in _holders(t, licence.dataset)
+    return caller.role == "operator" and licence.operator == str(caller.key)

@@ -1,0 +1,223 @@
+"""The server process: HTTPS by cheroot, threads for long polls, and the clockwork that drives the office.
+
+Four things are ours here, because cheroot 11 does otherwise: a TLS handshake is made in a worker (not in the one thread that accepts), a
+connection gets a worker when it has said something, a request body must have a length, and what is left of a refused one is read away
+piece by piece. The pool of threads grows when all of them are busy.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from cheroot import server as cheroot
+from cheroot.ssl import Adapter
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+from cheroot.wsgi import Server as WsgiServer
+
+from federated.coordinator.office import Office
+from federated.coordinator.web.api import Desk
+from federated.coordinator.web.app import PIECE, make_app
+from federated.coordinator.web.waiting import Waiting
+from federated.tls import hosts_of, server_context
+from governance.encoding import MESSAGE_LIMIT
+from governance.errors import Unavailable, UsageError
+
+log = logging.getLogger("keyong.coordinator")
+LEAST_THREADS, MOST_THREADS, MORE_THREADS = 16, 256, 16
+SPARE_THREADS = 32  # never kept by long polls
+TICK = 0.1
+STALLED = 5.0  # seconds without a tick after which the coordinator is not healthy
+HEADER_LIMIT = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen, and with which certificate.
+
+    *names* are hosts under which it is reached, beside those in the certificate. Without a certificate it speaks plain HTTP, for a proxy
+    on the same machine that ends TLS; then *names* must be given.
+    """
+
+    host: str
+    port: int
+    certificate: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        certified = hosts_of(self.certificate.read_text()) if self.certificate else frozenset()
+        found = certified | {name.lower() for name in self.names}
+        if not found:
+            raise UsageError("without a certificate, the host names of the coordinator must be given")
+        return found
+
+    def context(self) -> ssl.SSLContext | None:
+        if self.certificate is None:
+            return None
+        return server_context(self.certificate, self.key or self.certificate, self.client_ca)
+
+
+class Server:
+    """A coordinator that serves, until `stop`."""
+
+    def __init__(self, office: Office, listen: Listen) -> None:
+        self._office, self._listen = office, listen
+        self._waiting = Waiting(most=MOST_THREADS - SPARE_THREADS, each=(MOST_THREADS - SPARE_THREADS) // 3)
+        self._stopping = threading.Event()
+        self._ticked = time.monotonic()
+        app = make_app(Desk(office, self._waiting, self._healthy), names=listen.hosts)
+        self._http = _Http((listen.host, listen.port), app, listen.context())
+        self._threads: tuple[threading.Thread, ...] = ()
+
+    @property
+    def port(self) -> int:
+        """The port that it really listens on."""
+        return int(self._http.bind_addr[1])
+
+    @property
+    def url(self) -> str:
+        host = f"[{self._listen.host}]" if ":" in self._listen.host else self._listen.host
+        return f"{'https' if self._listen.certificate else 'http'}://{host}:{self.port}"
+
+    def start(self) -> None:
+        """Listen and serve in threads."""
+        try:
+            self._http.prepare()
+        except OSError as error:
+            raise Unavailable(f"cannot listen on {self._listen.host}:{self._listen.port}: {error.strerror or error}") from None
+        targets = {"keyong-http": self._http.serve, "keyong-clockwork": self._clockwork}
+        self._threads = tuple(threading.Thread(target=target, name=name, daemon=True) for name, target in targets.items())
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Take no more requests, let those that wait go, and return when all are answered."""
+        self._waiting.stop()
+        self._stopping.set()
+        self._http.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def _healthy(self) -> bool:
+        return time.monotonic() - self._ticked < STALLED
+
+    def _clockwork(self) -> None:
+        while not self._stopping.wait(TICK):
+            try:
+                self._office.tick()
+                self._ticked = time.monotonic()
+                self._http.grow()
+            except Exception:
+                log.exception("the clockwork failed; it goes on in a second")
+                self._stopping.wait(1.0)
+
+
+def serve(office: Office, listen: Listen, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. *ready* is called with the URL; unless given, a line is written to standard output."""
+    server, over = Server(office, listen), threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        over.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        server.start()
+        (ready or _write_ready)(server.url)
+        over.wait()
+    finally:
+        server.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write_ready(url: str) -> None:
+    sys.stdout.write(f"keyong coordinator ready at {url}\n")
+    sys.stdout.flush()
+
+
+# --- cheroot ------------------------------------------------------------------------------------
+
+
+class _Adapter(BuiltinSSLAdapter):
+    """TLS by the standard library with our context; the handshake is left to the worker."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        Adapter.__init__(self, "", "")
+        self.context = context
+
+    def wrap(self, sock: Any) -> tuple[ssl.SSLSocket, dict[str, str]]:
+        wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
+
+
+class _Request(cheroot.HTTPRequest):
+    def read_request_headers(self) -> bool:
+        """Bodies without a plain length are refused: two readers could see two requests (RFC 9112, 11.2)."""
+        if not super().read_request_headers():  # type: ignore[no-untyped-call]
+            return False
+        length = self.inheaders.get(b"Content-Length", b"0")
+        if b"Transfer-Encoding" in self.inheaders or not length.isdigit():
+            self.simple_response("411 Length Required", "A body needs a Content-Length")
+            return False
+        return True
+
+    def send_headers(self) -> None:
+        while getattr(self.rfile, "remaining", 0) > 0 and self.rfile.read(PIECE):
+            pass
+        super().send_headers()
+
+
+class _Connection(cheroot.HTTPConnection):
+    RequestHandlerClass = _Request
+    shaken = False
+
+    def communicate(self) -> bool:
+        if not self.shaken and isinstance(self.socket, ssl.SSLSocket):
+            try:
+                self.socket.do_handshake()
+            except OSError:  # a stranger, a scanner, or a client without a certificate
+                return False
+        self.shaken = True
+        return bool(super().communicate())  # type: ignore[no-untyped-call]
+
+
+class _Http(WsgiServer):
+    ConnectionClass = _Connection
+    keep_alive_conn_limit = 1024
+    max_request_header_size = HEADER_LIMIT
+    max_request_body_size = MESSAGE_LIMIT
+
+    def __init__(self, address: tuple[str, int], app: Any, context: ssl.SSLContext | None) -> None:
+        super().__init__(
+            address, app, numthreads=LEAST_THREADS, max=MOST_THREADS, request_queue_size=128, timeout=30, shutdown_timeout=10,
+            server_name="keyong",
+        )  # fmt: skip
+        if context is not None:
+            self.ssl_adapter = _Adapter(context)
+
+    def process_conn(self, conn: Any) -> None:
+        """A connection that has said nothing yet waits in the selector, not in a thread."""
+        if conn.last_used is None:
+            self._connections.put(conn)  # type: ignore[attr-defined]
+        else:
+            super().process_conn(conn)
+
+    def grow(self) -> None:
+        """More threads where all are busy."""
+        if not self.requests.idle:
+            self.requests.grow(MORE_THREADS)
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        log.log(level, "%s", msg, exc_info=traceback)

@@ -1,0 +1,118 @@
+"""What a person at a data holder does beside the running node: add data, look at jobs, approve or deny them, change the rules."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import connectors
+from connectors import snapshot as snapshots
+from connectors.snapshot import Snapshot
+from federated.node import judge
+from federated.node.home import Home, read_snapshot, snapshot_text
+from federated.transport import Link
+from governance import notes
+from governance.catalogue import Dataset
+from governance.encoding import plain
+from governance.errors import UsageError
+from governance.licences import day
+from sandbox import case as cases
+from sandbox.messages import Offer
+
+
+def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) -> Snapshot:
+    """Freeze the table at *url*; jobs accepted from now on use the new snapshot, running ones keep theirs."""
+    home = Home.open(path)
+    with Link(home.url, home.ca, home.key, proxy=proxy) as link:
+        published = dict(link.documents("dataset"))
+    if dataset not in published:
+        raise UsageError(f"there is no dataset {dataset} in the catalogue; there are {', '.join(sorted(published)) or 'none'}")
+    entry = notes.opened(published[dataset], Dataset, home.trust)
+    if home.key.name not in entry.holders:
+        raise UsageError(f"{home.key.name} is not registered as a holder of {dataset}")
+    draft = home.snapshots / f"{secrets.token_hex(8)}.draft"
+    made = snapshots.freeze(connectors.open(url), entry.schema, draft, most_rows=entry.rows)
+    if made.rows != made.persons:
+        draft.unlink()
+        raise UsageError(f"{dataset} has one row for each person, but a person key repeats; bring it into that form first")
+    made = dataclasses.replace(made, path=draft.rename(home.snapshots / f"{made.id}.arrow"))
+    journal = home.journal()
+    with journal.transaction() as t:
+        t.put(f"snapshot {dataset}", snapshot_text(made))
+        t.put(f"catalogue {dataset}", notes.read(published[dataset]).id)
+        names = set((t.get("datasets") or "").split()) | {dataset}
+        t.put("datasets", " ".join(sorted(names)))
+    journal.close()
+    return made
+
+
+def data(path: Path) -> list[dict[str, Any]]:
+    home = Home.open(path)
+    journal = home.journal()
+    with journal.view() as t:
+        kept = {name: read_snapshot(t.get(f"snapshot {name}"), home.snapshots) for name in (t.get("datasets") or "").split()}
+    journal.close()
+    return [{"dataset": name, "snapshot": s.id, "rows": s.rows, "persons": s.persons} for name, s in kept.items() if s is not None]
+
+
+def jobs(path: Path) -> list[dict[str, Any]]:
+    journal = Home.open(path).journal()
+    with journal.view() as t:
+        rows = t.jobs()
+    journal.close()
+    return [{"job": r.job, "phase": r.phase, "title": r.detail, "code": r.code, "deadline": r.deadline} for r in rows]
+
+
+def waiting(path: Path) -> list[dict[str, Any]]:
+    """What a person must know to decide, from the signed texts alone."""
+    journal = Home.open(path).journal()
+    with journal.view() as t:
+        offers = [(r.job, t.note("offer", r.job)) for r in t.jobs(open_only=True) if r.phase == "waiting" and t.decision(r.job) is None]
+    journal.close()
+    return [_described(job, judge.read_offer(text)) for job, text in offers if text is not None]
+
+
+def _described(job: str, offer: Offer) -> dict[str, Any]:
+    case = cases.read(offer.job, offer.dataset)
+    asked, schema = case.job, case.dataset.schema
+    return {
+        "job": job, "title": asked.title, "operator": asked.operator.partition("+")[0], "purpose": asked.purpose, "dataset": asked.dataset,
+        "method": asked.method, "parameters": plain(asked)["parameters"], "where": asked.where, "min_cell": asked.min_cell,
+        "columns": {name: schema[name].grade for name in case.columns}, "numbers": sum(case.analysis.opens(schema)),
+        "rounds": 1 + len(case.analysis.opens(schema)), "discloses": case.analysis.discloses, "deadline": day(asked.deadline),
+    }  # fmt: skip
+
+
+def as_text(row: Mapping[str, Any]) -> str:
+    columns = ", ".join(f"{name} (grade {grade})" for name, grade in row["columns"].items())
+    return (
+        f"{row['job'][:12]}  {row['title']}\n  operator {row['operator']}, for {row['purpose']}, until {row['deadline']}\n"
+        f"  {row['method']} on {row['dataset']}: {columns}{'; where ' + row['where'] if row['where'] else ''}\n"
+        f"  opens at most {row['numbers']} numbers in {row['rounds']} rounds, cells of {row['min_cell']} persons or more: {row['discloses']}"
+    )
+
+
+def decide(path: Path, job: str, verdict: str, reason: str) -> str:
+    """Write a person's verdict down; the running node acts on it."""
+    journal = Home.open(path).journal()
+    with journal.transaction() as t:
+        found = [r.job for r in t.jobs(open_only=True) if r.phase == "waiting" and r.job.startswith(job)]
+        if len(found) != 1 or len(job) < 8:  # noqa: PLR2004
+            raise UsageError(f"{len(found)} waiting jobs start with {job}; give at least 8 digits of one")
+        t.put_decision(found[0], verdict, reason)
+    journal.close()
+    return found[0]
+
+
+def policy(path: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The rules, after *changes* (None leaves a rule as it is)."""
+    home = Home.open(path)
+    given = {name: value for name, value in changes.items() if value is not None}
+    lists = {n: tuple(x.strip() for x in v.split(",") if x.strip()) for n, v in given.items() if n in ("methods", "purposes", "peers")}
+    now = dataclasses.replace(home.policy(), **{**given, **lists})
+    if given:
+        home.write_policy(now)
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in plain(now).items()}

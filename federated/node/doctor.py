@@ -1,0 +1,86 @@
+"""What a hospital's IT person wants to know before calling anybody: which of the things a node needs is not there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from federated.node.home import KEY, Home
+from federated.transport import Link
+from governance.errors import KeyongError
+from sandbox.jail import probe
+
+LEAST_DISK = 1 << 30
+MOST_SKEW = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    text: str
+
+
+def examine(path: Path, *, proxy: str | None = None) -> list[Finding]:
+    """Look at everything; one trouble does not hide the next."""
+    return [*_machine(path), *_node(path, proxy)]
+
+
+def _machine(path: Path) -> Iterator[Finding]:
+    found = probe()
+    text = f"jail tier {found.tier}" if found.tier else "no jail on this kernel"
+    yield Finding("kernel", found.tier is not None, "; ".join([text, *found.why]))
+    there = path if path.exists() else path.parent if path.parent.exists() else Path(".")
+    free = shutil.disk_usage(there).free
+    yield Finding("disk", free >= LEAST_DISK, f"{free >> 20} MiB free in {there}")
+    proxies = sorted(k for k in os.environ if k.lower() in ("http_proxy", "https_proxy", "all_proxy"))
+    note = f"{', '.join(proxies)} set; a node uses --proxy or KEYONG_PROXY only" if proxies else "no proxy in the environment"
+    yield Finding("environment", True, note)
+
+
+def _node(path: Path, proxy: str | None) -> Iterator[Finding]:
+    try:
+        home = Home.open(path)
+    except (KeyongError, OSError) as error:
+        yield Finding("folder", False, str(error))
+        return
+    mode = (path / KEY).stat().st_mode & 0o777
+    yield Finding("key", mode == 0o600, f"{home.key.name}, file mode {mode:o}, fingerprint {home.key.public.fingerprint[:19]}")
+    yield _guarded("journal", lambda: _journal(home))
+    with Link(home.url, home.ca, home.key, proxy=proxy) as link:
+        yield _guarded("coordinator", lambda: _reach(link, home, proxy))
+        yield _guarded("clock", lambda: _clock(link))
+        yield _guarded("enrolment", lambda: f"{len(link.offers(wait=0))} jobs offered now")
+
+
+def _guarded(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except KeyongError as error:
+        return Finding(name, False, str(error))
+
+
+def _journal(home: Home) -> str:
+    journal = home.journal()
+    try:
+        return f"ledger of {journal.fsck().size} entries is whole"
+    finally:
+        journal.close()
+
+
+def _reach(link: Link, home: Home, proxy: str | None) -> str:
+    link.health()
+    return f"{home.url} answers{' through ' + proxy if proxy else ''}, certificate by {'the token' if home.ca else 'the system'}"
+
+
+def _clock(link: Link) -> str:
+    skew = link.clock() - time.time()
+    if abs(skew) > MOST_SKEW:
+        raise KeyongError(f"this clock and the coordinator's differ by {abs(skew):.0f} s; set it by NTP")
+    return f"within {abs(skew):.1f} s of the coordinator's"

@@ -1,0 +1,43 @@
+"""Progress of a job, round by round, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sandbox.messages import Status
+
+STEPS = {
+    "accept": ("the holders decide", "各持有方审核中"), "upload": ("local step and masked upload", "本地计算与掩码上传"),
+    "consent": ("agreeing who is in", "确认存活集合"), "reveal": ("opening the total", "打开合计"),
+    "state": ("checking and signing", "复算并签名"), "abstain": ("starting the round again", "重新开始本轮"),
+}  # fmt: skip
+PHASES = {
+    "offered": "已发布", "running": "运行中", "released": "已发布结果", "refused": "已拒绝", "failed": "失败", "cancelled": "已取消", "expired": "已超时",
+}  # fmt: skip
+
+
+def line(status: Status, language: str = "en") -> str:
+    """One line that says where the job stands and who is awaited."""
+    chinese = language == "zh"
+    phase = PHASES.get(status.phase, status.phase) if chinese else status.phase
+    if status.ended:
+        why = status.chinese if chinese else status.english
+        return f"{status.job[:12]}  {phase}{('：' if chinese else ': ') + why if why else ''}"
+    number, _, kind = status.step.rpartition(".")
+    what = STEPS[kind][chinese]
+    where = f"{'第' if chinese else 'round '}{number.partition('.')[0]}{' 轮' if chinese else ''}  " if number else ""
+    waiting = f"  ({'等待' if chinese else 'waiting for'} {', '.join(status.waiting_for)})" if status.waiting_for else ""
+    return f"{status.job[:12]}  {phase}  {where}{what}{waiting}"
+
+
+@contextmanager
+def bar(*, silent: bool = False) -> Iterator[Callable[[Status], None] | None]:
+    """A spinner that shows each status as it comes."""
+    if silent:
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    with Console(stderr=True).status("…") as spinner:
+        yield lambda status: spinner.update(line(status))

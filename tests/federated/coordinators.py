@@ -1,0 +1,127 @@
+"""A coordinator on loopback TLS with a real journal, and the parties that talk to it, for the tests of its door."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from federated.coordinator.office import Office
+from federated.coordinator.web import Listen, Server
+from federated.tls import Pair, make_authority, server_pair
+from federated.transport import Link
+from governance import catalogue, notes
+from governance.catalogue import Dataset, Schema
+from governance.journal import Journal
+from governance.keys import SigningKey, Trust
+from governance.licences import Licence, Revocations
+from governance.parties import Invitation, enrol, invite
+from sandbox.job import Job, nonce
+from sandbox.machine import Plan, accept
+
+AUTHORITY = SigningKey.generate("authority")
+TRUST = Trust((AUTHORITY.public,))
+PARTIES = {  # the last holder and the second operator have nothing to do with the dataset "cohort"
+    "coordinator": "coordinator", "north": "holder", "south": "holder", "east": "holder", "west": "holder", "other": "holder",
+    "operator": "operator", "rival": "operator",
+}  # fmt: skip
+ROSTER = ("east", "north", "south", "west")
+KEYS = {name: SigningKey.generate(name) for name in PARTIES}
+STRANGER = SigningKey.generate("stranger")
+SCHEMA = Schema("id", (catalogue.number("age", "18", "100"),))
+TLS = make_authority("test")
+
+
+def enrolment(key: SigningKey, role: str, *, expires: int = 2**34) -> str:
+    """A party's enrolment note, from invitation to its own signature."""
+    once = SigningKey.generate(f"{key.name}-invitation")
+    invitation = invite(Invitation(key.name, f"House of {key.name}", role, str(once.public), expires), AUTHORITY)
+    return str(enrol(str(invitation), once, key))
+
+
+def dataset(name: str = "cohort", holders: tuple[str, ...] = ROSTER, version: int = 1) -> str:
+    return str(notes.write(Dataset(name, version, name, SCHEMA, holders, 1, 10_000)).signed_by(AUTHORITY))
+
+
+def licence(operator: str = "operator", dataset_name: str = "cohort", *, by: SigningKey = AUTHORITY) -> notes.Note:
+    now = int(time.time())
+    document = Licence(str(KEYS[operator].public), dataset_name, ("age",), ("research",), ("describe@1",), 10, 1000, 0, now + 86_400)
+    return notes.write(document).signed_by(by)
+
+
+def revocations(version: int = 1, *revoked: str) -> str:
+    now = int(time.time())
+    return str(notes.write(Revocations(version, now, now + 86_400, revoked)).signed_by(AUTHORITY))
+
+
+def job(licence_id: str, dataset_text: str, *, operator: str = "operator", by: SigningKey | None = None, deadline: int = 600) -> notes.Note:
+    now = int(time.time())
+    document = Job("ages", str(KEYS[operator].public), "research", licence_id, "cohort", notes.read(dataset_text).id, "", "describe", 1,
+                   {"columns": ("age",)}, "secagg", "exact", 10, now, now + deadline, nonce())  # fmt: skip
+    return notes.write(document).signed_by(by or KEYS[operator])
+
+
+@dataclass
+class Place:
+    """A running coordinator with everybody enrolled and one licence published."""
+
+    office: Office
+    server: Server
+    dataset: str
+    licence: notes.Note
+    path: Path
+
+    def link(self, name: str | None, **more: object) -> Link:
+        key = None if name is None else STRANGER if name == "stranger" else KEYS[name]
+        return Link(self.server.url, TLS.certificate, key, **more)
+
+    def job(self, **more: object) -> str:
+        """Text of a new job that will be taken."""
+        return str(job(self.licence.id, self.dataset, **more))
+
+    def submitted(self) -> str:
+        """Id of a new job."""
+        return self.office.submit(self.job(), self.office.parties()["operator"])
+
+    def acceptance(self, job_id: str, name: str) -> object:
+        """A holder's post to the first step."""
+        with self.office.journal.view() as t:
+            text = t.note("job", job_id)
+        plan = Plan(text, self.dataset, name, tuple(str(KEYS[n].public) for n in ROSTER), nonce())
+        return accept(plan, KEYS[name])[1]
+
+
+def certified(path: Path, pair: Pair) -> tuple[Path, Path]:
+    files = path / "tls.pem", path / "tls.key"
+    if not files[0].exists():
+        pair.save(*files)
+    return files
+
+
+def filled(where: str | Path, *, patience: float = 5.0) -> Office:
+    """An office with everybody enrolled and the dataset published, on a new journal."""
+    key = KEYS["coordinator"]
+    office = Office(Journal.create(where, key), key, TRUST, patience=patience)
+    for name, role in PARTIES.items():
+        office.enrol(enrolment(KEYS[name], role))
+    office.publish(dataset())
+    office.publish(revocations())
+    return office
+
+
+@contextmanager
+def coordinator(path: Path, *, where: str | Path | None = None, client_ca: Path | None = None, patience: float = 5.0) -> Iterator[Place]:
+    """Serve on a free port of the loopback interface."""
+    office = filled(where or path / "journal.db", patience=patience)
+    granted = licence()
+    office.publish(str(granted))
+    pem, key = certified(path, server_pair(TLS, ["127.0.0.1", "localhost"]))
+    server = Server(office, Listen("127.0.0.1", 0, pem, key, client_ca))
+    server.start()
+    try:
+        yield Place(office, server, dict(office.documents("dataset"))["cohort"], granted, path)
+    finally:
+        server.stop()
+        office.journal.close()
