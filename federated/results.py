@@ -35,12 +35,12 @@ class Provenance:
 
     def __str__(self) -> str:
         ledger = f", ledger #{self.entry}" if self.entry is not None else ""
-        gone = (
-            f" (without {', '.join(sorted(set(self.holders) - set(self.survivors)))})" if set(self.holders) != set(self.survivors) else ""
-        )
+        missing = ", ".join(sorted(set(self.holders) - set(self.survivors)))
+        gone = f" (without {missing})" if missing else ""
         return (
-            f"{len(self.survivors)} data holders{gone}, computed alike and signed by {len(self.signers)}; exact totals, no noise; "
-            f"cells of fewer than {self.min_cell} persons a holder are not opened; {self.rounds} rounds; job {self.job[:12]}{ledger}"
+            f"{len(self.survivors)} data holders{gone}, computed alike and signed by {len(self.signers)}; exact totals, no noise; only "
+            f"cells that several holders fill with {self.min_cell} persons or more were opened; {self.rounds} rounds; "
+            f"job {self.job[:12]}{ledger}"
         )
 
 
@@ -176,28 +176,19 @@ class LogisticRegressionResult(Result):
         return found
 
     def table(self) -> tuple[list[str], list[list[str]]]:
-        rows = []
-        for t in self.terms:
-            interval = f"{t['lower']:.4f} to {t['upper']:.4f}"
-            rows.append(
-                [
-                    t["term"],
-                    f"{t['coef']:.4f}",
-                    f"{t['se']:.4f}",
-                    f"{t['coef'] / t['se']:.2f}",
-                    _p(t["p"]),
-                    interval,
-                    f"{math.exp(t['coef']):.3f}",
-                ]
-            )
+        rows = [
+            [t["term"], _figure(t["coef"]), _figure(t["se"]), f"{t['coef'] / t['se']:.2f}", _p(t["p"]),
+             f"{_figure(t['lower'])} to {_figure(t['upper'])}", _odds(t["coef"])]
+            for t in self.terms
+        ]  # fmt: skip
         return ["term", "coef", "std err", "z", "p", "95 % interval", "odds ratio"], rows
 
     def notes(self) -> list[str]:
         if self.failed:
             return Result.notes(self)
         o = self.outcome
-        fit = f"{o['target']} = {o['event']}: {o['events']} of {o['n']} persons; log-likelihood {float(o['loglik']):.4f}; {o['steps']} Newton steps"
-        return [fit, *Result.notes(self)]
+        fit = f"{o['target']} = {o['event']}: {o['events']} of {o['n']} persons"
+        return [f"{fit}; log-likelihood {float(o['loglik']):.4f}; {o['steps']} Newton steps", *Result.notes(self)]
 
     def _frame(self, pandas: Any) -> pd.DataFrame:
         return pandas.DataFrame(self.terms, columns=["term", "coef", "se", "lower", "upper", "p"])  # type: ignore[no-any-return]
@@ -250,7 +241,16 @@ def _float(text: str | None) -> float | None:
 
 
 def _p(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"  # noqa: PLR2004
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def _figure(x: float) -> str:
+    return f"{x:.4f}" if x == 0 or 1e-3 <= abs(x) < 1e6 else f"{x:.3e}"
+
+
+def _odds(coef: float) -> str:
+    """exp(coef), or the formula where that is too large or too small to read: a unit of the feature is then far from its range."""
+    return f"{math.exp(coef):.3f}" if abs(coef) < 12 else f"exp({coef:.4g})"
 
 
 def _pandas() -> Any:

@@ -60,7 +60,7 @@ def verify(bundle: Bundle, trust: Trust) -> Verified:
     """Raise unless every link of the bundle holds, up to the authority's keys in *trust*."""
     if bundle.keyong != "bundle/v1":
         raise DecodeError("this is not a bundle of a version that is understood here")
-    parties = {name: read_enrolment(text, trust) for name, text in bundle.enrolments.items()}
+    parties = {name: _party(name, text, trust) for name, text in bundle.enrolments.items()}
     dataset = notes.opened(bundle.dataset, Dataset, trust)
     case = cases.read(bundle.job, bundle.dataset)
     holders = roster(parties.values(), dataset.holders)
@@ -83,10 +83,18 @@ def verify(bundle: Bundle, trust: Trust) -> Verified:
         f"authority signed dataset, licence and {len(parties)} enrolments",
         f"operator {operator.name} ({operator.organisation}) signed the job; the licence covers it (use {use})",
         f"all {len(holders)} data holders accepted it",
-        f"{len(signers)} of {len(holders)} data holders computed and signed this result; {secagg.threshold(len(holders), dataset.colluding)} are needed",
+        f"{len(signers)} of {len(holders)} data holders computed and signed this result; "
+        f"{secagg.threshold(len(holders), dataset.colluding)} are needed",
         f"ledger entry {bundle.ledger.index} holds it, under a checkpoint of {coordinator.name}",
     )
     return Verified(checks, made)
+
+
+def _party(name: str, enrolment: str, trust: Trust) -> Party:
+    party = read_enrolment(enrolment, trust)
+    if party.name != name:
+        raise IntegrityError(f"the enrolment of {party.name} is shown as that of {name}")
+    return party
 
 
 def _operator(bundle: Bundle, case: Case, parties: Mapping[str, Party], trust: Trust) -> Party:
@@ -105,13 +113,17 @@ def _operator(bundle: Bundle, case: Case, parties: Mapping[str, Party], trust: T
 
 def _admission(bundle: Bundle, case: Case, holders: Mapping[str, Party], coordinator: Party) -> int:
     admission = notes.opened(bundle.admission, Admission, Trust((coordinator.key,)))
+    if bundle.acceptances.keys() != holders.keys():
+        raise IntegrityError("the acceptances are not those of the dataset's holders")
     for name, party in holders.items():
-        acceptance = notes.opened(bundle.acceptances.get(name, ""), Acceptance, Trust((party.key,)))
+        acceptance = notes.opened(bundle.acceptances[name], Acceptance, Trust((party.key,)))
         if (acceptance.job, acceptance.holder) != (case.id, name):
             raise IntegrityError(f"the acceptance of {name} is for another job")
     ids = tuple(notes.read(bundle.acceptances[name]).id for name in sorted(holders))
     if (admission.job, admission.licence, admission.acceptances) != (case.id, case.job.licence, ids):
         raise IntegrityError("the admission is for another job")
+    if admission.use > (limit := notes.read(bundle.licence).document(Licence).use_count):
+        raise LicenceRefused(code="licence.used", limit=limit)
     return admission.use
 
 
@@ -138,9 +150,12 @@ def _ledger(bundle: Bundle, coordinator: Party) -> None:
 
 def _hash(text: str) -> bytes:
     try:
-        return bytes.fromhex(text)
+        raw = bytes.fromhex(text)
     except ValueError:
-        raise DecodeError("a hash in the proof is not hexadecimal") from None
+        raw = b""
+    if raw.hex() != text:  # one spelling
+        raise DecodeError("a hash in the proof is not in lower-case hexadecimal")
+    return raw
 
 
 def as_dict(verified: Verified) -> dict[str, Any]:

@@ -56,6 +56,12 @@ def _adapter(cls: type) -> TypeAdapter[Any]:
     return _ADAPTERS[cls]
 
 
+def prepare(*classes: type) -> None:
+    """Build the checks of *classes* now rather than at first use: for a process that is about to fork."""
+    for cls in classes:
+        _adapter(cls)
+
+
 def plain(value: Any) -> Any:
     """The dictionaries, tuples and scalars that *value*, a `wire` or `strict` object, is made of."""
     return _adapter(type(value)).dump_python(value)

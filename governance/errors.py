@@ -29,7 +29,7 @@ class KeyongError(Exception):
 
     def text(self, language: str) -> str:
         """What happened and who must act, in ``"en"`` or ``"zh"``."""
-        return text_of(self.code, language, {**self.facts, "detail": self.detail})
+        return text_of(self.code, language, {"detail": self.detail, **self.facts})
 
 
 class UsageError(KeyongError, ValueError):

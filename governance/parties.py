@@ -20,7 +20,7 @@ from governance.errors import IntegrityError
 from governance.keys import SigningKey, Trust, VerifyKey, read_key
 
 Role = Literal["coordinator", "holder", "operator"]
-Seconds = Annotated[int, Field(ge=0, le=2**40)]
+Seconds = Annotated[int, Field(ge=0, le=253_402_300_799)]  # up to the year 9999, which is the last that can be shown
 
 
 @wire("keyong/invitation/v1")

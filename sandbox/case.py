@@ -7,7 +7,6 @@ what it got (PRIVACY 2).
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -134,8 +133,18 @@ def read(job: str, dataset: str) -> Case:
     asked, entry = job_note.document(Job), dataset_note.document(Dataset)
     if asked.catalogue != dataset_note.id or asked.dataset != entry.name:
         raise UsageError(f"the job was made for another entry of the dataset {asked.dataset} in the catalogue")
-    analysis = analyses.make(asked.analysis, asked.version, asked.parameters)
-    analysis.reads(entry.schema)
-    if asked.min_cell > entry.rows or not math.isfinite(entry.rows):
+    if asked.min_cell > entry.rows:
         raise UsageError("min_cell is larger than the dataset may be")
-    return Case(job_note.id, asked, entry, analysis, predicate.parse(asked.where, entry.schema))
+    return Case(job_note.id, asked, entry, _analysis(asked, entry), predicate.parse(asked.where, entry.schema))
+
+
+def _analysis(asked: Job, entry: Dataset) -> Analysis:
+    analysis = analyses.make(asked.analysis, asked.version, asked.parameters)
+    try:
+        analysis.reads(entry.schema)
+    except UsageError as error:
+        raise UsageError(code="job.parameter", detail=str(error)) from None
+    cells = analysis.cells(entry.schema)
+    if len({COHORT, *cells}) <= len(cells):  # one would be opened on the other's support
+        raise UsageError("two cells would have the same name; the levels must be renamed in the catalogue", code="job.parameter")
+    return analysis

@@ -87,6 +87,6 @@ def seconds(text: str | int) -> int:
     raw = str(text).strip()
     unit = UNITS.get(raw[-1:], 1)
     digits = raw[:-1] if raw[-1:] in UNITS else raw
-    if not digits.isdecimal() or not 1 <= int(digits) * unit <= LONGEST:
+    if not digits.isdecimal() or len(digits) > len(str(LONGEST)) or not 1 <= int(digits) * unit <= LONGEST:
         raise UsageError(f"a deadline reads 90s, 10m, 2h or 7d at most, got {raw!r}")
     return int(digits) * unit

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pyarrow as pa
 
-from governance.encoding import canonical, parse
+from governance.catalogue import Dataset
+from governance.encoding import canonical, parse, prepare
 from sandbox import case as cases
 from sandbox.analyses.contract import State
 from sandbox.case import Case
+from sandbox.job import Job
 from sandbox.rows import Floats, Rows, from_batch
 
 SUPPORT = canonical({"ask": "support"}).encode()
@@ -61,6 +63,9 @@ def statistics(case: Case, table: pa.Table, body: State) -> Floats:
         parts = case.analysis.local(rows, case.dataset.schema, body["analysis"])
         total += np.concatenate([np.ravel(parts[s.name]) for s in case.statistics(body)])
     return total * case.shown(body)
+
+
+prepare(Job, Dataset)  # a jail is forked from a process that has imported this
 
 
 def _batches(case: Case, table: pa.Table) -> Iterator[Rows]:

@@ -27,7 +27,7 @@ from mpc.rings import Buffer, ring
 from sandbox import case as cases
 from sandbox import local
 from sandbox.case import Case
-from sandbox.messages import Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, step
+from sandbox.messages import MOST_WORDS, Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, step
 
 SUPPORT, STATISTICS = "support", "statistics"
 OPENERS: tuple[type[Any], ...] = (secagg.Ready, secagg.Settled)
@@ -59,7 +59,7 @@ def _keys(texts: tuple[str, ...]) -> Mapping[str, VerifyKey]:
 
 def refuse(job: str, key: SigningKey, reason: KeyongError) -> Post:
     """A signed refusal, to be posted in place of an acceptance."""
-    document = Refusal(notes.read(job).id, key.name, reason.code, reason.text("en"), reason.text("zh"))
+    document = Refusal(notes.read(job).id, key.name, reason.code, reason.text("en")[:MOST_WORDS], reason.text("zh")[:MOST_WORDS])
     return Post(step("accept"), key.name, str(notes.write(document).signed_by(key)).encode(), ())
 
 
@@ -128,6 +128,8 @@ class Computing:
 
     def computed(self, answer: bytes, key: SigningKey) -> tuple[Uploading | Pooling, Post]:
         """Mask the answer; the post holds nothing else of it."""
+        if len(answer) != self.expect:
+            raise IntegrityError(code="jail.output")
         values = np.frombuffer(answer, "<f8")
         party: secagg.Ready | secagg.Settled = encoding.decode(self.party, *OPENERS)
         made = _round(self.plan, self.run, self.body, party)
@@ -232,6 +234,9 @@ class Revealing:
         reveals = _opened(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
         settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, _payloads(relay, SUPPORT))
         holders = _fixed_point(self.plan, "").decode(ring(32).from_bytes(settled.totals[SUPPORT], len(self.plan.case.cells)))
+        possible = range(len(settled.survivors) + 1)
+        if any(n not in possible for n in holders.tolist()):
+            raise PeerError("the support counts are impossible, some holder's upload was false")
         body = self.plan.case.after_support([round(float(n)) for n in holders])
         return _signing(self.plan, self.run, settled, body, key)
 

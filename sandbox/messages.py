@@ -17,6 +17,7 @@ from governance.parties import Seconds
 Kind = Literal["accept", "upload", "consent", "reveal", "abstain", "state"]
 Step = Annotated[str, Field(pattern=r"^(accept|[0-9]{1,3}\.[0-9]{1,3}\.(upload|consent|reveal|abstain|state))$")]
 ENDINGS = ("released", "refused", "failed", "cancelled", "expired")
+MOST_WORDS = 2000
 Key32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -46,8 +47,8 @@ class Refusal:
     job: Digest
     holder: str
     code: str
-    english: Annotated[str, Field(max_length=2000)]
-    chinese: Annotated[str, Field(max_length=2000)]
+    english: Annotated[str, Field(max_length=MOST_WORDS)]
+    chinese: Annotated[str, Field(max_length=MOST_WORDS)]
 
 
 @wire("keyong/admission/v1")

@@ -36,10 +36,7 @@ class Comparison:
     def holds(self, rows: Rows) -> Mask:
         """Which rows satisfy it; a missing value never does."""
         column = rows.columns[self.column]
-        if self.op == "in":
-            mask = np.isin(column, self.values)
-        else:
-            mask = COMPARE[self.op](column, self.values[0])
+        mask = np.isin(column, self.values) if self.op == "in" else COMPARE[self.op](column, self.values[0])
         return mask & rows.present(self.column)
 
 
@@ -87,8 +84,8 @@ def _wrong(detail: str) -> UsageError:
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    tokens, at = [], 0
-    while at < len(text.rstrip()):
+    tokens, at, end = [], 0, len(text.rstrip())
+    while at < end:
         match = TOKEN.match(text, at)
         if match is None:
             raise _wrong(f"cannot be read from position {at + 1}")

@@ -13,7 +13,7 @@ from typing import Any
 from governance import notes
 from governance.encoding import wire
 from governance.envelope import open_signed
-from governance.errors import DecodeError, DisclosureRefused, OutOfTurn, PeerError
+from governance.errors import DecodeError, DisclosureRefused, OutOfTurn, PeerError, QuorumLost
 from governance.keys import Trust, VerifyKey, read_key
 from mpc import secagg
 from sandbox.disclosure import check_difference
@@ -56,8 +56,7 @@ class Board:
             raise PeerError("is not among those who may post now", party=post.sender)
         kind, key = kind_of(self.step), self.holders[post.sender]
         if kind in ("accept", "state"):
-            notes.read(post.body).require(Trust((key,)))
-            self._document(kind, post.body)
+            self._check_note(kind, notes.read(post.body), key)
             return
         classes: dict[str, type[Any]] = {
             "upload": secagg.Upload,
@@ -69,9 +68,17 @@ class Board:
         if sender != post.sender or bool(post.payloads) != (kind == "upload"):
             raise PeerError("posted a message that is not its own", party=post.sender)
 
-    def _document(self, kind: str, raw: bytes) -> Acceptance | Refusal | AgreedState | Release:
+    def _check_note(self, kind: str, note: notes.Note, key: VerifyKey) -> None:
+        note.require(Trust((key,)))
+        if len(note.signatures) > 1:  # a false line under another's name would stop the job for all
+            raise PeerError("posted a note with other signatures than its own", party=key.name)
+        document = self._document(kind, note)
+        if isinstance(document, (Acceptance, Refusal)) and document.holder != key.name:
+            raise PeerError("posted a note in the name of another holder", party=key.name)
+
+    def _document(self, kind: str, note: notes.Note) -> Acceptance | Refusal | AgreedState | Release:
         classes: tuple[type[Any], ...] = (Acceptance, Refusal) if kind == "accept" else (AgreedState, Release)
-        document: Acceptance | Refusal | AgreedState | Release = notes.read(raw).document(*classes)
+        document: Acceptance | Refusal | AgreedState | Release = note.document(*classes)
         if document.job != self.job:
             raise DecodeError("the note is about another job")
         return document
@@ -80,7 +87,7 @@ class Board:
         """A holder's refusal among the posts of the accept step."""
         if self.step == "accept":
             for post in posts.values():
-                document = self._document("accept", post.body)
+                document = self._document("accept", notes.read(post.body))
                 if isinstance(document, Refusal):
                     return document
         return None
@@ -88,17 +95,19 @@ class Board:
     def closing(self, posts: Mapping[str, Post], *, late: bool, earlier: tuple[frozenset[str], ...]) -> Mapping[str, Post] | None:
         """The posts with which the step closes, or None while it must wait.
 
-        *late* says that its patience is over, *earlier* are the sets opened before on these snapshots. Raises `DisclosureRefused` where
-        all have uploaded and no set may be opened.
+        *late* says that the step's patience is over, *earlier* are the sets opened before on these snapshots. Raises `DisclosureRefused`
+        where all have uploaded and no set may be opened.
         """
         kind, everybody = kind_of(self.step), posts.keys() >= self.expected
         if kind == "upload" and not self.survivors:
             chosen = self._surviving(frozenset(posts), earlier) if everybody or late else None
             return None if chosen is None else {name: posts[name] for name in sorted(chosen)}
-        enough = {"consent": late and len(posts) >= self.threshold, "reveal": len(posts) >= self.threshold,
-                  "abstain": len(posts) >= secagg.least_abstentions(len(self.keys), self.colluding),
-                  "state": kind == "state" and self._agreed(posts) is not None}  # fmt: skip
-        return posts if everybody or enough.get(kind, False) else None
+        if everybody:
+            return posts
+        enough = {"consent": self.threshold, "reveal": self.threshold, "abstain": secagg.least_abstentions(len(self.keys), self.colluding)}
+        if kind == "state":
+            return posts if late and self._agreed(posts) is not None else None
+        return posts if late and kind in enough and len(posts) >= enough[kind] else None
 
     def _surviving(self, there: frozenset[str], earlier: tuple[frozenset[str], ...]) -> frozenset[str] | None:
         """Everybody who is there, or else the largest earlier set that is: a set that differs from it by few would tell their part."""
@@ -128,20 +137,21 @@ class Board:
         return replace(self, step=step("abstain", 0, self.attempt), survivors=())
 
     def _after(self, kind: str, posts: Mapping[str, Post]) -> Board:
-        if kind == "accept":
-            return replace(self, step=step("upload", 0, 0))
+        if kind == "state":
+            return self._stated(posts)
         if kind == "upload" and not self.survivors:
             return replace(self, survivors=tuple(sorted(posts)), step=step("consent", 0, self.attempt))
-        if kind == "reveal":
-            return replace(self, step=step("state", 0))
-        if kind == "consent":
-            return replace(self, step=step("reveal", 0, self.attempt))
         if kind == "abstain":
             return replace(self, step=step("upload", 0, self.attempt + 1), attempt=self.attempt + 1)
-        if kind == "upload":
-            return replace(self, step=step("state", self.number))
+        following = {"accept": step("upload"), "consent": step("reveal", 0, self.attempt), "reveal": step("state"),
+                     "upload": step("state", self.number)}  # fmt: skip
+        return replace(self, step=following[kind])
+
+    def _stated(self, posts: Mapping[str, Post]) -> Board:
         agreed = self._agreed(posts)
-        if agreed is not None and agreed.holds(Release):
+        if agreed is None:
+            raise QuorumLost(f"the holders computed different states; {self.threshold} must agree")
+        if agreed.holds(Release):
             return replace(self, release=str(agreed))
         return replace(self, step=step("upload", self.number + 1), number=self.number + 1)
 

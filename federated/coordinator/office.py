@@ -18,18 +18,18 @@ from governance.catalogue import Dataset
 from governance.encoding import decode, encode
 from governance.errors import DecodeError, IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
 from governance.journal import JobRow, Journal, Transaction, View
-from governance.keys import SigningKey, Trust, VerifyKey
+from governance.keys import SigningKey, Trust
 from governance.licences import Licence, Revocations
 from governance.parties import Party, read_enrolment, roster
 from governance.texts import text_of
 from sandbox import case as cases
 from sandbox.job import Job
-from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, step
+from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, kind_of, step
 from sandbox.policy import Docket, check_licence
-
 
 PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations}
 BOARD = "board"
+BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
 T = TypeVar("T")
 
 
@@ -38,10 +38,12 @@ class _Live:
     """A running job in memory: posts of the open step are not durable, nodes repeat them until the step closes."""
 
     board: Board
-    deadline: int
+    row: JobRow
+    dataset: str
     snapshots: Mapping[str, str]
     since: float
     posts: dict[str, Post] = field(default_factory=dict)
+    relays: dict[str, Relay] = field(default_factory=dict)
 
 
 class Office:
@@ -52,6 +54,7 @@ class Office:
     ) -> None:
         self.journal, self.key, self.trust, self.patience, self.clock = journal, key, trust, patience, clock
         self._changed = threading.Condition()
+        self._enrolled: dict[str, Party] = {}
         self._live: dict[str, _Live] = {}
         with journal.view() as t:
             for row in t.jobs(open_only=True):
@@ -60,8 +63,13 @@ class Office:
     # --- parties and documents
 
     def parties(self) -> dict[str, Party]:
+        """Everybody who is enrolled, by name; a chain of signatures is verified once."""
         with self.journal.view() as t:
-            return {name: read_enrolment(text, self.trust) for name, text in t.notes("enrolment")}
+            texts = t.notes("enrolment")
+        for _, text in texts:
+            if text not in self._enrolled:
+                self._enrolled[text] = read_enrolment(text, self.trust)
+        return {name: self._enrolled[text] for name, text in texts}
 
     def enrol(self, text: str) -> Party:
         """Keep an enrolment; an invitation serves once."""
@@ -117,8 +125,9 @@ class Office:
             t.append("job.offered", note.id)
             board = Board(note.id, tuple(str(p.key) for p in docket.holders), docket.case.dataset.colluding, step("accept"), 0, 0, (), "")
             t.put_sealed(note.id, BOARD, encode(board))
+            row = _text(t.job(note.id))
         with self._changed:
-            self._live[note.id] = _Live(board, job.deadline, {}, self.clock())
+            self._live[note.id] = _Live(board, row, job.dataset, {}, self.clock())
             self._changed.notify_all()
         return note.id
 
@@ -178,18 +187,22 @@ class Office:
         live = self._live[job]
         if post.step == live.board.step:
             return None
+        if post.step in live.relays:
+            return live.relays[post.step]
+        given_up = f"{post.step.rpartition('.')[0]}.abstain"
         with self.journal.view() as t:
-            raw = t.sealed(job, f"relay {post.step}")
+            raw, promises = t.sealed(job, f"relay {post.step}"), t.sealed(job, f"relay {given_up}")
         if raw is not None:
             return shown(decode(raw, Relay))
-        if live.board.step.endswith("abstain"):
-            return Relay(live.board.step, {}, {}, "")
+        if promises is not None or live.board.step.endswith("abstain"):
+            return Relay(live.board.step if promises is None else given_up, {}, {}, "")
         raise OutOfTurn(f"the job is at step {live.board.step}, not {post.step}")
 
     def _advance(self, job: str, live: _Live) -> None:
         """Close the open step if it can be closed."""
         board = live.board
-        late = self.clock() - live.since >= self.patience
+        waited = self.clock() - live.since
+        late = waited >= (self.patience if kind_of(board.step) == "upload" else min(self.patience, BRIEF))
         refusal = board.refusal(live.posts)
         if refusal is not None:
             self._end(job, "refused", refusal.code, f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}")
@@ -197,7 +210,7 @@ class Office:
         posts = board.closing(live.posts, late=late, earlier=self._earlier(live))
         if posts is not None:
             self._close(job, live, posts)
-        elif board.stalled(live.posts, late=late):
+        elif board.stalled(live.posts, late=waited >= self.patience):
             self._give_up(job, live)
 
     def _close(self, job: str, live: _Live, posts: Mapping[str, Post]) -> None:
@@ -211,10 +224,10 @@ class Office:
             if live.board.step == step("accept"):
                 relay = self._admit(t, job, relay)
             if board.release:
-                self._release(t, job, board.release)
+                self._release(t, job, live, board.release)
             else:
                 self._keep(t, job, live, board, relay)
-        self._show(job, live, board)
+        self._show(job, live, board, relay)
 
     def _admit(self, t: Transaction, job: str, relay: Relay) -> Relay:
         """Number the use of the licence in the order of this ledger, once all holders have accepted."""
@@ -234,21 +247,24 @@ class Office:
         if relay is not None:
             t.put_sealed(job, f"relay {relay.step}", encode(relay))
         t.put_sealed(job, BOARD, encode(board))
-        t.set_phase(job, "running", _text(t.job(job)).detail)
+        t.set_phase(job, "running", live.row.detail)
         if board.step.endswith("reveal"):
             self._record(t, job, live, board)
 
-    def _release(self, t: Transaction, job: str, release: str) -> None:
+    def _release(self, t: Transaction, job: str, live: _Live, release: str) -> None:
         t.put_note("release", job, release)
         t.append("job.released", notes.read(release).id)
-        t.end_job(job, "released", "", _text(t.job(job)).detail)
+        t.end_job(job, "released", "", live.row.detail)
 
-    def _show(self, job: str, live: _Live, board: Board) -> None:
-        """Let the waiting nodes see the next board."""
+    def _show(self, job: str, live: _Live, board: Board, relay: Relay | None) -> None:
+        """Let the waiting nodes see the next board and the relay of the step that closed."""
+        if relay is not None:
+            live.relays = {relay.step: shown(relay)}  # older ones are in the journal
         if board.release:
             self._live.pop(job)
         elif live.board.step == step("accept"):
             live.snapshots = {name: notes.read(p.body).document(Acceptance).snapshot for name, p in live.posts.items()}
+        live.row = replace(live.row, phase="running", version=live.row.version + 1)
         live.board, live.posts, live.since = board, {}, self.clock()
         self._changed.notify_all()
 
@@ -256,20 +272,18 @@ class Office:
         board = live.board.give_up()
         with self.journal.transaction() as t:
             self._keep(t, job, live, board, None)
-        self._show(job, live, board)
+        self._show(job, live, board, None)
 
     def _record(self, t: Transaction, job: str, live: _Live, board: Board) -> None:
-        dataset = notes.read(_text(t.note("job", job))).document(Job).dataset
         for snapshot in live.snapshots.values():
-            t.put_cohort(dataset, snapshot, "opened", frozenset(board.survivors))
+            t.put_cohort(live.dataset, snapshot, "opened", frozenset(board.survivors))
         t.append("cohort.fixed", job)
 
     def _earlier(self, live: _Live) -> tuple[frozenset[str], ...]:
         if not live.snapshots or not live.board.step.endswith("upload"):
             return ()
         with self.journal.view() as t:
-            dataset = notes.read(_text(t.note("job", live.board.job))).document(Job).dataset
-            return tuple(c for s in live.snapshots.values() for c in t.cohorts(dataset, s, "opened"))
+            return tuple(c for s in live.snapshots.values() for c in t.cohorts(live.dataset, s, "opened"))
 
     def _end(self, job: str, phase: str, code: str, english: str, chinese: str) -> None:
         with self.journal.transaction() as t:
@@ -291,7 +305,7 @@ class Office:
         """Close steps whose patience is over and end jobs whose deadline has passed; called a few times a second."""
         with self._changed:
             for job, live in list(self._live.items()):
-                if self.clock() >= live.deadline:
+                if self.clock() >= live.row.deadline:
                     self._end(job, "expired", "job.deadline", text_of("job.deadline", "en", {}), text_of("job.deadline", "zh", {}))
                 else:
                     self._guarded(job, live)
@@ -326,7 +340,7 @@ class Office:
     def watch(self, job: str, version: int, *, wait: float) -> Status:
         """The status, as soon as its version is another than *version*."""
         with self._changed:
-            self._changed.wait_for(lambda: self.status(job).version != version, timeout=wait)
+            self._changed.wait_for(lambda: job not in self._live or self._live[job].row.version != version, timeout=wait)
         return self.status(job)
 
     def ended(self, job: str) -> Ended:
@@ -371,7 +385,8 @@ class Office:
         raw = t.note("acceptances", row.job)
         accepted = json.loads(raw) if raw else {}
         snapshots = {name: notes.read(text).document(Acceptance).snapshot for name, text in accepted.items()}
-        return _Live(board, row.deadline, snapshots, self.clock())
+        dataset = notes.read(_text(t.note("job", row.job))).document(Job).dataset
+        return _Live(board, row, dataset, snapshots, self.clock())
 
 
 def _kind(note: notes.Note) -> str:

@@ -209,6 +209,12 @@ def _meaning(error: exc.DBAPIError) -> KeyongError:
 
 
 def _spoil(context: ExceptionContext) -> None:
-    """Close the connection at its first error, which rolls back: a caller that swallowed the error can write nothing more on it."""
+    """Roll back and give up the connection at its first error: a caller that swallowed the error can write nothing more on it.
+
+    The rollback is said, not left to closing: SQLite keeps a closed connection's lock while a cursor of it is still alive.
+    """
+    if context.connection is not None and context.dialect.dbapi is not None:
+        with suppress(context.dialect.dbapi.Error):
+            context.connection.connection.rollback()
     context.is_disconnect = True
     context.invalidate_pool_on_disconnect = False

@@ -24,8 +24,8 @@ class Stream(Protocol):
     def update_into(self, data: memoryview, buf: memoryview) -> int: ...
 
 
-def keystream(key: bytes) -> Stream:
-    return Cipher(algorithms.AES256(key), modes.CTR(bytes(16))).encryptor()
+def keystream(key: bytes, counter: bytes = bytes(16)) -> Stream:
+    return Cipher(algorithms.AES256(key), modes.CTR(counter)).encryptor()
 
 
 def apply(ring: Ring, words: Words, *, plus: Iterable[bytes] = (), minus: Iterable[bytes] = ()) -> None:

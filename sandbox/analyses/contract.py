@@ -15,6 +15,7 @@ from governance.errors import UsageError
 from sandbox.rows import Floats, Mask, Rows
 
 COHORT = "cohort"
+MOST_CELLS = 1024
 State = dict[str, Any]  # JSON without floats: other numbers are decimal strings, so that every node signs the same bytes
 
 
@@ -110,17 +111,25 @@ def distinct(what: str, names: Sequence[str], *, most: int) -> tuple[str, ...]:
     return tuple(names)
 
 
+def dot(a: Sequence[float], b: Sequence[float]) -> float:
+    """Sum of products, left to right."""
+    total = 0.0
+    for x, y in zip(a, b, strict=True):
+        total += x * y
+    return total
+
+
 def solve(matrix: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -> list[list[float]] | None:
     """Solve ``matrix @ x = column`` for each column in *right*; None if the symmetric *matrix* is not positive definite.
 
     Cholesky in plain floats (Golub & Van Loan, 4th ed., 4.2): IEEE operations in a fixed order give every node the same bits, which
-    a BLAS does not promise.
+    neither a BLAS nor `sum` promises (Python 3.12 compensates, 3.11 does not).
     """
     size = len(matrix)
     low = [[0.0] * size for _ in range(size)]
     for i in range(size):
         for j in range(i + 1):
-            rest = matrix[i][j] - sum(map(float.__mul__, low[i][:j], low[j][:j]))
+            rest = matrix[i][j] - dot(low[i][:j], low[j][:j])
             if i != j:
                 low[i][j] = rest / low[j][j]
             elif rest <= 1e-11 * matrix[i][i] or not math.isfinite(rest):
@@ -133,7 +142,7 @@ def solve(matrix: Sequence[Sequence[float]], right: Sequence[Sequence[float]]) -
 def _substitute(low: list[list[float]], column: Sequence[float]) -> list[float]:
     size, x = len(low), list(column)
     for i in range(size):
-        x[i] = (x[i] - sum(map(float.__mul__, low[i][:i], x[:i]))) / low[i][i]
+        x[i] = (x[i] - dot(low[i][:i], x[:i])) / low[i][i]
     for i in reversed(range(size)):
-        x[i] = (x[i] - sum(low[k][i] * x[k] for k in range(i + 1, size))) / low[i][i]
+        x[i] = (x[i] - dot([row[i] for row in low[i + 1 :]], x[i + 1 :])) / low[i][i]
     return x

@@ -10,10 +10,8 @@ import numpy as np
 
 from governance.catalogue import Schema
 from governance.errors import UsageError
-from sandbox.analyses.contract import COHORT, Finding, State, Statistic, need
+from sandbox.analyses.contract import COHORT, MOST_CELLS, Finding, State, Statistic, need
 from sandbox.rows import Floats, Mask, Rows
-
-MOST_CELLS = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from governance.catalogue import Schema
 from sandbox.analyses.contract import COHORT, Finding, State, Statistic, distinct, floats, need, text, texts
 from sandbox.rows import Floats, Mask, Rows
-
-import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Describe:
                 Statistic("missing", rows, self._cells(_missing), counts=True),
             )
             return counts + tuple(Statistic(f"sum {c}", rows * _reach(schema, c), (_present(c),)) for c in self.columns)
-        return tuple(Statistic(f"squares {c}", rows * _width(schema, c) ** 2, (_present(c),)) for c in self.columns)
+        return tuple(Statistic(f"squares {c}", rows * _width(schema, c) * _width(schema, c), (_present(c),)) for c in self.columns)
 
     def local(self, rows: Rows, schema: Schema, state: State) -> Mapping[str, Floats]:
         values = {name: rows.number(name)[rows.present(name)] for name in self.columns}

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 from typing import ClassVar
 
 import numpy as np
 
 from governance.catalogue import Schema
 from governance.errors import UsageError
-from sandbox.analyses.contract import COHORT, Finding, State, Statistic, distinct, failed, floats, need, solve, text, texts
+from sandbox.analyses.contract import (
+    COHORT,
+    MOST_CELLS,
+    Finding,
+    State,
+    Statistic,
+    distinct,
+    dot,
+    failed,
+    floats,
+    need,
+    solve,
+    text,
+    texts,
+)  # fmt: skip
 from sandbox.rows import Floats, Mask, Rows
 
 TOLERANCE = 1e-9  # of the Newton step on features scaled to [0, 1]; the error after it is quadratically smaller
 DIVERGED = 60.0  # a scaled coefficient beyond this means fitted probabilities of 0 and 1
 FLAT = 1e-6  # log-likelihood per person at which every outcome is fitted exactly
+MOST_NAMED = 8  # cells in a reason; the release lists them all
+RANK = "rank: some feature is a linear combination of the others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +54,8 @@ class LogisticRegression:
     Notes
     -----
     A round counts the classes, then each Newton step is a round that sums the score, the information and the log-likelihood. Features are
-    scaled to [0, 1] by their declared bounds, so that the sums are bounded and well conditioned; coefficients are scaled back.
+    scaled to [0, 1] by their declared bounds, so that the sums are bounded and well conditioned; coefficients are scaled back. The sums
+    tell how many persons are in each level and in each two levels together, so all of these cells need support.
     McCullagh & Nelder, 2nd ed., 2.5. Reference: ``statsmodels.api.Logit``.
     """
 
@@ -68,18 +87,26 @@ class LogisticRegression:
             raise UsageError(f"{self.event!r} is no level of {self.target}; those are {', '.join(target.levels)}")
         for name in self.features:
             need(schema, name, ["number", "category", "band"])
+        if (size := len(self.cells(schema))) > MOST_CELLS:
+            raise UsageError(f"the levels of target and features make {size} cells, two by two; at most {MOST_CELLS} are allowed")
         return (self.target, *self.features)
 
     def cells(self, schema: Schema) -> tuple[str, ...]:
-        discrete = [self.target, *(n for n in self.features if schema[n].discrete)]
-        return tuple(f"{name}={level}" for name in discrete for level in schema[name].levels)
+        return tuple(" & ".join(f"{name}={schema[name].levels[i]}" for name, i in cell) for cell in self._cells(schema))
 
     def members(self, rows: Rows, schema: Schema) -> Mapping[str, Mask]:
         complete = self._complete(rows)
-        cells = {COHORT: complete}
-        for name in (self.target, *(n for n in self.features if schema[n].discrete)):
-            cells |= {f"{name}={level}": complete & (rows.codes(name) == i) for i, level in enumerate(schema[name].levels)}
-        return cells
+        cells = zip(self.cells(schema), self._cells(schema), strict=True)
+        return {COHORT: complete} | {
+            name: np.logical_and.reduce([complete, *(rows.codes(column) == i for column, i in cell)]) for name, cell in cells
+        }
+
+    def _cells(self, schema: Schema) -> list[tuple[tuple[str, int], ...]]:
+        """Every level, and every two levels of different columns: the sums of a Newton step tell how many persons are in each of them."""
+        discrete = [self.target, *(n for n in self.features if schema[n].discrete)]
+        levels = [[(name, i) for i in range(len(schema[name].levels))] for name in discrete]
+        single = [(level,) for column in levels for level in column]
+        return [*single, *(pair for a, b in combinations(levels, 2) for pair in product(a, b))]
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         p = len(self.terms(schema))
@@ -87,7 +114,8 @@ class LogisticRegression:
 
     def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
         thin = [cell for cell in self.cells(schema) if not support[cell].supported]
-        return failed("suppressed: too few holders have enough persons with " + ", ".join(thin)) if thin else {"phase": "count"}
+        named = ", ".join(thin[:MOST_NAMED]) + (f" and {len(thin) - MOST_NAMED} more cells" if len(thin) > MOST_NAMED else "")
+        return failed(f"suppressed: too few holders have enough persons with {named}") if thin else {"phase": "count"}
 
     def statistics(self, schema: Schema, state: State, rows: int) -> tuple[Statistic, ...]:
         if state["phase"] == "count":
@@ -95,7 +123,7 @@ class LogisticRegression:
             return (Statistic("classes", rows, tuple(f"{self.target}={level}" for level in levels), counts=True),
                     Statistic("persons", rows, (COHORT,), counts=True))  # fmt: skip
         p = len(self.terms(schema))
-        steepest = 1.0 + sum(map(abs, floats(state["gamma"])))
+        steepest = 1.0 + math.fsum(map(abs, floats(state["gamma"])))
         return (Statistic("score", rows, (COHORT,) * p), Statistic("information", rows, (COHORT,) * (p * (p + 1) // 2)),
                 Statistic("loglik", rows * steepest, (COHORT,)))  # fmt: skip
 
@@ -139,19 +167,15 @@ class LogisticRegression:
         information = _square(total["information"], len(gamma))
         solved = solve(information, [total["score"]])
         if solved is None:
-            return failed(
-                "rank: some feature is a linear combination of the others"
-                if state["steps"] == 0
-                else "separation: no finite estimate exists"
-            )
+            return failed(RANK if state["steps"] == 0 else "separation: no finite estimate exists")
         step = solved[0]
         if max(map(abs, step)) < TOLERANCE:
             return self._outcome(schema, state, [g + s for g, s in zip(gamma, step, strict=True)], information, loglik)
-        if state["steps"] + 1 >= self.max_iter:
-            return failed(f"no convergence within {self.max_iter} steps")
         return self._next(state, [g + s for g, s in zip(gamma, step, strict=True)], step, loglik)
 
     def _next(self, state: State, gamma: list[float], step: list[float], loglik: float) -> State:
+        if state["steps"] + 1 >= self.max_iter:
+            return failed(f"no convergence within {self.max_iter} steps")
         return {**state, "gamma": texts(gamma), "step": texts(step), "loglik": text(loglik), "steps": state["steps"] + 1}
 
     def _outcome(self, schema: Schema, state: State, gamma: list[float], information: list[list[float]], loglik: float) -> State:
@@ -159,12 +183,14 @@ class LogisticRegression:
         unit = [[float(i == j) for j in range(p)] for i in range(p)]
         covariance = solve(information, unit)
         if covariance is None:
-            return failed("rank: some feature is a linear combination of the others")
+            return failed(RANK)
         back = self._unscaling(schema)
-        coef = [sum(map(float.__mul__, row, gamma)) for row in back]
-        half = [[sum(map(float.__mul__, row, column)) for column in covariance] for row in back]
-        variance = [sum(map(float.__mul__, half[i], back[i])) for i in range(p)]
-        terms = [{"term": t, "coef": text(b), "se": text(v**0.5)} for t, b, v in zip(self.terms(schema), coef, variance, strict=True)]
+        coef = [dot(row, gamma) for row in back]
+        half = [[dot(row, column) for column in covariance] for row in back]
+        variance = [dot(half[i], back[i]) for i in range(p)]
+        if min(variance) <= 0:
+            return failed(RANK)
+        terms = [{"term": t, "coef": text(b), "se": text(math.sqrt(v))} for t, b, v in zip(self.terms(schema), coef, variance, strict=True)]
         event = schema[self.target].levels[self._event(schema)]
         return {"outcome": {"target": self.target, "event": event, "n": state["n"], "events": state["events"], "terms": terms,
                             "loglik": text(loglik), "steps": state["steps"] + 1}}  # fmt: skip
@@ -199,7 +225,7 @@ class LogisticRegression:
         terms = self.terms(schema)
         back = [[float(i == j) for j in range(len(terms))] for i in range(len(terms))]
         for i, term in enumerate(terms):
-            if term in self.features:
+            if i and term in self.features:
                 low, high = schema[term].bounds
                 back[i][i] = 1.0 / (high - low)
                 back[0][i] = -low / (high - low)

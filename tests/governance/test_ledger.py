@@ -1,3 +1,5 @@
+from typing import get_args
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -6,6 +8,7 @@ from governance import checkpoint, ledger, merkle
 from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.keys import SigningKey
 from governance.ledger import Ledger, entry, read_entry
+from governance.texts import TEXTS
 
 LOG = SigningKey("hospital-a/node", bytes(range(32)))
 JOB = "ab" * 32
@@ -82,7 +85,7 @@ def test_nothing_else_can_be_an_entry(event, subject, code, at):
         entry(event, subject, code=code, at=at)
 
 
-@given(st.text(max_size=70))
+@given(st.text(max_size=70).filter(lambda text: text not in TEXTS and text not in get_args(ledger.Event)))
 def test_no_free_text_becomes_an_entry(text):
     for event, subject, code in [(text, JOB, ""), ("job.ended", text, ""), ("job.ended", JOB, text or "x")]:
         with pytest.raises(UsageError):
@@ -180,30 +183,35 @@ def test_entries_are_read_in_parts():
 
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
 def test_every_byte_of_every_payload_is_watched(size):
-    for index in range(size):
-        for at in range(len(OFFERED.leaf)):
-            rows = grown(size)
-            changed = bytearray(rows.entry[index])
+    rows = grown(size)
+    for index, good in list(rows.entry.items()):
+        for at in range(len(good)):
+            changed = bytearray(good)
             changed[at] ^= 1
             rows.entry[index] = bytes(changed)
             with pytest.raises(IntegrityError, match=f"entry {index} and its hash") as caught:
                 ledger.fsck(rows, LOG.public)
             assert caught.value.facts == {"level": 0, "index": index}
+        rows.entry[index] = good
+    assert ledger.fsck(rows, LOG.public).size == size
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
 def test_every_byte_of_every_stored_hash_is_watched(size):
     names = {merkle.position(level, i): (level, i) for level in range(4) for i in range(size >> level)}
-    assert names.keys() == grown(size).digest.keys()
+    rows = grown(size)
+    assert names.keys() == rows.digest.keys()
     for position, (level, index) in names.items():
+        good = rows.digest[position]
         for at in range(32):
-            rows = grown(size)
-            changed = bytearray(rows.digest[position])
+            changed = bytearray(good)
             changed[at] ^= 128
             rows.digest[position] = bytes(changed)
             with pytest.raises(IntegrityError, match=f"level {level}, index {index}") as caught:
                 ledger.fsck(rows, LOG.public)
             assert caught.value.facts == {"level": level, "index": index}
+        rows.digest[position] = good
+    assert ledger.fsck(rows, LOG.public).size == size
 
 
 def test_every_byte_of_the_checkpoint_is_watched():

@@ -421,6 +421,7 @@ def memory_bomb_on_disk(about, table):
 
 @attack
 def threads(about, table):
+    threading.stack_size(128 * 1024)  # so that memory does not stop them first
     stop = threading.Event()
     started = []
     try:
@@ -489,12 +490,12 @@ def attempt(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
     return answer
 
 
-def _outside(name: str, about: About) -> bool:
+def _outside(name: str, about: About, table: pa.Table) -> bool:
     """Whether the attack works in a fork of this free process."""
     child = os.fork()
     if child == 0:
         try:
-            os._exit(0 if ATTACKS[name](about, pa.table({"x": np.arange(1000.0)})) else 1)
+            os._exit(0 if ATTACKS[name](about, table) else 1)
         except BaseException:
             traceback.print_exc()
             os._exit(1)
@@ -502,4 +503,5 @@ def _outside(name: str, about: About) -> bool:
 
 
 if __name__ == "__main__":
-    print(json.dumps({name: _outside(name, json.loads(sys.argv[1])) for name in ATTACKS}))
+    some = pa.table({"x": np.arange(1000.0)})
+    print(json.dumps({name: _outside(name, json.loads(sys.argv[1]), some) for name in ATTACKS}))

@@ -1,0 +1,600 @@
+"""The coordinator's door: who is let in, what each role may see, what is refused how, over real TLS and with a real journal."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import httpx2
+import pytest
+
+from federated import signatures
+from federated.coordinator.web import api, server
+from federated.coordinator.web.gate import Gate, Nonces, Request
+from federated.coordinator.web.openapi import routes
+from federated.coordinator.web.waiting import Waiting
+from federated.signatures import COVERED, WINDOW, Signer, key_id
+from federated.tls import client_context
+from federated.transport import Link
+from governance import checkpoint, merkle, notes
+from governance.encoding import decode, encode
+from governance.errors import IntegrityError, OutOfTurn, PeerError, Refused, Unavailable, UsageError
+from governance.journal import Journal
+from governance.keys import SigningKey
+from sandbox.messages import Ended, Post, Relay
+from tests.federated import coordinators
+from tests.federated.coordinators import KEYS, ROSTER, STRANGER, TLS, coordinator, enrolment
+
+JSON, CBOR = "application/json", "application/cbor"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    with coordinator(tmp_path_factory.mktemp("coordinator")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def http():
+    with httpx2.Client(verify=client_context(TLS.certificate), trust_env=False, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def job(place):
+    return place.submitted()
+
+
+def signed(place, name, method, path, body=b"", *, now=None, media=None):
+    """Headers of a request as the party *name* sends it."""
+    key = STRANGER if name == "stranger" else KEYS[name]
+    headers = Signer(key).headers(method, place.server.url + path, body, now=time.time() if now is None else now)
+    return headers | ({"Content-Type": media} if media else {})
+
+
+def ask(http, place, name, method, path, body=b"", *, media=None):
+    headers = {"Content-Type": media} if media else {}
+    if name is not None:
+        headers = signed(place, name, method, path, body, media=media)
+    return http.request(method, place.server.url + path, content=body or None, headers=headers)
+
+
+def refused(answer, status, code):
+    """The problem document of a refusal, once it has been checked."""
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert problem.keys() == {"type", "title", "status", "detail", "code", "texts", "facts"}
+    assert problem["status"] == status
+    assert problem["texts"].keys() == {"en", "zh"} and re.search("[一-鿿]", problem["texts"]["zh"])
+    return problem
+
+
+# --- signatures ---------------------------------------------------------------------------------
+
+
+def test_an_unsigned_request_is_refused(place, http):
+    answer = ask(http, place, None, "GET", "/v1/jobs")
+    refused(answer, 401, "auth.unsigned")
+    assert answer.headers["WWW-Authenticate"].startswith("Signature")
+
+
+def test_a_key_that_is_not_enrolled_is_refused(place, http):
+    refused(ask(http, place, "stranger", "GET", "/v1/jobs"), 401, "auth.key")
+
+
+def test_nobody_signs_for_somebody_else(place, http):
+    headers = signed(place, "stranger", "GET", "/v1/jobs")
+    headers["Signature-Input"] = headers["Signature-Input"].replace(key_id(STRANGER.public), key_id(KEYS["operator"].public))
+    refused(http.get(place.server.url + "/v1/jobs", headers=headers), 401, "auth.signature")
+
+
+def test_a_request_is_taken_once(place, http):
+    headers = signed(place, "operator", "GET", "/v1/jobs")
+    assert http.get(place.server.url + "/v1/jobs", headers=headers).status_code == 200
+    refused(http.get(place.server.url + "/v1/jobs", headers=headers), 401, "auth.replay")
+
+
+@pytest.mark.parametrize("off", [-WINDOW - 5, WINDOW + 5])
+def test_a_stale_request_is_refused(place, http, off):
+    headers = signed(place, "operator", "GET", "/v1/jobs", now=time.time() + off)
+    assert refused(http.get(place.server.url + "/v1/jobs", headers=headers), 401, "auth.stale")["facts"] == {"seconds": WINDOW}
+
+
+def test_a_clock_that_is_ahead_a_little_is_no_obstacle(place, http):
+    headers = signed(place, "operator", "GET", "/v1/jobs", now=time.time() + WINDOW - 5)
+    assert http.get(place.server.url + "/v1/jobs", headers=headers).status_code == 200
+
+
+def test_a_tampered_body_is_refused(place, http):
+    body = json.dumps({"job": place.job()}).encode()
+    headers = signed(place, "operator", "POST", "/v1/jobs", body, media=JSON)
+    refused(http.post(place.server.url + "/v1/jobs", content=body.replace(b"ages", b"sage"), headers=headers), 401, "auth.body")
+
+
+@pytest.mark.parametrize("method, path", [("GET", "/v1/ledger/entries?start=1"), ("GET", "/v1/enrolments"), ("POST", "/v1/jobs")])
+def test_a_signature_is_for_one_request(place, http, method, path):
+    headers = signed(place, "operator", "GET", "/v1/ledger/entries?start=0", media=JSON)
+    refused(http.request(method, place.server.url + path, headers=headers), 401, "auth.signature")
+
+
+@pytest.mark.parametrize("missing", COVERED)
+def test_all_components_must_be_covered(place, http, monkeypatch, missing):
+    monkeypatch.setattr(signatures, "COVERED", tuple(c for c in COVERED if c != missing))
+    headers = signed(place, "operator", "GET", "/v1/jobs")
+    monkeypatch.undo()
+    answer = http.get(place.server.url + "/v1/jobs", headers=headers)
+    if missing == "content-digest":  # the library adds it wherever there is a body, even an empty one
+        assert answer.status_code == 200
+        headers = {k: v.replace(' "content-digest"', "") for k, v in signed(place, "operator", "GET", "/v1/jobs").items()}
+        answer = http.get(place.server.url + "/v1/jobs", headers=headers)
+    refused(answer, 401, "auth.signature")
+
+
+def test_a_short_nonce_is_refused(place, http, monkeypatch):
+    monkeypatch.setattr(signatures.secrets, "token_urlsafe", lambda _size: "short")
+    refused(ask(http, place, "operator", "GET", "/v1/jobs"), 401, "auth.signature")
+
+
+def test_garbage_for_a_signature_is_refused(place, http):
+    headers = {"Signature-Input": "keyong=(", "Signature": "keyong=:AAAA:"}
+    refused(http.get(place.server.url + "/v1/jobs", headers=headers), 401, "auth.signature")
+
+
+def test_a_request_that_was_signed_for_another_host_is_refused(place, http):
+    other = Signer(KEYS["operator"]).headers("GET", "https://elsewhere.example/v1/jobs", b"", now=time.time())
+    refused(http.get(place.server.url + "/v1/jobs", headers=other | {"Host": "elsewhere.example"}), 421, "http.host")
+    refused(http.get(place.server.url + "/v1/jobs", headers=other), 401, "auth.signature")
+
+
+def test_what_was_signed_before_a_restart_is_not_taken_after_it(place):
+    url = "https://127.0.0.1/v1/jobs"
+    now = time.time()
+    headers = Signer(KEYS["operator"]).headers("GET", url, b"", now=now)
+    Gate(place.office).admit(Request("GET", url, headers))
+    restarted = Gate(place.office)
+    restarted._started = int(now) + 1
+    with pytest.raises(Unavailable, match="just started"):
+        restarted.admit(Request("GET", url, headers))
+
+
+def test_nonces_are_remembered_for_two_windows_and_not_for_ever():
+    nonces, result = Nonces(), None
+    first = signatures.Signed(STRANGER.public, "n" * 22, 0, result)
+    nonces.spend(first, now=0.0)
+    for later in (1.0, WINDOW, 2 * WINDOW, 2 * WINDOW + 1.0, 4 * WINDOW - 1):
+        with pytest.raises(Refused, match="received before"):
+            nonces.spend(first, now=later)
+        nonces.spend(replace(first, nonce=f"{later:022}"), now=later)
+    nonces.spend(replace(first, nonce="x" * 22), now=4.0 * WINDOW)
+    nonces.spend(replace(first, nonce="y" * 22), now=6.0 * WINDOW)
+    assert len(nonces._old) + len(nonces._new) < 4
+
+
+def test_one_party_cannot_fill_the_memory_with_nonces(monkeypatch):
+    monkeypatch.setattr("federated.coordinator.web.gate.MOST_NONCES", 3)
+    nonces = Nonces()
+    for number in range(3):
+        nonces.spend(signatures.Signed(STRANGER.public, f"{number:022}", 0, None), now=1.0)
+    with pytest.raises(Unavailable):
+        nonces.spend(signatures.Signed(STRANGER.public, "x" * 22, 0, None), now=1.0)
+    nonces.spend(signatures.Signed(KEYS["north"].public, "x" * 22, 0, None), now=1.0)
+
+
+# --- who may do what ----------------------------------------------------------------------------
+
+EVERYBODY = {"coordinator": 200, "north": 200, "other": 200, "operator": 200, "rival": 200}
+OPEN = {None: 200, "stranger": 200, **EVERYBODY}
+OWN_JOB = {"coordinator": 403, "north": 200, "other": 404, "operator": 200, "rival": 404}
+MATRIX = {  # what each party gets for a request that is right; whoever is not named gets 401
+    "health": OPEN, "identity": OPEN, "enrol": dict.fromkeys(OPEN, 201), "publish": dict.fromkeys(OPEN, 201),
+    "enrolments": EVERYBODY, "documents": EVERYBODY,
+    "submit": {"coordinator": 403, "north": 403, "other": 403, "operator": 201, "rival": 403},  # the rival's licence it is not
+    "jobs": {"coordinator": 403, "north": 200, "other": 200, "operator": 200, "rival": 200},
+    "job": OWN_JOB, "bundle": OWN_JOB | {"north": 409, "operator": 409},
+    "cancel": {"coordinator": 403, "north": 403, "other": 403, "operator": 200, "rival": 404},
+    "offers": {"coordinator": 403, "north": 200, "other": 200, "operator": 403, "rival": 403},
+    "posts": {"coordinator": 403, "north": 202, "other": 404, "operator": 403, "rival": 403},
+    "checkpoint": EVERYBODY, "entries": EVERYBODY, "inclusion": EVERYBODY, "consistency": EVERYBODY,
+}  # fmt: skip
+QUERIES = {"documents": "?kind=licence", "inclusion": "?index=0&size=3", "consistency": "?old=1&new=3"}
+
+
+@pytest.fixture(scope="module")
+def every_route(place):
+    return {route.name: route for route in routes(api.Desk(place.office, Waiting(most=1, each=1), lambda: True))}
+
+
+def test_the_matrix_has_every_route(every_route):
+    assert MATRIX.keys() == every_route.keys()
+
+
+@pytest.mark.parametrize("name", OPEN, ids=str)
+@pytest.mark.parametrize("route", MATRIX)
+def test_what_each_party_gets(place, http, every_route, route, name):
+    spec, body, media = every_route[route].spec, b"", None
+    target = place.submitted() if "{job}" in spec.path else ""
+    if route == "posts":
+        sender = name if name in ROSTER or name == "other" else "north"
+        body, media = encode(replace(place.acceptance(target, "north"), sender=sender)), CBOR
+    elif every_route[route].body_media:
+        late = enrolment(SigningKey.generate(f"late-{name}".lower()), "holder")
+        documents = {"enrol": late, "publish": coordinators.dataset("more"), "submit": place.job()}
+        body, media = json.dumps({"job" if route == "submit" else "note": documents[route]}).encode(), JSON
+    answer = ask(http, place, name, spec.method, spec.path.replace("{job}", target) + QUERIES.get(route, ""), body, media=media)
+    assert answer.status_code == MATRIX[route].get(name, 401), answer.text
+
+
+def test_lists_hold_what_is_ones_own(place, http, job):
+    seen = {name: [s["job"] for s in ask(http, place, name, "GET", "/v1/jobs").json()] for name in ("operator", "rival", "north", "other")}
+    assert job in seen["operator"] and job in seen["north"]
+    assert seen["rival"] == seen["other"] == []
+
+
+def test_a_licence_is_shown_to_those_it_concerns(place, http):
+    seen = {
+        n: [d["name"] for d in ask(http, place, n, "GET", "/v1/documents?kind=licence").json()]
+        for n in ("operator", "rival", "north", "other", "coordinator")
+    }
+    assert seen["operator"] == seen["north"] == [place.licence.id]
+    assert seen["rival"] == seen["other"] == seen["coordinator"] == []
+
+
+def test_offers_are_for_the_roster(place, http, job):
+    offered = [notes.read(o["job"]).id for o in ask(http, place, "north", "GET", "/v1/offers").json()]
+    assert job in offered
+    assert ask(http, place, "other", "GET", "/v1/offers").json() == []
+
+
+def test_another_partys_job_looks_like_no_job(place, http, job):
+    for name in ("rival", "other"):
+        there, nowhere = (ask(http, place, name, "GET", f"/v1/jobs/{which}") for which in (job, "0" * 64))
+        refused(there, 404, "job.unknown")
+        assert there.json() == nowhere.json()
+
+
+def test_only_the_roster_gets_a_relay(place, http):
+    """A closed step is answered without a look at the post, so the caller must be in the roster (and be who the post says)."""
+    job = place.submitted()
+    for name in ROSTER:
+        place.office.post(job, place.acceptance(job, name), wait=0.0)
+    bare = Post("accept", "north", b"", ())
+    path = f"/v1/jobs/{job}/posts"
+    raw = encode(bare)
+    refused(ask(http, place, None, "POST", path, raw, media=CBOR), 401, "auth.unsigned")
+    refused(ask(http, place, "other", "POST", path, raw, media=CBOR), 403, "refused")
+    refused(ask(http, place, "other", "POST", path, encode(replace(bare, sender="other")), media=CBOR), 404, "job.unknown")
+    answer = ask(http, place, "north", "POST", path, raw, media=CBOR)
+    assert answer.headers["Content-Type"] == CBOR and decode(answer.content, Relay).bodies.keys() == set(ROSTER)
+
+
+# --- what is not understood ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body, status, code",
+    [
+        (b"{", 400, "decode"),
+        (b'{"note": "\xff"}', 400, "decode"),
+        (b'{"note": "\\ud800"}', 400, "decode"),
+        (b'{"note": "a", "note": "b"}', 400, "decode"),
+        (b"[" * 20_000, 400, "decode"),
+        (b'{"note": "secret-word"}', 400, "decode"),
+        (b"[]", 422, "http.input"),
+        (b'{"note": 1}', 422, "http.input"),
+        (b'{"note": "a", "secret-word": 1}', 422, "http.input"),
+        (b"", 400, "decode"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/enrolments", "/v1/documents"])
+def test_a_body_that_is_not_as_described_is_refused_and_not_repeated(place, http, path, body, status, code):
+    answer = ask(http, place, None, "POST", path, body, media=JSON)
+    refused(answer, status, code)
+    assert "secret-word" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "query", ["wait=-1", "wait=61", "wait=nan", "wait=x", "version=-1", "version=1.5", "secret-word=1", "wait=1&wait=2"]
+)
+def test_a_query_that_is_not_as_described_is_refused(place, http, job, query):
+    answer = ask(http, place, "operator", "GET", f"/v1/jobs/{job}?{query}")
+    refused(answer, 422, "http.input")
+    assert "secret-word" not in answer.text
+
+
+@pytest.mark.parametrize("name", ["A" * 64, "0" * 63, "0" * 64 + "%0a", "secret-word"])
+def test_a_job_that_is_no_id_is_refused(place, http, name):
+    answer = ask(http, place, "operator", "GET", f"/v1/jobs/{name}")
+    refused(answer, 422, "http.input")
+    assert "secret-word" not in answer.text
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", b"{}", encode(Ended("0" * 64, "failed", "", "", "", ""))], ids=len)
+def test_a_post_that_is_none_is_refused(place, http, job, body):
+    refused(ask(http, place, "north", "POST", f"/v1/jobs/{job}/posts", body, media=CBOR), 400, "decode")
+
+
+def test_the_media_type_must_be_the_one_described(place, http, job):
+    refused(ask(http, place, None, "POST", "/v1/enrolments", b"{}", media="text/plain"), 415, "http.type")
+    refused(ask(http, place, "north", "POST", f"/v1/jobs/{job}/posts", b"{}", media=JSON), 415, "http.type")
+
+
+def test_a_json_body_has_a_limit(place, http):
+    body = json.dumps({"job": "x" * (1 << 20)}).encode()
+    assert refused(ask(http, place, "operator", "POST", "/v1/jobs", body, media=JSON), 413, "http.size")["facts"] == {"limit": 1 << 20}
+    refused(ask(http, place, None, "POST", "/v1/enrolments", body, media=JSON), 413, "http.size")
+
+
+def talk(place, raw):
+    """What the server says to bytes on the wire."""
+    with socket.create_connection(("127.0.0.1", place.server.port), timeout=10) as plain:
+        with client_context(TLS.certificate).wrap_socket(plain, server_hostname="127.0.0.1") as tls:
+            tls.sendall(raw)
+            return b"".join(iter(lambda: tls.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize(
+    "head, status",
+    [
+        (b"Content-Length: 67108865\r\n", b"413"),
+        (b"Transfer-Encoding: chunked\r\n", b"411"),
+        (b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", b"411"),
+        (b"Content-Length: -5\r\n", b"411"),
+        (b"Content-Length: 1_0\r\n", b"411"),
+        (b"X: " + b"x" * (1 << 14) + b"\r\n", b"413"),
+    ],
+)
+def test_requests_of_doubtful_length_end_the_connection(place, head, status):
+    answer = talk(
+        place, b"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\n" + head + b"\r\n5\r\nhello\r\n0\r\n\r\nGET /v1/health HTTP/1.1\r\n\r\n"
+    )
+    assert answer.split(b" ")[1] == status
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_large_refused_body_is_read_away_in_pieces(place):
+    """A stranger's 64 MiB must not be kept: the answer is there, and the connection is good for the next request."""
+    size = 8 << 20
+    head = f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {JSON}\r\nContent-Length: {size}\r\n\r\n".encode()
+    after = b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    answer = talk(place, head + bytes(size) + after)
+    assert [part.split(b" ")[0] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"401", b"200"]
+
+
+def test_an_unknown_address_and_method(place, http):
+    refused(ask(http, place, None, "GET", "/v1/nothing"), 404, "http.path")
+    refused(ask(http, place, None, "GET", "/v1/jobs/"), 404, "http.path")
+    refused(ask(http, place, None, "GET", "/v1//health"), 404, "http.path")
+    for method in ("DELETE", "OPTIONS", "PUT", "TRACE"):
+        answer = ask(http, place, None, method, "/v1/jobs")
+        refused(answer, 405, "http.method")
+        assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
+
+
+def test_every_answer_has_the_headers_and_no_other_says_more(place, http):
+    for path in ("/v1/health", "/v1/jobs", "/v1/nothing", "/openapi.json"):
+        headers = http.get(place.server.url + path, headers={"Origin": "https://evil.example"}).headers
+        assert headers["Cache-Control"] == "no-store"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Strict-Transport-Security"].startswith("max-age=")
+        assert headers["Server"] == "keyong"
+        assert not [name for name in headers if name.lower().startswith("access-control")]
+
+
+# --- what went wrong inside, or with signed things ----------------------------------------------
+
+
+def test_a_failure_inside_tells_nothing_and_is_logged(place, http, job, monkeypatch, caplog):
+    monkeypatch.setattr(place.office, "status", lambda _job: 1 / 0)
+    with caplog.at_level(logging.ERROR, "keyong.coordinator"):
+        answer = ask(http, place, "operator", "GET", f"/v1/jobs/{job}")
+    refused(answer, 500, "http.failed")
+    assert "ZeroDivision" not in answer.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_damaged_journal_is_our_fault_not_the_callers(place, http, monkeypatch):
+    def damaged(_journal):
+        raise IntegrityError("the journal is damaged (SQLITE_CORRUPT)")
+
+    monkeypatch.setattr(Journal, "view", damaged)
+    answer = ask(http, place, None, "GET", "/v1/identity")
+    refused(answer, 500, "http.failed")
+    assert "SQLITE" not in answer.text
+
+
+def test_a_forged_document_is_an_integrity_alarm(place, http):
+    forged = str(coordinators.licence(by=STRANGER))
+    refused(ask(http, place, None, "POST", "/v1/documents", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity")
+
+
+def test_a_forged_enrolment_is_an_integrity_alarm(place, http):
+    name = KEYS["north"].name
+    note = enrolment(SigningKey.generate(name), "holder")
+    forged = note.replace("House of", "Hause of")
+    refused(ask(http, place, None, "POST", "/v1/enrolments", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity")
+    refused(ask(http, place, None, "POST", "/v1/enrolments", json.dumps({"note": note}).encode(), media=JSON), 403, "refused")
+
+
+def test_a_refusal_by_the_licence_has_its_code(place):
+    with place.link("rival") as link, pytest.raises(Refused) as refusal:
+        link.submit(str(coordinators.job(place.licence.id, place.dataset, operator="rival")))
+    assert refusal.value.code == "licence.bearer"
+    assert refusal.value.text("zh") == "授权书并非授予运营单位 rival"
+
+
+def test_a_job_that_somebody_else_signed_is_refused(place):
+    with place.link("operator") as link, pytest.raises(Refused) as refusal:
+        link.submit(place.job(by=KEYS["rival"]))
+    assert refusal.value.code == "job.unsigned"
+
+
+def test_what_a_post_breaks_is_named(place):
+    job = place.submitted()
+    with place.link("north") as link:
+        with pytest.raises(OutOfTurn):
+            link.post(job, Post("0.0.upload", "north", b"", ()), wait=0.0)
+        forged = replace(place.acceptance(job, "south"), sender="north")
+        with pytest.raises(IntegrityError):
+            link.post(job, forged, wait=0.0)
+        assert link.post(job, place.acceptance(job, "north"), wait=0.0) is None
+        with pytest.raises(OutOfTurn, match="something else"):
+            link.post(job, place.acceptance(job, "north"), wait=0.0)
+
+
+def test_a_peers_fault_is_a_conflict(place, http, monkeypatch):
+    def broken(*_args, **_more):
+        raise PeerError("sent two shares", party="north")
+
+    monkeypatch.setattr(place.office, "post", broken)
+    job = place.submitted()
+    problem = refused(
+        ask(http, place, "north", "POST", f"/v1/jobs/{job}/posts", encode(place.acceptance(job, "north")), media=CBOR), 409, "protocol.peer"
+    )
+    assert problem["facts"] == {"party": "north"}
+
+
+# --- waiting ------------------------------------------------------------------------------------
+
+
+def test_a_watch_ends_when_the_job_changes(place):
+    job = place.submitted()
+    with place.link("operator") as link:
+        version = link.status(job).version
+        threading.Timer(0.3, lambda: place.office.cancel(job, place.office.parties()["operator"])).start()
+        started = time.monotonic()
+        status = link.status(job, version=version, wait=20)
+    assert status.phase == "cancelled" and 0.2 < time.monotonic() - started < 5
+
+
+def test_a_watch_ends_when_its_time_is_over(place, job):
+    with place.link("operator") as link:
+        version = link.status(job).version
+        started = time.monotonic()
+        assert link.status(job, version=version, wait=1.3).version == version
+    assert 1.2 < time.monotonic() - started < 4
+
+
+def test_all_threads_waiting_do_not_keep_others_out(tmp_path):
+    with coordinator(tmp_path) as place:
+        links = [place.link("other") for _ in range(server.LEAST_THREADS + 8)]
+        waiting = [threading.Thread(target=link.offers, kwargs={"wait": 8.0}) for link in links]
+        for thread in waiting:
+            thread.start()
+        time.sleep(0.5)
+        started = time.monotonic()
+        place.link("operator").jobs()
+        assert time.monotonic() - started < 4
+        started = time.monotonic()
+        place.server.stop()
+        assert time.monotonic() - started < 5  # though all of them would wait longer
+        for thread in waiting:
+            thread.join()
+
+
+def test_more_waiting_than_there_is_room_for_is_answered_at_once():
+    waiting, asked = Waiting(most=2, each=1), []
+    inside, leave = threading.Barrier(3), threading.Event()
+
+    def ask_slowly(_seconds):
+        inside.wait()
+        leave.wait(10)
+        return True
+
+    kept = [threading.Thread(target=waiting.until, args=(9.0, ask_slowly), kwargs={"done": bool, "party": name}) for name in "ab"]
+    for thread in kept:
+        thread.start()
+    inside.wait()
+    for name in "ac":  # a has its place already; c finds all taken
+        assert waiting.until(9.0, lambda s: asked.append(s), done=bool, party=name) is None
+    assert asked == [0.0, 0.0] and waiting.kept == 2
+    leave.set()
+    for thread in kept:
+        thread.join()
+    assert waiting.kept == 0
+
+
+def test_a_large_answer_is_not_copied_over_and_over(place, monkeypatch):
+    """cheroot copies all that is unwritten for each 16 KiB record: 48 MiB at once would take minutes."""
+    payload = bytes(48 << 20)
+    monkeypatch.setattr(place.office, "post", lambda *_a, **_k: Relay("0.0.reveal", {}, {"north": (payload,)}, ""))
+    job = place.submitted()
+    with place.link("north") as link:
+        started = time.monotonic()
+        relay = link.post(job, place.acceptance(job, "north"), wait=0.0)
+    assert relay.payloads["north"][0] == payload and time.monotonic() - started < 20
+
+
+def test_a_large_post_arrives(place, monkeypatch):
+    arrived = []
+    monkeypatch.setattr(place.office, "post", lambda _job, given, **_k: arrived.append(given))
+    job, post = place.submitted(), Post("0.0.upload", "north", b"", (bytes(32 << 20),))
+    with place.link("north") as link:
+        assert link.post(job, post, wait=0.0) is None
+    assert arrived == [post]
+
+
+# --- the clockwork ------------------------------------------------------------------------------
+
+
+def test_a_failing_clockwork_is_heard_and_goes_on(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(server, "STALLED", 0.5)
+    with coordinator(tmp_path) as place, place.link(None) as link:
+        link.health()
+        tick = place.office.tick
+        monkeypatch.setattr(place.office, "tick", lambda: 1 / 0)
+        time.sleep(0.8)
+        with pytest.raises(Unavailable, match="clockwork"):
+            link.health()
+        assert "the clockwork failed" in caplog.text
+        monkeypatch.setattr(place.office, "tick", tick)
+        time.sleep(1.5)
+        link.health()
+
+
+def test_an_expired_job_ends_by_itself(tmp_path):
+    with coordinator(tmp_path) as place, place.link("operator") as link:
+        job = link.submit(place.job(deadline=2))
+        status = link.status(job, version=link.status(job).version, wait=10)
+        assert (status.phase, status.code) == ("expired", "job.deadline")
+
+
+# --- the ledger ---------------------------------------------------------------------------------
+
+
+def test_the_ledger_can_be_followed_and_proved(place):
+    with place.link("north") as link:
+        place.submitted()
+        first = checkpoint.opened(link.checkpoint(), KEYS["coordinator"].public)
+        place.submitted()
+        second = checkpoint.opened(link.checkpoint(), KEYS["coordinator"].public)
+        entries = link.entries(0, second.size)
+        assert first.size < second.size == len(entries)
+        leaf = merkle.leaf_hash(entries[3].leaf)
+        merkle.verify_inclusion(link.inclusion(3, second.size), second.root, leaf=leaf, index=3, size=second.size)
+        proof = link.consistency(first.size, second.size)
+        merkle.verify_consistency(proof, first.root, second.root, old=first.size, new=second.size)
+        with pytest.raises(UsageError):
+            link.inclusion(3, second.size + 100)
+
+
+def test_tls_is_not_optional(place):
+    with pytest.raises(httpx2.RemoteProtocolError):
+        httpx2.get(f"http://127.0.0.1:{place.server.port}/v1/health", trust_env=False)
+
+
+def test_the_link_of_one_party_serves_many_threads(place):
+    seen = []
+    with Link(place.server.url, TLS.certificate, KEYS["operator"]) as link:
+        threads = [threading.Thread(target=lambda: seen.append(len(link.enrolments()))) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(seen) == 20 and len(set(seen)) == 1
