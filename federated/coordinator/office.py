@@ -54,22 +54,17 @@ class Office:
     ) -> None:
         self.journal, self.key, self.trust, self.patience, self.clock = journal, key, trust, patience, clock
         self._changed = threading.Condition()
-        self._enrolled: dict[str, Party] = {}
         self._live: dict[str, _Live] = {}
         with journal.view() as t:
+            self._parties = {name: read_enrolment(text, trust) for name, text in t.notes("enrolment")}
             for row in t.jobs(open_only=True):
                 self._live[row.job] = self._resumed(t, row)
 
     # --- parties and documents
 
     def parties(self) -> dict[str, Party]:
-        """Everybody who is enrolled, by name; a chain of signatures is verified once."""
-        with self.journal.view() as t:
-            texts = t.notes("enrolment")
-        for _, text in texts:
-            if text not in self._enrolled:
-                self._enrolled[text] = read_enrolment(text, self.trust)
-        return {name: self._enrolled[text] for name, text in texts}
+        """Everybody who is enrolled, by name."""
+        return dict(self._parties)
 
     def enrol(self, text: str) -> Party:
         """Keep an enrolment; an invitation serves once."""
@@ -81,6 +76,7 @@ class Office:
             if old is None:
                 t.put_note("enrolment", party.name, text)
                 t.append("party.enrolled", notes.read(text).id)
+        self._parties = {**self._parties, party.name: party}
         return party
 
     def publish(self, text: str) -> tuple[str, str]:

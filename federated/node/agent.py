@@ -26,6 +26,7 @@ from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of
 log = logging.getLogger("keyong.node")
 PRELOAD = ("numpy", "pyarrow", "sandbox.local")
 WAIT = 20.0  # seconds that a long poll may take
+BREATH = 0.25  # seconds between two polls that offer only what is known
 LOCAL_STEP = 120.0  # seconds that one local step may take
 
 
@@ -49,9 +50,10 @@ class Agent:
             ready()
             while not self._stopping.is_set():
                 try:
-                    for offer in self.link.offers(wait=WAIT):
-                        self.consider(offer)
+                    news = [self.consider(offer) for offer in self.link.offers(wait=WAIT)]
                     self._decided()
+                    if news and not any(news):
+                        self._stopping.wait(BREATH)
                 except Unavailable as error:
                     log.warning("the coordinator does not answer: %s", error)
                     self._stopping.wait(1.0)
@@ -70,12 +72,12 @@ class Agent:
 
     # --- judging
 
-    def consider(self, offer: Offer) -> None:
-        """Write an offer down, judge it, and start it, queue it for a person, or refuse it."""
+    def consider(self, offer: Offer) -> bool:
+        """Write an offer down, judge it, and start it, queue it for a person, or refuse it; False for one that is known."""
         job = notes.read(offer.job).id
         with self.journal.transaction() as t:
             if t.job(job) is not None:
-                return  # known: its thread repeats what it posted
+                return False  # its thread repeats what it posted, or a person is still to decide
             document = notes.read(offer.job).document(judge.Job)
             t.put_job(job, phase="judging", deadline=document.deadline, detail=document.title)
             t.put_note("offer", job, canonical(plain(offer)))
@@ -84,13 +86,14 @@ class Agent:
             docket, _ = self._judged(offer)
         except KeyongError as error:
             self._refuse(job, offer, error)
-            return
+            return True
         if self.home.policy().approval == "person":
             with self.journal.transaction() as t:
                 t.set_phase(job, "waiting", docket.case.job.title)
             log.info("job %s waits for a person: keyong node approvals", job[:12])
         else:
             self._accept(job, offer)
+        return True
 
     def _judged(self, offer: Offer) -> tuple[judge.Docket, Licence]:
         with self.journal.transaction() as t:

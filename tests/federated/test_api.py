@@ -57,11 +57,17 @@ def signed(place, name, method, path, body=b"", *, now=None, media=None):
     return headers | ({"Content-Type": media} if media else {})
 
 
-def ask(http, place, name, method, path, body=b"", *, media=None):
-    headers = {"Content-Type": media} if media else {}
-    if name is not None:
-        headers = signed(place, name, method, path, body, media=media)
-    return http.request(method, place.server.url + path, content=body or None, headers=headers)
+@pytest.fixture(scope="module")
+def ask(place, http):
+    """Sends a request that is signed by the named party, or by nobody."""
+
+    def send(name, method, path, body=b"", *, media=None):
+        headers = {"Content-Type": media} if media else {}
+        if name is not None:
+            headers = signed(place, name, method, path, body, media=media)
+        return http.request(method, place.server.url + path, content=body or None, headers=headers)
+
+    return send
 
 
 def refused(answer, status, code):
@@ -78,14 +84,14 @@ def refused(answer, status, code):
 # --- signatures ---------------------------------------------------------------------------------
 
 
-def test_an_unsigned_request_is_refused(place, http):
-    answer = ask(http, place, None, "GET", "/v1/jobs")
+def test_an_unsigned_request_is_refused(ask):
+    answer = ask(None, "GET", "/v1/jobs")
     refused(answer, 401, "auth.unsigned")
     assert answer.headers["WWW-Authenticate"].startswith("Signature")
 
 
-def test_a_key_that_is_not_enrolled_is_refused(place, http):
-    refused(ask(http, place, "stranger", "GET", "/v1/jobs"), 401, "auth.key")
+def test_a_key_that_is_not_enrolled_is_refused(ask):
+    refused(ask("stranger", "GET", "/v1/jobs"), 401, "auth.key")
 
 
 def test_nobody_signs_for_somebody_else(place, http):
@@ -136,9 +142,9 @@ def test_all_components_must_be_covered(place, http, monkeypatch, missing):
     refused(answer, 401, "auth.signature")
 
 
-def test_a_short_nonce_is_refused(place, http, monkeypatch):
+def test_a_short_nonce_is_refused(ask, monkeypatch):
     monkeypatch.setattr(signatures.secrets, "token_urlsafe", lambda _size: "short")
-    refused(ask(http, place, "operator", "GET", "/v1/jobs"), 401, "auth.signature")
+    refused(ask("operator", "GET", "/v1/jobs"), 401, "auth.signature")
 
 
 def test_garbage_for_a_signature_is_refused(place, http):
@@ -216,7 +222,7 @@ def test_the_matrix_has_every_route(every_route):
 
 @pytest.mark.parametrize("name", OPEN, ids=str)
 @pytest.mark.parametrize("route", MATRIX)
-def test_what_each_party_gets(place, http, every_route, route, name):
+def test_what_each_party_gets(ask, place, every_route, route, name):
     spec, body, media = every_route[route].spec, b"", None
     target = place.submitted() if "{job}" in spec.path else ""
     if route == "posts":
@@ -226,39 +232,39 @@ def test_what_each_party_gets(place, http, every_route, route, name):
         late = enrolment(SigningKey.generate(f"late-{name}".lower()), "holder")
         documents = {"enrol": late, "publish": coordinators.dataset("more"), "submit": place.job()}
         body, media = json.dumps({"job" if route == "submit" else "note": documents[route]}).encode(), JSON
-    answer = ask(http, place, name, spec.method, spec.path.replace("{job}", target) + QUERIES.get(route, ""), body, media=media)
+    answer = ask(name, spec.method, spec.path.replace("{job}", target) + QUERIES.get(route, ""), body, media=media)
     assert answer.status_code == MATRIX[route].get(name, 401), answer.text
 
 
-def test_lists_hold_what_is_ones_own(place, http, job):
-    seen = {name: [s["job"] for s in ask(http, place, name, "GET", "/v1/jobs").json()] for name in ("operator", "rival", "north", "other")}
+def test_lists_hold_what_is_ones_own(ask, job):
+    seen = {name: [s["job"] for s in ask(name, "GET", "/v1/jobs").json()] for name in ("operator", "rival", "north", "other")}
     assert job in seen["operator"] and job in seen["north"]
     assert seen["rival"] == seen["other"] == []
 
 
-def test_a_licence_is_shown_to_those_it_concerns(place, http):
+def test_a_licence_is_shown_to_those_it_concerns(ask, place):
     seen = {
-        n: [d["name"] for d in ask(http, place, n, "GET", "/v1/documents?kind=licence").json()]
+        n: [d["name"] for d in ask(n, "GET", "/v1/documents?kind=licence").json()]
         for n in ("operator", "rival", "north", "other", "coordinator")
     }
     assert seen["operator"] == seen["north"] == [place.licence.id]
     assert seen["rival"] == seen["other"] == seen["coordinator"] == []
 
 
-def test_offers_are_for_the_roster(place, http, job):
-    offered = [notes.read(o["job"]).id for o in ask(http, place, "north", "GET", "/v1/offers").json()]
+def test_offers_are_for_the_roster(ask, job):
+    offered = [notes.read(o["job"]).id for o in ask("north", "GET", "/v1/offers").json()]
     assert job in offered
-    assert ask(http, place, "other", "GET", "/v1/offers").json() == []
+    assert ask("other", "GET", "/v1/offers").json() == []
 
 
-def test_another_partys_job_looks_like_no_job(place, http, job):
+def test_another_partys_job_looks_like_no_job(ask, job):
     for name in ("rival", "other"):
-        there, nowhere = (ask(http, place, name, "GET", f"/v1/jobs/{which}") for which in (job, "0" * 64))
+        there, nowhere = (ask(name, "GET", f"/v1/jobs/{which}") for which in (job, "0" * 64))
         refused(there, 404, "job.unknown")
         assert there.json() == nowhere.json()
 
 
-def test_only_the_roster_gets_a_relay(place, http):
+def test_only_the_roster_gets_a_relay(ask, place):
     """A closed step is answered without a look at the post, so the caller must be in the roster (and be who the post says)."""
     job = place.submitted()
     for name in ROSTER:
@@ -266,10 +272,10 @@ def test_only_the_roster_gets_a_relay(place, http):
     bare = Post("accept", "north", b"", ())
     path = f"/v1/jobs/{job}/posts"
     raw = encode(bare)
-    refused(ask(http, place, None, "POST", path, raw, media=CBOR), 401, "auth.unsigned")
-    refused(ask(http, place, "other", "POST", path, raw, media=CBOR), 403, "refused")
-    refused(ask(http, place, "other", "POST", path, encode(replace(bare, sender="other")), media=CBOR), 404, "job.unknown")
-    answer = ask(http, place, "north", "POST", path, raw, media=CBOR)
+    refused(ask(None, "POST", path, raw, media=CBOR), 401, "auth.unsigned")
+    refused(ask("other", "POST", path, raw, media=CBOR), 403, "refused")
+    refused(ask("other", "POST", path, encode(replace(bare, sender="other")), media=CBOR), 404, "job.unknown")
+    answer = ask("north", "POST", path, raw, media=CBOR)
     assert answer.headers["Content-Type"] == CBOR and decode(answer.content, Relay).bodies.keys() == set(ROSTER)
 
 
@@ -292,8 +298,8 @@ def test_only_the_roster_gets_a_relay(place, http):
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/enrolments", "/v1/documents"])
-def test_a_body_that_is_not_as_described_is_refused_and_not_repeated(place, http, path, body, status, code):
-    answer = ask(http, place, None, "POST", path, body, media=JSON)
+def test_a_body_that_is_not_as_described_is_refused_and_not_repeated(ask, path, body, status, code):
+    answer = ask(None, "POST", path, body, media=JSON)
     refused(answer, status, code)
     assert "secret-word" not in answer.text
 
@@ -301,41 +307,41 @@ def test_a_body_that_is_not_as_described_is_refused_and_not_repeated(place, http
 @pytest.mark.parametrize(
     "query", ["wait=-1", "wait=61", "wait=nan", "wait=x", "version=-1", "version=1.5", "secret-word=1", "wait=1&wait=2"]
 )
-def test_a_query_that_is_not_as_described_is_refused(place, http, job, query):
-    answer = ask(http, place, "operator", "GET", f"/v1/jobs/{job}?{query}")
+def test_a_query_that_is_not_as_described_is_refused(ask, http, job, query):
+    answer = ask("operator", "GET", f"/v1/jobs/{job}?{query}")
     refused(answer, 422, "http.input")
     assert "secret-word" not in answer.text
 
 
 @pytest.mark.parametrize("name", ["A" * 64, "0" * 63, "0" * 64 + "%0a", "secret-word"])
-def test_a_job_that_is_no_id_is_refused(place, http, name):
-    answer = ask(http, place, "operator", "GET", f"/v1/jobs/{name}")
+def test_a_job_that_is_no_id_is_refused(ask, http, name):
+    answer = ask("operator", "GET", f"/v1/jobs/{name}")
     refused(answer, 422, "http.input")
     assert "secret-word" not in answer.text
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{}", encode(Ended("0" * 64, "failed", "", "", "", ""))], ids=len)
-def test_a_post_that_is_none_is_refused(place, http, job, body):
-    refused(ask(http, place, "north", "POST", f"/v1/jobs/{job}/posts", body, media=CBOR), 400, "decode")
+def test_a_post_that_is_none_is_refused(ask, job, body):
+    refused(ask("north", "POST", f"/v1/jobs/{job}/posts", body, media=CBOR), 400, "decode")
 
 
-def test_the_media_type_must_be_the_one_described(place, http, job):
-    refused(ask(http, place, None, "POST", "/v1/enrolments", b"{}", media="text/plain"), 415, "http.type")
-    refused(ask(http, place, "north", "POST", f"/v1/jobs/{job}/posts", b"{}", media=JSON), 415, "http.type")
+def test_the_media_type_must_be_the_one_described(ask, http, job):
+    refused(ask(None, "POST", "/v1/enrolments", b"{}", media="text/plain"), 415, "http.type")
+    refused(ask("north", "POST", f"/v1/jobs/{job}/posts", b"{}", media=JSON), 415, "http.type")
 
 
-def test_a_json_body_has_a_limit(place, http):
+def test_a_json_body_has_a_limit(ask, http):
     body = json.dumps({"job": "x" * (1 << 20)}).encode()
-    assert refused(ask(http, place, "operator", "POST", "/v1/jobs", body, media=JSON), 413, "http.size")["facts"] == {"limit": 1 << 20}
-    refused(ask(http, place, None, "POST", "/v1/enrolments", body, media=JSON), 413, "http.size")
+    assert refused(ask("operator", "POST", "/v1/jobs", body, media=JSON), 413, "http.size")["facts"] == {"limit": 1 << 20}
+    refused(ask(None, "POST", "/v1/enrolments", body, media=JSON), 413, "http.size")
 
 
 def talk(place, raw):
     """What the server says to bytes on the wire."""
-    with socket.create_connection(("127.0.0.1", place.server.port), timeout=10) as plain:
-        with client_context(TLS.certificate).wrap_socket(plain, server_hostname="127.0.0.1") as tls:
-            tls.sendall(raw)
-            return b"".join(iter(lambda: tls.recv(1 << 16), b""))
+    plain = socket.create_connection(("127.0.0.1", place.server.port), timeout=10)
+    with client_context(TLS.certificate).wrap_socket(plain, server_hostname="127.0.0.1") as tls:
+        tls.sendall(raw)
+        return b"".join(iter(lambda: tls.recv(1 << 16), b""))
 
 
 @pytest.mark.parametrize(
@@ -366,12 +372,12 @@ def test_a_large_refused_body_is_read_away_in_pieces(place):
     assert [part.split(b" ")[0] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"401", b"200"]
 
 
-def test_an_unknown_address_and_method(place, http):
-    refused(ask(http, place, None, "GET", "/v1/nothing"), 404, "http.path")
-    refused(ask(http, place, None, "GET", "/v1/jobs/"), 404, "http.path")
-    refused(ask(http, place, None, "GET", "/v1//health"), 404, "http.path")
+def test_an_unknown_address_and_method(ask, http):
+    refused(ask(None, "GET", "/v1/nothing"), 404, "http.path")
+    refused(ask(None, "GET", "/v1/jobs/"), 404, "http.path")
+    refused(ask(None, "GET", "/v1//health"), 404, "http.path")
     for method in ("DELETE", "OPTIONS", "PUT", "TRACE"):
-        answer = ask(http, place, None, method, "/v1/jobs")
+        answer = ask(None, method, "/v1/jobs")
         refused(answer, 405, "http.method")
         assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
@@ -390,36 +396,36 @@ def test_every_answer_has_the_headers_and_no_other_says_more(place, http):
 # --- what went wrong inside, or with signed things ----------------------------------------------
 
 
-def test_a_failure_inside_tells_nothing_and_is_logged(place, http, job, monkeypatch, caplog):
+def test_a_failure_inside_tells_nothing_and_is_logged(ask, place, http, job, monkeypatch, caplog):
     monkeypatch.setattr(place.office, "status", lambda _job: 1 / 0)
     with caplog.at_level(logging.ERROR, "keyong.coordinator"):
-        answer = ask(http, place, "operator", "GET", f"/v1/jobs/{job}")
+        answer = ask("operator", "GET", f"/v1/jobs/{job}")
     refused(answer, 500, "http.failed")
     assert "ZeroDivision" not in answer.text
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_damaged_journal_is_our_fault_not_the_callers(place, http, monkeypatch):
+def test_a_damaged_journal_is_our_fault_not_the_callers(ask, http, monkeypatch):
     def damaged(_journal):
         raise IntegrityError("the journal is damaged (SQLITE_CORRUPT)")
 
     monkeypatch.setattr(Journal, "view", damaged)
-    answer = ask(http, place, None, "GET", "/v1/identity")
+    answer = ask(None, "GET", "/v1/identity")
     refused(answer, 500, "http.failed")
     assert "SQLITE" not in answer.text
 
 
-def test_a_forged_document_is_an_integrity_alarm(place, http):
+def test_a_forged_document_is_an_integrity_alarm(ask):
     forged = str(coordinators.licence(by=STRANGER))
-    refused(ask(http, place, None, "POST", "/v1/documents", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity")
+    refused(ask(None, "POST", "/v1/documents", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity")
 
 
-def test_a_forged_enrolment_is_an_integrity_alarm(place, http):
+def test_a_forged_enrolment_is_an_integrity_alarm(ask):
     name = KEYS["north"].name
     note = enrolment(SigningKey.generate(name), "holder")
     forged = note.replace("House of", "Hause of")
-    refused(ask(http, place, None, "POST", "/v1/enrolments", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity")
-    refused(ask(http, place, None, "POST", "/v1/enrolments", json.dumps({"note": note}).encode(), media=JSON), 403, "refused")
+    refused(ask(None, "POST", "/v1/enrolments", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity")
+    refused(ask(None, "POST", "/v1/enrolments", json.dumps({"note": note}).encode(), media=JSON), 403, "refused")
 
 
 def test_a_refusal_by_the_licence_has_its_code(place):
@@ -448,14 +454,14 @@ def test_what_a_post_breaks_is_named(place):
             link.post(job, place.acceptance(job, "north"), wait=0.0)
 
 
-def test_a_peers_fault_is_a_conflict(place, http, monkeypatch):
+def test_a_peers_fault_is_a_conflict(ask, place, monkeypatch):
     def broken(*_args, **_more):
         raise PeerError("sent two shares", party="north")
 
     monkeypatch.setattr(place.office, "post", broken)
     job = place.submitted()
     problem = refused(
-        ask(http, place, "north", "POST", f"/v1/jobs/{job}/posts", encode(place.acceptance(job, "north")), media=CBOR), 409, "protocol.peer"
+        ask("north", "POST", f"/v1/jobs/{job}/posts", encode(place.acceptance(job, "north")), media=CBOR), 409, "protocol.peer"
     )
     assert problem["facts"] == {"party": "north"}
 
@@ -512,7 +518,7 @@ def test_more_waiting_than_there_is_room_for_is_answered_at_once():
         thread.start()
     inside.wait()
     for name in "ac":  # a has its place already; c finds all taken
-        assert waiting.until(9.0, lambda s: asked.append(s), done=bool, party=name) is None
+        assert waiting.until(9.0, asked.append, done=bool, party=name) is None
     assert asked == [0.0, 0.0] and waiting.kept == 2
     leave.set()
     for thread in kept:

@@ -1,0 +1,9 @@
+"""Lets tests import the machinery that they share, the modules beside them that are no tests, by name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.extend(str(folder) for folder in (HERE, *sorted(HERE.iterdir())) if folder.is_dir())

@@ -1,0 +1,129 @@
+"""Enrolment: the chain authority, invitation, one-time key, own key; and what a coordinator in the middle cannot change."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from governance import notes
+from governance.errors import DecodeError, IntegrityError, KeyongError
+from governance.keys import SigningKey, Trust
+from governance.parties import Enrolment, Invitation, Party, enrol, invite, read_enrolment, roster
+
+AUTHORITY = [SigningKey.generate(f"authority-{i}") for i in (1, 2, 3)]
+TRUST = Trust(tuple(k.public for k in AUTHORITY), 2)
+ONCE, NODE, EVIL = SigningKey.generate("north-invitation"), SigningKey.generate("north"), SigningKey.generate("north")
+UNTIL = 1000
+INVITATION = Invitation("north", "North Hospital", "holder", str(ONCE.public), UNTIL)
+INVITED = str(invite(INVITATION, *AUTHORITY[:2]))
+GOOD = str(enrol(INVITED, ONCE, NODE))
+
+
+def test_a_party_is_who_the_authority_invited_under_the_key_that_it_made_itself():
+    party = read_enrolment(GOOD, TRUST, now=UNTIL)
+    assert party == Party("north", "North Hospital", "holder", NODE.public)
+    assert NODE.private.hex() not in GOOD and ONCE.private.hex() not in GOOD
+
+
+@pytest.mark.parametrize("forged", [
+    str(notes.write(Enrolment(INVITED, str(EVIL.public))).signed_by(EVIL)),  # the coordinator puts its own key in the middle
+    str(notes.write(Enrolment(INVITED, str(EVIL.public))).signed_by(SigningKey.generate("north-invitation"), EVIL)),
+    str(notes.write(Enrolment(INVITED, str(NODE.public))).signed_by(ONCE)),  # a key whose private half nobody showed
+    str(notes.write(Enrolment(INVITED, str(NODE.public))).signed_by(ONCE, EVIL)),
+    GOOD.replace(str(NODE.public).replace("+", "+"), str(EVIL.public)),
+])  # fmt: skip
+def test_another_key_cannot_be_put_in_its_place(forged):
+    assert forged != GOOD
+    with pytest.raises(IntegrityError):
+        read_enrolment(forged, TRUST)
+
+
+def test_a_wrong_one_time_key_does_not_enrol():
+    with pytest.raises(IntegrityError, match="1 of the 2"):
+        read_enrolment(str(enrol(INVITED, SigningKey.generate("north-invitation"), NODE)), TRUST)
+
+
+def test_the_one_time_key_cannot_become_the_partys_own():
+    own = SigningKey("north", ONCE.private)
+    with pytest.raises(KeyongError, match="distinct"):
+        read_enrolment(str(enrol(INVITED, ONCE, own)), TRUST)
+
+
+def test_an_invitation_names_the_party():
+    with pytest.raises(IntegrityError, match="called south"):
+        read_enrolment(str(enrol(INVITED, ONCE, SigningKey.generate("south"))), TRUST)
+
+
+def test_an_invitation_runs_out_and_an_enrolment_does_not():
+    with pytest.raises(IntegrityError, match="run out"):
+        read_enrolment(GOOD, TRUST, now=UNTIL + 1)
+    assert read_enrolment(GOOD, TRUST).name == "north"
+
+
+def test_one_of_the_authoritys_keys_alone_invites_nobody():
+    alone = str(enrol(str(invite(INVITATION, AUTHORITY[0])), ONCE, NODE))
+    with pytest.raises(IntegrityError, match="1 of the 2"):
+        read_enrolment(alone, TRUST)
+    twice = str(enrol(str(invite(INVITATION, AUTHORITY[0], AUTHORITY[0])), ONCE, NODE))
+    with pytest.raises(IntegrityError, match="1 of the 2"):
+        read_enrolment(twice, TRUST)
+
+
+def test_another_authority_is_nobody_here():
+    strange = [SigningKey.generate(f"authority-{i}") for i in (1, 2)]
+    with pytest.raises(IntegrityError):
+        read_enrolment(str(enrol(str(invite(INVITATION, *strange)), ONCE, NODE)), TRUST)
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_no_byte_can_be_changed_by_one_bit(bit):
+    raw = GOOD.encode()
+    for at in range(len(raw)):
+        changed = bytearray(raw)
+        changed[at] ^= 1 << bit
+        with pytest.raises(KeyongError):
+            read_enrolment(bytes(changed), TRUST)
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_no_part_can_be_left_out_doubled_or_moved(data):
+    lines = GOOD.splitlines(keepends=True)
+    at = data.draw(st.integers(0, len(lines) - 1))
+    changed = data.draw(st.sampled_from([lines[:at] + lines[at + 1 :], lines[:at] + [lines[at][: len(lines[at]) // 2]] + lines[at + 1 :]]))
+    with pytest.raises(KeyongError):
+        read_enrolment("".join(changed), TRUST)
+
+
+@pytest.mark.parametrize("field, value", [("name", "North"), ("name", "a b"), ("name", ""), ("role", "authority"), ("organisation", "")])
+def test_an_invitation_is_read_strictly(field, value):
+    text = notes.write(INVITATION).text.replace(f'"{field}":"{getattr(INVITATION, field)}"', f'"{field}":"{value}"')
+    signed = notes.Note(text).signed_by(*AUTHORITY[:2])
+    with pytest.raises(DecodeError, match=field):
+        read_enrolment(str(enrol(str(signed), ONCE, NODE)), TRUST)
+
+
+def holder(name: str, organisation: str | None = None, key: SigningKey | None = None) -> Party:
+    return Party(name, organisation or f"Hospital {name}", "holder", (key or SigningKey.generate(name)).public)
+
+
+def test_a_roster_is_the_named_holders_in_order():
+    parties = [holder(n) for n in "dcba"] + [Party("e", "Office", "operator", SigningKey.generate("e").public)]
+    assert list(roster(parties, ["c", "a", "b"])) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("parties, says", [
+    ([holder("a"), holder("b")], "not enrolled as data holders: c"),
+    ([holder("a"), holder("b"), Party("c", "Hospital c", "operator", SigningKey.generate("c").public)], "not enrolled as data holders: c"),
+    ([holder("a"), holder("b"), holder("c", "Hospital a")], "distinct organisations"),
+])  # fmt: skip
+def test_puppets_make_no_roster(parties, says):
+    with pytest.raises(IntegrityError, match=says):
+        roster(parties, "abc")
+
+
+def test_one_key_under_two_names_makes_no_roster():
+    key = SigningKey.generate("a")
+    with pytest.raises(IntegrityError, match="distinct keys"):
+        roster([holder("a", key=key), holder("b", key=SigningKey("b", key.private)), holder("c")], "abc")
