@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from governance.encoding import canonical
 from governance.errors import UsageError
 from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations
-from governance.parties import Invitation, Role, invite
+from governance.parties import Invitation, Role
 
 TRUST, REVOCATIONS = "trust.json", "revocations.note"
 DAY = 86400
+DATASET_FIELDS = {"dataset", "version", "title", "person", "holders", "colluding", "rows", "columns"}
+MAKERS: dict[str, Callable[..., Column]] = {"number": number, "category": category, "band": band}
 COLUMN_FIELDS = {"kind", "low", "high", "outside", "cuts", "levels", "codes", "of", "title", "unit", "grade"}
 
 
@@ -54,8 +57,9 @@ class Authority:
         return cls(path, keys, Trust.read(data["trust"], data["threshold"]))
 
     def sign(self, document: Any) -> str:
-        """The document under the signatures of the keys at hand, which must be enough."""
+        """The document under the signatures of the keys at hand, which must be enough; it must be one that others can read."""
         note = notes.write(document).signed_by(*self.keys)
+        note.document(type(document))
         note.require(self.trust)
         return str(note)
 
@@ -65,9 +69,8 @@ class Authority:
         if (coordinator is None) != (role == "coordinator"):
             raise UsageError("a holder or an operator joins a coordinator (--coordinator coordinator.json); a coordinator joins none")
         once = SigningKey.generate(f"{name}-invitation")
-        note = invite(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY), *self.keys)
-        note.require(self.trust)
-        return Token(where["url"], where["ca"], self.trust, where["enrolment"], str(note), once)
+        invitation = self.sign(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY))
+        return Token(where["url"], where["ca"], self.trust, where["enrolment"], invitation, once)
 
     def licence(self, operator: str, *, dataset: str, columns: tuple[str, ...], purposes: tuple[str, ...], methods: tuple[str, ...],
                 min_cell: int, uses: int, days: int) -> str:  # fmt: skip
@@ -89,25 +92,41 @@ class Authority:
 
 def read_dataset(text: str) -> Dataset:
     """A dataset's entry from the YAML file that people write; see docs/specs/dataset.md."""
-    data = yaml.safe_load(text)
-    if not isinstance(data, dict) or set(data) != {"dataset", "version", "title", "person", "holders", "colluding", "rows", "columns"}:
-        raise UsageError("a dataset file has: dataset, version, title, person, holders, colluding, rows, columns")
-    columns = tuple(_column(str(name), dict(given)) for name, given in data["columns"].items())
+    data = _yaml(text)
+    if not isinstance(data, dict) or set(data) != DATASET_FIELDS:
+        raise UsageError(f"a dataset file has: {', '.join(sorted(DATASET_FIELDS))}")
+    if not isinstance(data["columns"], dict) or not isinstance(data["holders"], list):
+        raise UsageError("columns is a map from names to columns, holders a list of names")
+    columns = tuple(_column(str(name), given) for name, given in data["columns"].items())
     holders = tuple(sorted(map(str, data["holders"])))
     return Dataset(
         data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"], data["rows"]
     )
 
 
-def _column(name: str, given: dict[str, Any]) -> Column:
-    if unknown := sorted(given.keys() - COLUMN_FIELDS):
+def _yaml(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"the dataset file is not YAML: {type(error).__name__}") from None
+
+
+def _column(name: str, given: Any) -> Column:
+    if not isinstance(given, dict) or str(given.get("kind")) not in MAKERS:
+        raise UsageError(f"column {name}: kind is number, category or band")
+    if unknown := sorted(map(str, given.keys() - COLUMN_FIELDS)):
         raise UsageError(f"column {name} has unknown fields: {', '.join(unknown)}")
-    given = {k: tuple(map(str, v)) if isinstance(v, list) else v for k, v in given.items()}
-    kind = given.pop("kind", None)
-    if kind == "number":
-        return number(name, str(given.pop("low")), str(given.pop("high")), **given)
-    if kind == "category":
-        return category(name, given.pop("levels"), **given)
-    if kind == "band":
-        return band(name, given["of"], given["cuts"], given["levels"])
-    raise UsageError(f"column {name}: kind is number, category or band")
+    fields = {field: _signed(name, field, value) for field, value in given.items() if field != "kind"}
+    try:
+        return MAKERS[given["kind"]](name, **fields)
+    except TypeError:
+        raise UsageError(f"column {name}: a number column has low and high, a category levels, a band of, cuts and levels") from None
+
+
+def _signed(name: str, field: str, value: Any) -> Any:
+    """Lists and bounds as texts; YAML reads an unquoted no or yes as a truth value, which nobody means."""
+    if isinstance(value, bool) or (isinstance(value, list) and any(isinstance(v, bool) for v in value)):
+        raise UsageError(f'column {name}: write "no" and "yes" with quotes')
+    if isinstance(value, list):
+        return tuple(map(str, value))
+    return str(value) if field in ("low", "high") else value

@@ -63,7 +63,12 @@ class Demo:
             if self.keep is None:
                 shutil.rmtree(folder, ignore_errors=True)
         difference = next(s["difference"] for s in self.steps if "difference" in s)
-        return {"seconds": round(seconds, 2), "steps": self.steps, "pooled_difference": difference, "bundle_verified": self.bundle is not None}
+        return {
+            "seconds": round(seconds, 2),
+            "steps": self.steps,
+            "pooled_difference": difference,
+            "bundle_verified": self.bundle is not None,
+        }
 
     def _open(self) -> None:
         self.stage.open(
@@ -106,7 +111,9 @@ class Demo:
         self.stage.end(step["seconds"], step["outcome"])
 
     def _run(self, hub: Hub, analysis: Any, title: str, **more: Any) -> Released:
-        return hub.run(analysis, dataset="heart-disease", purpose=PURPOSE, deadline="2m", title=title, **{"progress": self.stage.progress, **more})
+        return hub.run(
+            analysis, dataset="heart-disease", purpose=PURPOSE, deadline="2m", title=title, **{"progress": self.stage.progress, **more}
+        )
 
     def _describe(self, hub: Hub) -> None:
         with self._step("describe", "mean and spread of five columns over all hospitals") as step:
@@ -122,7 +129,9 @@ class Demo:
             self._table(released)
             coef, se = pooled.result()
             terms = released.value.outcome["terms"]
-            step["difference"] = max(max(abs(float(t["coef"]) - b), abs(float(t["se"]) - s)) for t, b, s in zip(terms, coef, se, strict=True))
+            step["difference"] = max(
+                max(abs(float(t["coef"]) - b), abs(float(t["se"]) - s)) for t, b, s in zip(terms, coef, se, strict=True)
+            )
             step["outcome"] = f"equal to statsmodels on the pooled rows: largest difference {step['difference']:.1e}"
             self.bundle = released
 
@@ -184,11 +193,15 @@ class Demo:
 
     def _close(self, seconds: float) -> None:
         kept = f"Keys, journals, logs and bundle are in {self.keep}." if self.keep else "No process and no file is left behind."
-        limits = "With three holders no dropout is tolerated." if len(self.names) == 3 else "Four holders tolerate one dropout, one colluding."  # noqa: PLR2004
+        limits = (
+            "With three holders no dropout is tolerated." if len(self.names) == 3 else "Four holders tolerate one dropout, one colluding."
+        )  # noqa: PLR2004
         self.stage.close(f"{seconds:.1f} s in all. {limits} {kept}\nNext: README.md, and `keyong --help`.")
 
     def _serve(self, federation: Federation) -> None:
-        self.stage.close(f"The federation serves on https://127.0.0.1:{federation.port}; operator key in {federation.path}. Ctrl-C ends it.")
+        self.stage.close(
+            f"The federation serves on https://127.0.0.1:{federation.port}; operator key in {federation.path}. Ctrl-C ends it."
+        )
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

@@ -128,7 +128,9 @@ class Federation:
         arguments = [sys.executable, "-c", "from federated.cli import main; main()", *command, "--json"]
         root = str(Path(__file__).resolve().parent.parent)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
-        self.processes[name] = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, text=True, env=environment, start_new_session=True)
+        self.processes[name] = subprocess.Popen(
+            arguments, stdout=subprocess.PIPE, stderr=log, text=True, env=environment, start_new_session=True
+        )
 
     def _await_ready(self, name: str) -> None:
         process = self.processes[name]
@@ -180,14 +182,16 @@ def _free_port() -> int:
 
 
 def _family(pid: int) -> list[int]:
-    children = [int(c) for task in Path(f"/proc/{pid}/task").glob("*/children") for c in task.read_text().split()]
+    try:
+        children = [int(c) for task in Path(f"/proc/{pid}/task").glob("*/children") for c in task.read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+        return []
     return [pid, *(member for child in children for member in _family(child))]
 
 
 def _pss(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

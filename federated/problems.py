@@ -80,9 +80,10 @@ def error_of(raw: bytes, status: int) -> KeyongError:
     except ValidationError:
         return _foreign(status)
     cls = CLASSES.get(problem.type.removeprefix(TYPE), KeyongError)
-    known = problem.code in TEXTS or problem.code.partition(".")[0] in TEXTS
     facts: dict[str, Any] = {name: value for name, value in problem.facts.items() if name not in RESERVED}
-    return cls(problem.detail, code=problem.code if known else None, **facts)
+    if problem.code not in TEXTS and problem.code.partition(".")[0] not in TEXTS:
+        return cls(problem.detail, **facts)  # a newer coordinator's code
+    return cls("" if problem.detail == problem.texts.get("en") else problem.detail, code=problem.code, **facts)
 
 
 def _foreign(status: int) -> KeyongError:

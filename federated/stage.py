@@ -40,7 +40,9 @@ class Terminal:
         self._number = 0
 
     def open(self, title: str, text: str) -> None:
-        self._console.print(Panel(Text(text), title=f"[bold]{title}", border_style="cyan", padding=(0, 2), width=min(100, self._console.width)))
+        self._console.print(
+            Panel(Text(text), title=f"[bold]{title}", border_style="cyan", padding=(0, 2), width=min(100, self._console.width))
+        )
 
     def begin(self, name: str, text: str) -> None:
         self._number += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from governance.errors import DecodeError, UsageError
 
 AUTHORITY_DAYS, PARTY_DAYS = 3650, 825
+HOST_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 EARLY = timedelta(hours=1)  # for clocks that are behind
 
 
@@ -62,7 +64,7 @@ def server_pair(authority: Pair, hosts: Iterable[str]) -> Pair:
 
 def client_pair(authority: Pair, name: str) -> Pair:
     """A certificate for a party that dials out, where the server asks for one."""
-    return _signed(authority, _name(name), ExtendedKeyUsageOID.CLIENT_AUTH, x509.SubjectAlternativeName([x509.DNSName(name)]))
+    return _signed(authority, _name(name), ExtendedKeyUsageOID.CLIENT_AUTH, x509.SubjectAlternativeName([_host(name)]))
 
 
 def hosts_of(certificate: str) -> frozenset[str]:
@@ -150,7 +152,8 @@ def _pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pai
 
 
 def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
+    cut = text.encode()[:64].decode(errors="ignore")  # RFC 5280, A.1: ub-common-name
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut)])
 
 
 def _host(host: str) -> x509.DNSName | x509.IPAddress:
@@ -159,6 +162,9 @@ def _host(host: str) -> x509.DNSName | x509.IPAddress:
     except ValueError:
         pass
     try:
-        return x509.DNSName(host.encode("idna").decode() if host else "")
-    except (UnicodeError, ValueError):
-        raise UsageError(f"{host!r} is no host name") from None
+        name = host.encode("idna").decode().lower()
+    except UnicodeError:
+        name = ""
+    if not HOST_NAME.fullmatch(name):
+        raise UsageError(f"{host!r} is no host name")
+    return x509.DNSName(name)

@@ -197,12 +197,14 @@ class Link:
         return status, raw
 
     def _failure(self, error: httpx2.HTTPError) -> IntegrityError | Unavailable:
-        cause: BaseException | None = error
+        why, cause = type(error).__name__, error.__cause__ or error.__context__
         while cause is not None:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return IntegrityError(f"the certificate of {self.url} is not from the expected authority: {cause.verify_message}")
+            if isinstance(cause, ssl.SSLError):
+                why = cause.reason or why
             cause = cause.__cause__ or cause.__context__
-        return Unavailable(f"{self.url} does not answer ({type(error).__name__})", retry_after=AGAIN)
+        return Unavailable(f"{self.url} does not answer ({why})", retry_after=AGAIN)
 
 
 def _checked(url: str) -> str:

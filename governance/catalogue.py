@@ -95,9 +95,9 @@ def category(name: str, levels: Iterable[str], **more: Any) -> Column:
     return _column(name, "category", {"levels": tuple(levels), **more})
 
 
-def band(name: str, of: str, cuts: Iterable[str], levels: Iterable[str]) -> Column:
-    """The interval of number column *of*; one level for each interval, in rising order."""
-    return _column(name, "band", {"of": of, "cuts": tuple(cuts), "levels": tuple(levels)})
+def band(name: str, of: str, cuts: Iterable[str], levels: Iterable[str], **more: Any) -> Column:
+    """The interval of number column *of*; one level for each interval, in rising order; *more* are the other fields."""
+    return _column(name, "band", {"of": of, "cuts": tuple(cuts), "levels": tuple(levels), **more})
 
 
 def _column(name: str, kind: str, given: dict[str, Any]) -> Column:

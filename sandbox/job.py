@@ -56,7 +56,7 @@ def read_file(text: str) -> dict[str, Any]:
     """The fields of a job file (DESIGN, "A job"); unknown or missing fields raise `UsageError`."""
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
         raise UsageError(f"the job file is not YAML: {type(error).__name__}") from None
     if not isinstance(data, dict) or data.get("keyong") != 1:
         raise UsageError("a job file starts with keyong: 1")

@@ -249,7 +249,7 @@ class Office:
 
     def _release(self, t: Transaction, job: str, live: _Live, release: str) -> None:
         t.put_note("release", job, release)
-        t.append("job.released", notes.read(release).id)
+        t.put(f"release {job}", str(t.append("job.released", notes.read(release).id)))
         t.end_job(job, "released", "", live.row.detail)
 
     def _show(self, job: str, live: _Live, board: Board, relay: Relay | None) -> None:
@@ -363,11 +363,10 @@ class Office:
                 "keyong": "bundle/v1", "job": text, "licence": t.note("licence", document.licence), "dataset": dataset,
                 "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
                 "acceptances": json.loads(_text(t.note("acceptances", job))), "release": release,
-                "ledger": self._proof(t, notes.read(release).id),
+                "ledger": self._proof(t, int(_text(t.get(f"release {job}")))),
             }  # fmt: skip
 
-    def _proof(self, t: View, subject: str) -> dict[str, object]:
-        index = next(i for i, e in enumerate(t.entries(0, t.size())) if e.event == "job.released" and e.subject == subject)
+    def _proof(self, t: View, index: int) -> dict[str, object]:
         entry = t.entries(index, 1)[0]
         return {
             "index": index,

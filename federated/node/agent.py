@@ -21,7 +21,7 @@ from sandbox import local, machine
 from sandbox.disclosure import check_difference, check_roster
 from sandbox.jail import Limits, Session, Zygote, seal
 from sandbox.machine import Accepting, Computing, Consenting, Finished, Plan, Revealing, Signing, State
-from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of
+from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of, step
 
 log = logging.getLogger("keyong.node")
 PRELOAD = ("numpy", "pyarrow", "sandbox.local")
@@ -45,8 +45,7 @@ class Agent:
     def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Resume what was under way, then take offers until told to stop."""
         with self._zygote:
-            for row in self._open_jobs():
-                self._start(row)
+            self._resume()
             ready()
             while not self._stopping.is_set():
                 try:
@@ -66,9 +65,15 @@ class Agent:
     def stop(self) -> None:
         self._stopping.set()
 
-    def _open_jobs(self) -> list[str]:
+    def _resume(self) -> None:
+        """Go on with open jobs: judge again what was not judged to the end, run what was accepted; what waits for a person waits on."""
         with self.journal.view() as t:
-            return [row.job for row in t.jobs(open_only=True) if row.phase != "waiting"]
+            found = [(row, t.note("offer", row.job)) for row in t.jobs(open_only=True)]
+        for row, offer in found:
+            if row.phase == "running":
+                self._start(row.job)
+            elif row.phase == "judging" and offer is not None:
+                self._answer(row.job, judge.read_offer(offer))
 
     # --- judging
 
@@ -77,23 +82,27 @@ class Agent:
         job = notes.read(offer.job).id
         with self.journal.transaction() as t:
             if t.job(job) is not None:
-                return False  # its thread repeats what it posted, or a person is still to decide
+                refusal = t.note("refusal", job)
+                return self._tell(job, refusal) if refusal else False  # else its thread repeats what it posted, or a person decides
             document = notes.read(offer.job).document(judge.Job)
             t.put_job(job, phase="judging", deadline=document.deadline, detail=document.title)
             t.put_note("offer", job, canonical(plain(offer)))
             t.append("job.offered", job)
+        self._answer(job, offer)
+        return True
+
+    def _answer(self, job: str, offer: Offer) -> None:
         try:
             docket, _ = self._judged(offer)
         except KeyongError as error:
             self._refuse(job, offer, error)
-            return True
+            return
         if self.home.policy().approval == "person":
             with self.journal.transaction() as t:
                 t.set_phase(job, "waiting", docket.case.job.title)
             log.info("job %s waits for a person: keyong node approvals", job[:12])
         else:
             self._accept(job, offer)
-        return True
 
     def _judged(self, offer: Offer) -> tuple[judge.Docket, Licence]:
         with self.journal.transaction() as t:
@@ -112,18 +121,22 @@ class Agent:
                     self._refuse(job, offer, Refused(code="policy.denied", reason=decision.reason))
 
     def _refuse(self, job: str, offer: Offer, error: KeyongError) -> None:
-        post = machine.refuse(offer.job, self.home.key, error)
+        refusal = machine.refuse(offer.job, self.home.key, error).body.decode()
         with self.journal.transaction() as t:
+            t.put_note("refusal", job, refusal)
             t.append("job.refused", job, error.code)
             t.end_job(job, "refused", error.code, error.text("en"))
         log.info("job %s refused: %s", job[:12], error)
-        self._tell(job, post)
+        self._tell(job, refusal)
 
-    def _tell(self, job: str, post: Post) -> None:
+    def _tell(self, job: str, refusal: str) -> bool:
+        """Post a refusal. Where it does not get through, the job is offered again, and refused again."""
         try:
-            self.link.post(job, post, wait=0.0)
-        except (Unavailable, KeyongError) as error:
+            self.link.post(job, Post(step("accept"), self.home.key.name, refusal.encode(), ()), wait=0.0)
+        except KeyongError as error:
             log.warning("the refusal of job %s did not reach the coordinator: %s", job[:12], error)
+            return False
+        return True
 
     def _accept(self, job: str, offer: Offer) -> None:
         try:

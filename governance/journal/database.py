@@ -25,7 +25,8 @@ from governance.journal.schema import TABLES, meta
 PATIENCE = 10  # seconds that a writer waits for its turn
 LOCK = int.from_bytes(b"keyong", "big")
 DAMAGED = frozenset({"SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR", "XX001", "XX002", "42P01"})  # PostgreSQL: appendix A
-PRAGMAS = ("synchronous=FULL", "secure_delete=ON", "temp_store=MEMORY", f"busy_timeout={PATIENCE * 1000}")
+WAIT = f"PRAGMA busy_timeout={PATIENCE * 1000}"
+PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA secure_delete=ON", "PRAGMA temp_store=MEMORY")
 
 Fill = Callable[[Connection], None]
 
@@ -60,7 +61,7 @@ class Database:
             with self.engine.connect() as connection:
                 connection.exec_driver_sql("PRAGMA busy_timeout=0")
                 busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
-                connection.exec_driver_sql(f"PRAGMA busy_timeout={PATIENCE * 1000}")
+                connection.exec_driver_sql(WAIT)
                 return not busy
         except exc.DBAPIError:
             return False
@@ -109,8 +110,8 @@ def _sqlite(path: Path) -> Database:
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:
-    for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}").close()
+    for pragma in (WAIT, *PRAGMAS):
+        connection.execute(pragma).close()
 
 
 def _private(path: Path) -> Path:

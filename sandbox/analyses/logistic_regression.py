@@ -144,17 +144,9 @@ class LogisticRegression:
     def combine(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:
         if state["phase"] == "count":
             classes = [round(n) for n in total["classes"]]
-            p = len(self.terms(schema))
-            zero = texts([0.0] * p)
-            return {
-                "phase": "newton",
-                "n": sum(classes),
-                "events": classes[self._event(schema)],
-                "gamma": zero,
-                "step": zero,
-                "loglik": None,
-                "steps": 0,
-            }
+            n, events, rest = sum(classes), classes[self._event(schema)], [0.0] * (len(self.terms(schema)) - 1)
+            start = texts([4.0 * (events / n - 0.5), *rest])  # near the null model's intercept; log is not the same bits everywhere
+            return {"phase": "newton", "n": n, "events": events, "gamma": start, "step": texts([0.0, *rest]), "loglik": None, "steps": 0}
         return self._newton(total, schema, state)
 
     def _newton(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:

@@ -119,7 +119,7 @@ class Zygote:
     Parameters
     ----------
     preload
-        Modules that every program needs; they are imported once.
+        Modules that every program needs; they are imported once. pandas cannot be imported unless it is among them.
     tier
         ``"A"`` or ``"B"``; the best that works here where it is left out.
     folders

@@ -396,7 +396,7 @@ def test_every_answer_has_the_headers_and_no_other_says_more(place, http):
 # --- what went wrong inside, or with signed things ----------------------------------------------
 
 
-def test_a_failure_inside_tells_nothing_and_is_logged(ask, place, http, job, monkeypatch, caplog):
+def test_a_failure_inside_tells_nothing_and_is_logged(ask, place, job, monkeypatch, caplog):
     monkeypatch.setattr(place.office, "status", lambda _job: 1 / 0)
     with caplog.at_level(logging.ERROR, "keyong.coordinator"):
         answer = ask("operator", "GET", f"/v1/jobs/{job}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 
 import federated as fed
 from federated.node import desk
+from federated.transport import Link
 from governance.errors import LicenceRefused, Refused, Unavailable, UsageError
 from governance.keys import SigningKey
 from sandbox.messages import Status
@@ -205,9 +207,9 @@ def test_uses_run_out_everywhere_at_the_same_job(tmp_path, data):
 
 def test_an_operators_key_that_is_not_enrolled_gets_nothing(running):
     hub = running.hub()
-    hub.link = type(hub.link)(hub.link.url, hub.link.ca_pem, SigningKey.generate("mallory"))
-    with pytest.raises(Refused):
-        hub.run(DESCRIBE, dataset="cohort")
+    ca = json.loads(running.card.read_text())["ca"]
+    with Link(hub.link.url, ca, SigningKey.generate("mallory")) as stranger, pytest.raises(Refused):
+        stranger.documents("dataset")
 
 
 def test_the_doctor_finds_a_healthy_node_healthy(running):

@@ -81,8 +81,6 @@ def test_a_message_of_another_class_is_refused():
 def test_the_kind_outside_is_the_kind_inside():
     """A signer who names one kind and sends another, both of which would be accepted."""
     body = encode(Greeting("hello", 3))
-    import hashlib
-
     signed = PREFIX + hashlib.sha256(b"test/farewell/v1\x00" + body).digest()
     raw = encode(Envelope("north", "test/farewell/v1", body, KEY.sign(signed)))
     with pytest.raises(DecodeError, match="another kind"):

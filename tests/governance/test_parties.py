@@ -31,7 +31,7 @@ def test_a_party_is_who_the_authority_invited_under_the_key_that_it_made_itself(
     str(notes.write(Enrolment(INVITED, str(EVIL.public))).signed_by(SigningKey.generate("north-invitation"), EVIL)),
     str(notes.write(Enrolment(INVITED, str(NODE.public))).signed_by(ONCE)),  # a key whose private half nobody showed
     str(notes.write(Enrolment(INVITED, str(NODE.public))).signed_by(ONCE, EVIL)),
-    GOOD.replace(str(NODE.public).replace("+", "+"), str(EVIL.public)),
+    GOOD.replace(str(NODE.public), str(EVIL.public)),
 ])  # fmt: skip
 def test_another_key_cannot_be_put_in_its_place(forged):
     assert forged != GOOD

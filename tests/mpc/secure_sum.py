@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -125,3 +125,46 @@ def open_first(fed: Federation, round: secagg.Round, words: Mapping[str, Mapping
 
 def same_words(fed: Federation, length: int = 3, bits: int = 64) -> dict[str, dict[str, np.ndarray]]:
     return {name: {"v": elements([i * 1000 + k for k in range(length)], bits)} for i, name in enumerate(fed.names)}
+
+
+def without(mapping: Mapping[str, object], key: str) -> dict[str, object]:
+    return {k: v for k, v in mapping.items() if k != key}
+
+
+class Stopped:
+    """A federation of five, t = 4, stopped on its way to a first opening; *lost* have not uploaded."""
+
+    def __init__(self) -> None:
+        self.fed, self.round = federation(5), one_round()
+        self.words = same_words(self.fed)
+
+    def at_uploaded(self, lost: tuple[str, ...] = ()) -> Run:
+        return uploaded(self.fed, self.round, {name: self.words[name] for name in self.fed.names if name not in lost})
+
+    def at_consented(self, lost: tuple[str, ...] = ()) -> Run:
+        return consented(self.fed, self.round, self.at_uploaded(lost))
+
+    def at_revealed(self, lost: tuple[str, ...] = ()) -> Run:
+        return revealed(self.fed, self.at_consented(lost))
+
+    def settled(self) -> dict[str, object]:
+        return open_first(self.fed, self.round, self.words, {}).states
+
+
+UPLOAD_LIES = {
+    "another job": lambda u: replace(u, job=secret("another")),
+    "another roster": lambda u: replace(u, root=secret("another")),
+    "another round": lambda u: replace(u, round=one_round(number=1).digest),
+    "another attempt": lambda u: replace(u, round=one_round(attempt=1).digest),
+    "another state": lambda u: replace(u, round=one_round(state=secret("another")).digest),
+    "other vectors": lambda u: replace(u, payloads={"w": bytes(32)}),
+    "a short digest": lambda u: replace(u, payloads={"v": bytes(31)}),
+    "a pair too few": lambda u: replace(u, pairs=without(u.pairs, "h04")),
+    "a pair too many": lambda u: replace(u, pairs={**u.pairs, "h01": bytes(32)}),
+    "a short pair": lambda u: replace(u, pairs={**u.pairs, "h04": bytes(31)}),
+    "no seed": lambda u: replace(u, seed=b""),
+    "a hand too few": lambda u: replace(u, sealed=without(u.sealed, "h04")),
+    "a hand too many": lambda u: replace(u, sealed={**u.sealed, "h01": u.sealed["h00"]}),
+    "a short hand": lambda u: replace(u, sealed={**u.sealed, "h04": u.sealed["h04"][:-1]}),
+    "another's name": lambda u: replace(u, sender="h02"),
+}

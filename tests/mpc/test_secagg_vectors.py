@@ -111,9 +111,10 @@ def expected(fed, round, me, words, *, seed=None):
     private = X25519PrivateKey.from_private_bytes(fed.agree[me])
     shared = {o: private.exchange(X25519PublicKey.from_public_bytes(fed.terms.member(o).agree)) for o in ends_of}
     pairs = {o: key(fed.terms, round, "pair", ends, secret_=shared[o]) for o, ends in ends_of.items()}
-    signed = [(key(fed.terms, round, "mask", ends_of[o], secret_=k, vector=(vector.name, vector.bits)), 1 if me < o else -1) for o, k in pairs.items()]
+    named = {"vector": (vector.name, vector.bits)}
+    signed = [(key(fed.terms, round, "mask", ends_of[o], secret_=k, **named), 1 if me < o else -1) for o, k in pairs.items()]
     if seed:
-        signed.append((key(fed.terms, round, "mask", (me, me), secret_=seed, vector=(vector.name, vector.bits)), 1))
+        signed.append((key(fed.terms, round, "mask", (me, me), secret_=seed, **named), 1))
     columns = zip(words, *([sign * s for s in stream(k, vector.length, vector.bits)] for k, sign in signed), strict=True)
     return [sum(column) % 2**vector.bits for column in columns]
 

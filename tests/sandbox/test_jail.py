@@ -23,7 +23,7 @@ import pytest
 
 import sandbox.jail
 from governance.errors import IntegrityError, KeyongError, Unavailable, UsageError
-from sandbox.jail import Limits, Zygote, probe, seal
+from sandbox.jail import Limits, Zygote, probe, runtime, seal
 from sandbox.jail.syscalls import HOSTILE, JUDGED, numbers
 
 HERE = Path(__file__).parent
@@ -379,6 +379,49 @@ def test_threads_before_the_fork_are_refused(tmp_path):
     tmp_path.chmod(0o755)
     with pytest.raises(Unavailable, match="threads"):
         Zygote(["spawns"], "B", folders=[tmp_path])
+
+
+def test_folder_that_the_jails_user_cannot_read(tmp_path):
+    tmp_path.chmod(0o700)
+    if os.geteuid():
+        with Zygote(["pyarrow"], "A", folders=[tmp_path]) as zygote:
+            assert zygote.tier == "A"
+    else:
+        with pytest.raises(Unavailable, match=str(tmp_path)):
+            Zygote(["pyarrow"], "A", folders=[tmp_path])
+
+
+def test_loaded_module_outside_the_runtime(tmp_path, monkeypatch):
+    (tmp_path / "stray.py").write_text("")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    module = __import__("stray")
+    assert module.__file__ in set(runtime.uncovered(runtime.readable(str(CHECKOUT), [])[:1]))
+    assert module.__file__ not in set(runtime.uncovered(runtime.readable(str(CHECKOUT), [str(tmp_path)])))
+
+
+def test_checkout_is_not_read_whole(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(CHECKOUT), *sys.path])
+    paths = runtime.readable(str(CHECKOUT), [])
+    assert str(CHECKOUT / "sandbox") in paths
+    assert str(CHECKOUT) not in paths
+
+
+def test_closed_folders_are_named(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "open").mkdir(mode=0o755)
+    assert list(runtime.closed_to_others([str(closed), str(closed / "open")])) == [str(closed)]
+    assert str(closed) in set(runtime.closed_parents([str(closed / "open")]))
+
+
+def test_strict_umask_of_the_node(data):
+    before = os.umask(0o077)
+    try:
+        zygote = Zygote(["numpy.random", "jailed_programs"], "A", folders=[HERE])
+    finally:
+        os.umask(before)
+    with zygote, zygote.open("jailed_programs:late", b"", data) as session:
+        assert session.ask(b"", expect=8, wall=20) == bytes(8)
 
 
 def test_no_tier_no_start(monkeypatch):

@@ -1,0 +1,142 @@
+"""The authority's folder: what it signs can be read by others, and what people write in a dataset file is what is registered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from federated.authority import Authority, read_dataset
+from federated.tokens import Token
+from governance import notes
+from governance.catalogue import Dataset
+from governance.errors import DecodeError, IntegrityError, KeyongError, UsageError
+from governance.keys import SigningKey
+from governance.licences import Licence, Revocations
+from governance.parties import enrol, read_enrolment
+
+HEART = Path(__file__).parents[2] / "examples" / "heart" / "dataset.yaml"
+FILE = """
+dataset: heart
+version: 1
+title: heart
+person: patient
+holders: [c, a, b]
+colluding: 1
+rows: 1000
+columns:
+  age: {kind: number, low: 20, high: 90.5, cuts: [40, 60.5]}
+  age_band: {kind: band, of: age, cuts: [40], levels: [young, old], grade: 4, title: Age}
+  sex: {kind: category, levels: [female, male], codes: [0, 1]}
+"""
+
+
+def test_a_dataset_file_becomes_the_entry_that_it_says():
+    entry = read_dataset(FILE)
+    assert entry.holders == ("a", "b", "c")
+    assert (entry.schema["age"].bounds, entry.schema["age"].cuts) == ((20.0, 90.5), ("40", "60.5"))
+    assert entry.schema["sex"].codes == ("0", "1")
+    assert (entry.schema["age_band"].grade, entry.schema["age_band"].title) == (4, "Age")
+    assert notes.write(entry).document(Dataset) == entry
+
+
+def test_the_example_is_one():
+    entry = read_dataset(HEART.read_text())
+    assert notes.write(entry).document(Dataset) == entry
+    assert entry.schema["disease"].levels == ("no", "yes")
+
+
+@pytest.mark.parametrize("old, new, says", [
+    ("person: patient", "", "a dataset file has"), ("version: 1", "version: 1\nmore: 2", "a dataset file has"), (FILE, "- 1", "a dataset file has"),
+    ("title: heart", "title: [", "not YAML"), ("title: heart", "title: 2024-13-45", "not YAML"), ("holders: [c, a, b]", "holders: abc", "list of names"),
+    ("kind: number", "kind: text", "number, category or band"), ("low: 20, ", "", "column age"), ("of: age, ", "", "column age_band"),
+    ("levels: [female, male], ", "", "column sex"), ("grade: 4", "grad: 4", "unknown fields: grad"), ("[female, male]", "[no, yes]", "with quotes"),
+    ("codes: [0, 1]", "codes: [false, true]", "with quotes"), ("low: 20", "low: 95", "low < high"), ("holders: [c, a, b]", "holders: [a, b]", "at least 3"),
+    ("{kind: category, levels: [female, male], codes: [0, 1]}", "category", "number, category or band"),
+])  # fmt: skip
+def test_a_file_that_is_wrong_is_answered_with_what_is_wrong(old, new, says):
+    assert old in FILE
+    with pytest.raises(KeyongError, match=says):
+        read_dataset(FILE.replace(old, new))
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority.create(tmp_path / "authority", "bureau", keys=2, threshold=2)
+
+
+def test_a_folder_is_made_once_and_opens_again(authority, tmp_path):
+    again = Authority.open(tmp_path / "authority")
+    assert again.trust == authority.trust
+    assert {k.name for k in again.keys} == {"bureau-1", "bureau-2"}
+    with pytest.raises(UsageError, match="already"):
+        Authority.create(tmp_path / "authority", "bureau")
+    with pytest.raises(UsageError, match="no authority"):
+        Authority.open(tmp_path)
+
+
+def test_a_folder_with_one_of_two_keys_signs_nothing(authority, tmp_path):
+    (tmp_path / "authority" / "bureau-2.key").unlink()
+    with pytest.raises(IntegrityError, match="1 of the 2"):
+        Authority.open(tmp_path / "authority").sign(read_dataset(FILE))
+
+
+@pytest.mark.parametrize("changes", [{"min_cell": 2}, {"uses": 0}, {"dataset": "Heart"}])
+def test_it_does_not_sign_a_licence_that_nobody_could_read(authority, changes):
+    asked = {"dataset": "heart", "min_cell": 10, "uses": 5, "days": 9, **changes}
+    with pytest.raises(DecodeError):
+        authority.licence(str(SigningKey.generate("op").public), columns=("age",), purposes=("research",), methods=("describe@1",), **asked)
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+def test_it_does_not_sign_an_entry_or_invitation_that_nobody_could_read(authority):
+    with pytest.raises(DecodeError, match="rows"):
+        authority.sign(read_dataset(FILE.replace("rows: 1000", "rows: many")))
+    with pytest.raises(DecodeError, match="name"):
+        authority.enrol("Not A Name", "Office", "coordinator")
+
+
+def test_a_licence_is_for_one_operator_and_a_time(authority):
+    text = authority.licence(str(SigningKey.generate("op").public), dataset="heart", columns=("age",), purposes=("research",),
+                             methods=("describe@1",), min_cell=10, uses=5, days=9)  # fmt: skip
+    licence = notes.opened(text, Licence, authority.trust)
+    assert licence.not_after - licence.not_before == 9 * 86400 + 60
+
+
+def test_revocations_add_up_and_their_version_rises(authority):
+    one, two = "1" * 64, "2" * 64
+    lists = [authority.revocations(), authority.revocations(one), authority.revocations(two), authority.revocations(restore=(one,))]
+    read = [notes.opened(text, Revocations, authority.trust) for text in lists]
+    assert [r.version for r in read] == [1, 2, 3, 4]
+    assert [r.revoked for r in read] == [(), (one,), (one, two), (two,)]
+
+
+# --- join tokens
+
+
+def test_a_token_holds_what_a_party_needs_to_join(authority):
+    token = authority.enrol("city-office", "City Office", "coordinator")
+    read = Token.read(token.text())
+    assert read == token
+    key = SigningKey.generate("city-office")
+    assert read_enrolment(str(enrol(read.invitation, read.once, key)), authority.trust).role == "coordinator"
+
+
+def test_after_joining_the_one_time_key_is_gone(authority):
+    token = authority.enrol("city-office", "City Office", "coordinator")
+    assert token.once.private.hex() not in Token.read(token.public().text()).text()
+    assert token.once.private.hex() not in repr(token)
+
+
+@pytest.mark.parametrize("damaged", [
+    lambda t: t[1:], lambda t: t[:-1], lambda t: t[:40] + "!" + t[41:], lambda t: t[:40] + t[41:], lambda t: "", lambda t: t + "é",
+    lambda t: t.replace("keyong-join-1.", "keyong-join-2."), lambda t: "keyong-join-1.", lambda t: "keyong-join-1.e30=",
+])  # fmt: skip
+def test_a_damaged_token_is_not_read(authority, damaged):
+    with pytest.raises(DecodeError):
+        Token.read(damaged(authority.enrol("city-office", "City Office", "coordinator").text()))
+
+
+def test_a_holder_joins_a_coordinator(authority):
+    with pytest.raises(UsageError, match="coordinator"):
+        authority.enrol("north", "North Hospital", "holder")
