@@ -180,7 +180,14 @@ def _ending(status: Status) -> Exception:
     return error(status.english, code=status.code, english=status.english, chinese=status.chinese)
 
 
-def connect(url: str | None = None, *, identity: str | Path, ca: str | None = None, proxy: str | None = None) -> Hub:
+def connect(
+    url: str | None = None,
+    *,
+    identity: str | Path,
+    ca: str | None = None,
+    proxy: str | None = None,
+    client_cert: tuple[Path, Path] | None = None,
+) -> Hub:
     """Connect to a coordinator.
 
     Parameters
@@ -193,6 +200,8 @@ def connect(url: str | None = None, *, identity: str | Path, ca: str | None = No
         PEM of the certificate authority of the coordinator; the one in the join token unless given.
     proxy
         URL of an HTTP proxy.
+    client_cert
+        Files of a certificate and its key, for a coordinator that asks for them.
     """
     path = Path(identity)
     trust_file = path.with_suffix(".trust")
@@ -200,4 +209,4 @@ def connect(url: str | None = None, *, identity: str | Path, ca: str | None = No
         raise UsageError(f"{path} or {trust_file.name} is missing; make them with: keyong operator join TOKEN --identity {path}")
     token = Token.read(trust_file.read_text().strip())
     key = SigningKey.load(path)
-    return Hub(Link(url or token.url, ca or token.ca, key, proxy=proxy), key, token.trust)
+    return Hub(Link(url or token.url, ca or token.ca, key, proxy=proxy, client_cert=client_cert), key, token.trust)

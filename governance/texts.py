@@ -21,52 +21,88 @@ TEXTS: dict[str, tuple[str, str]] = {
     "integrity": ("integrity alarm: {detail}", "完整性告警：{detail}"),
     "unavailable": ("not available now: {detail}", "暂不可用：{detail}"),
     # the licence
-    "licence.forged": ("the licence is not signed by the authority", "授权书没有授权主体的有效签名"),
-    "licence.bearer": ("the licence was granted to another operator than {operator}", "授权书并非授予运营单位 {operator}"),
-    "licence.early": ("the licence is not valid before {start}", "授权书自 {start} 起生效，目前尚未生效"),
+    "licence.forged": (
+        "the licence is not signed by the authority; get it from the authority again",
+        "授权书没有授权主体的有效签名，请向授权主体重新获取",
+    ),
+    "licence.bearer": (
+        "the licence was granted to another operator than {operator}; ask the authority for one of your own",
+        "授权书并非授予运营单位 {operator}，请向授权主体申请本单位的授权",
+    ),
+    "licence.early": (
+        "the licence is not valid before {start}; submit the job then",
+        "授权书自 {start} 起生效，目前尚未生效，请届时再提交",
+    ),
     "licence.expired": ("the licence expired at {end}; ask the authority to renew it", "授权书已于 {end} 到期，请向授权主体申请续期"),
-    "licence.revoked": ("the licence was revoked by the authority", "授权书已被授权主体撤销"),
+    "licence.revoked": ("the licence was revoked by the authority; ask it for a new one", "授权书已被授权主体撤销，请重新申请授权"),
     "licence.stale": (
         "the revocation list is missing or older than {next_update}; the authority must publish a new one",
         "撤销清单缺失或早于 {next_update}，须由授权主体发布新清单",
     ),
-    "licence.dataset": ("the licence does not cover the dataset {dataset}", "授权范围不含数据集 {dataset}"),
+    "licence.dataset": (
+        "the licence does not cover the dataset {dataset}; ask the authority for it",
+        "授权范围不含数据集 {dataset}，请向授权主体申请增加",
+    ),
     "licence.column": (
         "the licence does not cover these columns: {columns}; leave them out, or ask the authority for them",
         "授权范围不含以下字段：{columns}；请去掉这些字段，或向授权主体申请增加",
     ),
-    "licence.purpose": ("the licence does not allow the purpose {purpose}", "授权不允许用于 {purpose}"),
-    "licence.method": ("the licence does not allow the method {method}", "授权不允许使用方法 {method}"),
-    "licence.min_cell": (
-        "min_cell {asked} is below the required minimum of {minimum} persons",
-        "最小单元人数 {asked} 低于要求的 {minimum} 人",
+    "licence.purpose": (
+        "the licence does not allow the purpose {purpose}; name one that it allows, or ask the authority for it",
+        "授权不允许用于 {purpose}，请改用授权内的用途，或向授权主体申请增加",
     ),
-    "licence.used": ("the licence's {limit} uses are spent", "授权的 {limit} 次使用额度已用完"),
+    "licence.method": (
+        "the licence does not allow the method {method}; use one that it allows, or ask the authority for it",
+        "授权不允许使用方法 {method}，请改用授权内的方法，或向授权主体申请增加",
+    ),
+    "licence.min_cell": (
+        "min_cell {asked} is below the required minimum of {minimum} persons; raise it",
+        "最小单元人数 {asked} 低于要求的 {minimum} 人，请调高",
+    ),
+    "licence.used": (
+        "the licence's {limit} uses are spent; ask the authority for more",
+        "授权的 {limit} 次使用额度已用完，请向授权主体申请增加",
+    ),
     "licence.same_house": (
-        "operator and coordinator belong to the same organisation, {organisation}; exact results need two",
-        "运营单位与协调方同属 {organisation}；精确结果要求二者分属不同机构",
+        "operator and coordinator belong to the same organisation, {organisation}; exact results need two: submit to another coordinator",
+        "运营单位与协调方同属 {organisation}；精确结果要求二者分属不同机构，请改由另一协调方提交",
     ),
     # the holder's own policy
-    "policy.method": ("this data holder does not allow the method {method}", "本数据持有方不允许使用方法 {method}"),
-    "policy.purpose": ("this data holder does not allow the purpose {purpose}", "本数据持有方不允许用于 {purpose}"),
-    "policy.peer": ("this data holder does not work together with {peer}", "本数据持有方不与 {peer} 联合计算"),
-    "policy.denied": ("a person at this data holder denied the job: {reason}", "本数据持有方人工审核未通过：{reason}"),
+    "policy.method": (
+        "this data holder does not allow the method {method}; use another one, or ask the holder to allow it",
+        "本数据持有方不允许使用方法 {method}，请改用其他方法，或请其放行",
+    ),
+    "policy.purpose": (
+        "this data holder does not allow the purpose {purpose}; ask the holder to allow it",
+        "本数据持有方不允许用于 {purpose}，请其放行后再提交",
+    ),
+    "policy.peer": (
+        "this data holder does not work together with {peer}; ask the holder to allow it",
+        "本数据持有方不与 {peer} 联合计算，请其放行后再提交",
+    ),
+    "policy.denied": (
+        "a person at this data holder denied the job: {reason}; change the job, or talk to the holder",
+        "本数据持有方人工审核未通过：{reason}；请修改任务，或与其协商",
+    ),
     "policy.dataset": (
-        "this data holder does not serve the dataset {dataset} in the registered form",
-        "本数据持有方未按登记的结构提供数据集 {dataset}",
+        "this data holder does not serve the dataset {dataset} in the registered form; the holder must run: keyong node data add",
+        "本数据持有方未按登记的结构提供数据集 {dataset}，须由其执行 keyong node data add 重新登记数据",
     ),
     "policy.roster": (
-        "the data of this snapshot were already counted with another set of holders; take part needs the same holders",
+        "the data of this snapshot were already counted with another set of holders; the same holders must take part",
         "该快照的数据已与另一组持有方共同统计过；须由同一组持有方参与",
     ),
     "policy.difference": (
         "the surviving holders differ from an earlier total by fewer than {least} holders; the missing holders must come back",
         "存活的持有方与此前一次合计相差不足 {least} 家；须等缺席方恢复",
     ),
-    "policy.replay": ("this job was offered before", "该任务此前已提交过"),
+    "policy.replay": ("this job was offered before; sign a new one", "该任务此前已提交过，请重新签发任务"),
     "policy.deadline": ("the deadline must lie between now and {most} seconds from now", "截止时间须在现在起 {most} 秒之内"),
     # jobs
-    "job.unsigned": ("the job is not signed by an enrolled operator", "任务没有已登记运营单位的有效签名"),
+    "job.unsigned": (
+        "the job is not signed by an enrolled operator; sign it with the enrolled key",
+        "任务没有已登记运营单位的有效签名，请用已登记的密钥签名",
+    ),
     "job.parameter": ("a parameter of the analysis is wrong: {detail}", "分析参数有误：{detail}"),
     "job.predicate": ("the condition is not allowed: {detail}", "筛选条件不被允许：{detail}"),
     "job.deadline": ("the job did not finish before its deadline", "任务未能在截止时间前完成"),
@@ -111,6 +147,6 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 def text_of(code: str, language: str, facts: Mapping[str, object]) -> str:
     """The text of *code*; a fact that was not given shows as ``?``."""
-    english, chinese = TEXTS.get(code) or TEXTS[code.split(".")[0]]
+    english, chinese = TEXTS.get(code) or TEXTS[code.partition(".")[0]]
     text = chinese if language == "zh" else english
     return text.format_map(defaultdict(lambda: "?", {k: str(v) for k, v in facts.items()}))

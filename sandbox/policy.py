@@ -50,10 +50,13 @@ class Docket:
 def check_licence(docket: Docket, trust: Trust, *, now: int) -> Licence:
     """The licence that covers the job; the same verdict at coordinator, node and command line."""
     job, operator = docket.case.job, docket.operator
+    note = notes.read(docket.job)
     try:
-        notes.read(docket.job).require(Trust((operator.key,)))
+        note.require(Trust((operator.key,)))
     except IntegrityError:
         raise LicenceRefused(code="job.unsigned") from None
+    if note.id != docket.case.id:
+        raise LicenceRefused(code="job.unsigned")
     if operator.role != "operator" or job.operator != str(operator.key) or notes.read(docket.licence).id != job.licence:
         raise LicenceRefused(code="licence.bearer", operator=operator.name)
     request = Request(job.operator, job.dataset, frozenset(docket.case.columns), job.purpose, job.method, job.min_cell)

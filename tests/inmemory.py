@@ -171,13 +171,7 @@ class Run:
 
     def received(self, name: str, relay: Relay) -> tuple[Any, Post | None]:
         """The state after *relay* and its post; nothing is changed here, so that a test can try many relays on one state."""
-        state = self.states[name]
-        if isinstance(state, Accepting):
-            return state.receive(relay, COORDINATOR.public)[0], None
-        if isinstance(state, (Signing, machine.Abstaining)):
-            return state.receive(relay), None
-        following: tuple[Any, Post] = state.receive(relay, key(name))
-        return following
+        return received(self.states[name], relay, key(name))
 
     def abstain(self, *names: str) -> None:
         """The nodes promise not to unmask the open attempt."""
@@ -186,6 +180,16 @@ class Run:
 
     def _kept(self, value: Any) -> Any:
         return decode(encode(value), type(value)) if self.journal else value
+
+
+def received(state: Any, relay: Relay, by: SigningKey) -> tuple[Any, Post | None]:
+    """What *state* of the node with the key *by* becomes, and what it posts."""
+    if isinstance(state, Accepting):
+        return state.receive(relay, COORDINATOR.public)[0], None
+    if isinstance(state, (Signing, machine.Abstaining)):
+        return state.receive(relay), None
+    following: tuple[Any, Post] = state.receive(relay, by)
+    return following
 
 
 def lengths(posts: Iterable[Post]) -> list[tuple[str, str, int, tuple[int, ...]]]:

@@ -49,7 +49,8 @@ class Server:
             connection.execute(statement.encode())
 
     def start(self) -> None:
-        settings = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}", "-c", "fsync=off"]  # the machine is not what is tested
+        settings = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.folder}"]
+        settings += ["-c", "fsync=off"]  # it is the server that these tests kill, not the machine
         command = [*_as_postgres(), str(self.bin / "postgres"), "-D", str(self.data), "-p", str(self.port), *settings]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder)

@@ -40,7 +40,7 @@ def init(name: str, home: Path, keys: int, threshold: int, as_json: bool) -> Non
 @click.argument("name")
 @HOME
 @click.option("--organisation", required=True, help="The organisation behind the party.")
-@click.option("--role", type=click.Choice(["holder", "operator", "coordinator"]), required=True)
+@click.option("--role", type=click.Choice(["holder", "operator", "coordinator"]), required=True, help="What it will be.")
 @click.option(
     "--coordinator", type=click.Path(path_type=Path, exists=True), help="The coordinator's coordinator.json (not for a coordinator)."
 )
@@ -71,13 +71,13 @@ def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
 @click.argument("operator")
 @HOME
 @PUBLISH
-@click.option("--dataset", required=True)
+@click.option("--dataset", required=True, help="The dataset's name in the catalogue.")
 @click.option("--columns", required=True, help="Comma-separated.")
 @click.option("--purposes", required=True, help="Comma-separated.")
 @click.option("--methods", required=True, help="Comma-separated, each name@version.")
 @click.option("--min-cell", default=10, show_default=True, help="Fewest persons in a cell at a holder.")
 @click.option("--uses", default=100, show_default=True, help="How many jobs may run.")
-@click.option("--days", default=90, show_default=True)
+@click.option("--days", default=90, show_default=True, help="How long it is valid.")
 @json_option
 def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns: str, purposes: str, methods: str,
             min_cell: int, uses: int, days: int, as_json: bool) -> None:  # fmt: skip

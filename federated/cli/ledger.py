@@ -26,9 +26,9 @@ def command() -> None:
 @contextmanager
 def _journal(home: Path) -> Iterator[Journal]:
     from federated.coordinator import folder
-    from federated.node.home import TRUST, Home
+    from federated.node.home import Home
 
-    journal = Home.open(home).journal() if (home / TRUST).exists() else folder.journal(home)
+    journal = folder.journal(home) if (home / folder.CARD).exists() else Home.open(home).journal()
     try:
         yield journal
     finally:
@@ -37,7 +37,7 @@ def _journal(home: Path) -> Iterator[Journal]:
 
 @command.command(epilog="Example: keyong ledger show --home node --last 20")
 @HOME
-@click.option("--last", default=50, show_default=True)
+@click.option("--last", default=50, show_default=True, help="How many entries.")
 @json_option
 def show(home: Path, last: int, as_json: bool) -> None:
     """The newest entries."""

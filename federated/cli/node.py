@@ -30,7 +30,7 @@ def join(token: str, home: Path, proxy: str | None, as_json: bool) -> None:
 
     read = Token.read(token)
     key, enrolment = homes.make(home, read)
-    with Link(read.url, read.ca, None, proxy=proxy) as link:
+    with Link(read.url, read.ca, None, proxy=proxy, client_cert=homes.client_cert(home)) as link:
         link.enrol(enrolment)
     homes.finish(home, read, key)
     text = f"{key.name} has joined {read.url}\nfingerprint {key.public.fingerprint}\nnext: keyong node data add DATASET URL --home {home}"
@@ -144,8 +144,8 @@ def deny(job: str, reason: str, home: Path, as_json: bool) -> None:
 
 @command.command(epilog="Example: keyong node policy --approval person --min-cell 20")
 @HOME
-@click.option("--approval", type=click.Choice(["automatic", "person"]))
-@click.option("--min-cell", type=int)
+@click.option("--approval", type=click.Choice(["automatic", "person"]), help="Who accepts a job that passes.")
+@click.option("--min-cell", type=int, help="Fewest persons in a cell here, on top of every licence.")
 @click.option("--methods", help="Comma-separated, each name@version; empty allows all.")
 @click.option("--purposes", help="Comma-separated; empty allows all.")
 @click.option("--peers", help="Comma-separated organisations; empty allows all.")

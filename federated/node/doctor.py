@@ -53,7 +53,7 @@ def _node(path: Path, proxy: str | None) -> Iterator[Finding]:
     mode = (path / KEY).stat().st_mode & 0o777
     yield Finding("key", mode == 0o600, f"{home.key.name}, file mode {mode:o}, fingerprint {home.key.public.fingerprint[:19]}")
     yield _guarded("journal", lambda: _journal(home))
-    with Link(home.url, home.ca, home.key, proxy=proxy) as link:
+    with Link(home.url, home.ca, home.key, proxy=proxy, client_cert=home.client_cert) as link:
         yield _guarded("coordinator", lambda: _reach(link, home, proxy))
         yield _guarded("clock", lambda: _clock(link))
         yield _guarded("enrolment", lambda: f"{len(link.offers(wait=0))} jobs offered now")

@@ -19,6 +19,7 @@ from governance.parties import enrol, read_enrolment
 from sandbox.policy import DEFAULT, Policy
 
 KEY, JOURNAL, TRUST, POLICY, SNAPSHOTS = "node.key", "journal.db", "trust.json", "policy.json", "snapshots"
+CLIENT, CLIENT_KEY = "client.pem", "client.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class Home:
         _private(self.path / POLICY, json.dumps(plain(policy), indent=2, ensure_ascii=False) + "\n")
 
     @property
+    def client_cert(self) -> tuple[Path, Path] | None:
+        """Certificate and key for a coordinator that asks for them: put client.pem and client.key into the folder."""
+        return client_cert(self.path)
+
+    @property
     def snapshots(self) -> Path:
         return self.path / SNAPSHOTS
 
@@ -78,6 +84,11 @@ def read_snapshot(text: str | None, folder: Path) -> Snapshot | None:
 def snapshot_text(snapshot: Snapshot) -> str:
     return canonical({"id": snapshot.id, "columns": list(snapshot.columns), "rows": snapshot.rows, "persons": snapshot.persons,
                       "skipped": snapshot.skipped_rows})  # fmt: skip
+
+
+def client_cert(path: Path) -> tuple[Path, Path] | None:
+    found = (path / CLIENT, path / CLIENT_KEY)
+    return found if found[0].exists() else None
 
 
 def make(path: Path, token: Token) -> tuple[SigningKey, str]:

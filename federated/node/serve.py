@@ -19,7 +19,7 @@ def serve(path: Path, *, proxy: str | None = None, as_json: bool = False) -> Non
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     home = Home.open(path)
-    with Link(home.url, home.ca, home.key, proxy=proxy) as link:
+    with Link(home.url, home.ca, home.key, proxy=proxy, client_cert=home.client_cert) as link:
         agent = Agent(home, link)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _leave(agent))

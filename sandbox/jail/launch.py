@@ -60,6 +60,7 @@ def launch(tier: str, preload: Sequence[str], folders: Sequence[Path]) -> tuple[
         "folders": [str(Path(folder).resolve()) for folder in folders],
         "preload": list(preload),
         "uid": 0 if os.geteuid() else secrets.choice(SLOTS),
+        "bound": threading.current_thread() is threading.main_thread(),
     }
     try:
         process = _spawn(start)
@@ -200,7 +201,7 @@ class Zygote:
             theirs.close()
             if log:
                 os.close(writing)
-        return Session(ours, process, (reading, log) if log else None, lambda: self._taken.discard(uid))
+        return Session(ours, process, log=(reading, log) if log else None, ended=lambda: self._taken.discard(uid))
 
     def _slot(self) -> int:
         """A user number that no other jail of ours has; 0, nobody else's, where we are not root."""

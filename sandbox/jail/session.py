@@ -26,7 +26,7 @@ class Session:
     Use it from one thread at a time. It is a context manager; leaving it kills the jail.
     """
 
-    def __init__(self, channel: socket.socket, process: int, log: tuple[int, BinaryIO] | None, ended: Callable[[], None]) -> None:
+    def __init__(self, channel: socket.socket, process: int, *, log: tuple[int, BinaryIO] | None, ended: Callable[[], None]) -> None:
         self._channel = channel
         self._process = process
         self._log = log

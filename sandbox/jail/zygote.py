@@ -38,6 +38,7 @@ class Start:
     folders: list[str]
     preload: list[str]
     uid: int
+    bound: bool  # whether to be killed with the thread of the node that started us: only its main thread lasts as long as the node
 
 
 class StartError(Exception):
@@ -65,7 +66,9 @@ def _settle(start: Start) -> tuple[Place, Callable[[], int]]:
         raise StartError(f"needs landlock ABI {LEAST_LANDLOCK[start.tier]}, this kernel has {landlock.abi()}")
     if start.tier == "A":
         namespaces.leave_host()
-        _continue_as_first()
+        _continue_as_first(start)
+    else:
+        _follow(start)
     proc = os.open("/proc", os.O_PATH)
     home = os.open("self/ns/pid", os.O_RDONLY, dir_fd=proc)
     _import(start.preload)
@@ -88,12 +91,19 @@ def _import(preload: list[str]) -> None:
     sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
 
 
-def _continue_as_first() -> None:
+def _follow(start: Start) -> None:
+    """Be killed with the node, even while stopped; a node that ended before this is seen by `_serve`."""
+    if start.bound:
+        kernel.prctl(kernel.SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _continue_as_first(start: Start) -> None:
     """Go on as process 1 of the new namespace; the old process only waits."""
     child = os.fork()
     if child == 0:
         kernel.prctl(kernel.SET_PDEATHSIG, signal.SIGKILL)
         return
+    _follow(start)
     kernel.close_from(0)
     os.waitpid(child, 0)
     os._exit(0)

@@ -52,13 +52,13 @@ def test_the_languages_say_the_same() -> None:
 
 
 def test_values_become_what_the_guide_says(tmp_path: Path) -> None:
-    texts = ["", "NaN", "inf", "1e999", "63", " .7 ", "1e3", "1,200", "n/a", "-5"]
+    texts = ["", "NaN", "inf", "1e999", "63", " .7 ", "1e3", "1,200", "n/a", "true", "-5"]
     schema = Schema("p", (number("x", "0", "100"), number("y", "0", "100", outside="missing"), band("age", "x", ("50",), ("a", "b"))))
     table = pa.table({"p": list(map(str, range(len(texts)))), "x": texts, "y": texts})
     read = load(freeze(TableSource("guide", table), schema, tmp_path / "n").path, ["x", "y", "age"])
-    assert read["x"].to_pylist() == [None, None, None, None, 63, 0.7, 100, None, None, 0]
-    assert read["y"].to_pylist() == [None, None, None, None, 63, 0.7, None, None, None, None]
-    assert read["age"].to_pylist() == [None, None, None, None, 1, 0, 1, None, None, 0]
+    assert read["x"].to_pylist() == [None, None, None, None, 63, 0.7, 100, None, None, None, 0]
+    assert read["y"].to_pylist() == [None, None, None, None, 63, 0.7, None, None, None, None, None]
+    assert read["age"].to_pylist() == [None, None, None, None, 1, 0, 1, None, None, None, 0]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import ipc
 
@@ -161,6 +161,7 @@ def frozen(table: pa.Table, schema: Schema) -> tuple[Any, pa.Table]:
         return snapshot, load(path, snapshot.columns, id=snapshot.id).combine_chunks()
 
 
+@settings(deadline=None)
 @given(tables(), sexes(), st.sampled_from(["clip", "missing"]))
 def test_any_table_against_the_oracle(table: pa.Table, sex: Column, outside: Any) -> None:
     x = number("x", "-1.5", "90", outside=outside)

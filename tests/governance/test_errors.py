@@ -19,9 +19,10 @@ def placeholders(text):
 
 def raised_codes():
     """Every code= that is given as a literal where an error is made, with its place and its keyword names."""
+    names = {c.__name__ for c in CLASSES}
     for path in sorted(p for package in PACKAGES for p in (ROOT / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
-            if not isinstance(node, ast.Call) or getattr(node.func, "id", getattr(node.func, "attr", "")) not in {c.__name__ for c in CLASSES}:
+            if not isinstance(node, ast.Call) or getattr(node.func, "id", getattr(node.func, "attr", "")) not in names:
                 continue
             words = {k.arg: k.value for k in node.keywords}
             if isinstance(code := words.pop("code", None), ast.Constant) and isinstance(code.value, str):
@@ -78,8 +79,8 @@ def test_exit_states_are_those_of_the_command_line():
 
 def test_a_code_brings_its_own_text():
     error = BudgetExhausted(code="licence.used", limit=10)
-    assert str(error) == error.text("en") == "the licence's 10 uses are spent"
-    assert error.text("zh") == "授权的 10 次使用额度已用完"
+    assert str(error) == error.text("en") == "the licence's 10 uses are spent; ask the authority for more"
+    assert error.text("zh") == "授权的 10 次使用额度已用完，请向授权主体申请增加"
     assert isinstance(error, errors.Refused) and error.exit_status == 3
 
 

@@ -227,12 +227,13 @@ def test_a_fork_must_open_its_own(path):
 def test_how_the_file_is_kept(path):
     """synchronous=FULL: with NORMAL, a power loss takes commits that were acknowledged."""
     journal = Journal.open(path, LOG)
+    settings = {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1, "busy_timeout": 10_000}
     with journal._database.engine.connect() as connection:
-        found = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous", "secure_delete", "busy_timeout")}
-    assert found == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1, "busy_timeout": 10_000}
+        assert {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in settings} == settings
     with journal.transaction() as t:
         t.put("a", "b")
-    assert {p.name: p.stat().st_mode & 0o777 for p in path.parent.iterdir()} == {"node.db": 0o600, "node.db-wal": 0o600, "node.db-shm": 0o600}
+    modes = {p.name: p.stat().st_mode & 0o777 for p in path.parent.iterdir()}
+    assert modes == dict.fromkeys(["node.db", "node.db-wal", "node.db-shm"], 0o600)
     journal.close()
 
 

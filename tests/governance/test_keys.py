@@ -118,7 +118,10 @@ def test_a_key_file_is_its_owners_alone(tmp_path):
         SigningKey.load(path)
 
 
-@pytest.mark.parametrize("text", ["", "PRIVATE+KEY+alice", str(ALICE.public), "PRIVATE+KEY+alice+00000000+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"])
+OTHER_ID = "PRIVATE+KEY+alice+00000000+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz"
+
+
+@pytest.mark.parametrize("text", ["", "PRIVATE+KEY+alice", str(ALICE.public), OTHER_ID])
 def test_wrong_key_files(tmp_path, text):
     path = tmp_path / "wrong.key"
     path.write_text(text)
@@ -149,6 +152,7 @@ def test_two_people_can_compare_fingerprints():
 def test_trust_needs_distinct_keys_and_a_threshold_that_can_be_met():
     bob = SigningKey("bob", bytes(32)).public
     assert Trust.read([PETER, str(bob)], threshold=2).threshold == 2
-    for keys, threshold in [((), 1), ((bob,), 0), ((bob,), 2), ((bob, bob), 1), ((bob, VerifyKey("rob", bob.public)), 2), ((bob, VerifyKey("bob", ALICE.public.public)), 2)]:
+    same_key, same_name = VerifyKey("rob", bob.public), VerifyKey("bob", ALICE.public.public)
+    for keys, threshold in [((), 1), ((bob,), 0), ((bob,), 2), ((bob, bob), 1), ((bob, same_key), 2), ((bob, same_name), 2)]:
         with pytest.raises(UsageError):
             Trust(keys, threshold)

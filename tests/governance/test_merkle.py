@@ -74,7 +74,7 @@ def path(m, leaves):
     if len(leaves) == 1:
         return []
     k = split(len(leaves))
-    return path(m, leaves[:k]) + [mth(leaves[k:])] if m < k else path(m - k, leaves[k:]) + [mth(leaves[:k])]
+    return [*path(m, leaves[:k]), mth(leaves[k:])] if m < k else [*path(m - k, leaves[k:]), mth(leaves[:k])]
 
 
 def subproof(m, leaves, whole):
@@ -82,8 +82,8 @@ def subproof(m, leaves, whole):
         return [] if whole else [mth(leaves)]
     k = split(len(leaves))
     if m <= k:
-        return subproof(m, leaves[:k], whole) + [mth(leaves[k:])]
-    return subproof(m - k, leaves[k:], False) + [mth(leaves[:k])]
+        return [*subproof(m, leaves[:k], whole), mth(leaves[k:])]
+    return [*subproof(m - k, leaves[k:], False), mth(leaves[:k])]
 
 
 def split(n):
@@ -180,7 +180,7 @@ def forgeries(hashes):
     """Every list of hashes that differs from *hashes* in one bit, one hash more or one hash less."""
     for at, digest in enumerate(hashes):
         yield hashes[:at] + hashes[at + 1 :]
-        yield hashes[:at] + [digest] + hashes[at:]
+        yield [*hashes[:at], digest, *hashes[at:]]
         yield [*hashes[:at], digest[:-1], *hashes[at + 1 :]]
         yield [*hashes[:at], digest + b"\0", *hashes[at + 1 :]]
         for bit in range(0, 256, 17):
@@ -250,3 +250,24 @@ def test_consistency_of_sizes_that_make_no_sense(old, new):
     _, hash_at = grow(LEAVES)
     with pytest.raises(UsageError):
         merkle.consistency(old, new, hash_at)
+
+
+def test_a_proof_of_a_deeper_tree_is_refused():
+    """Leaf 3 of 4 is reached by two left siblings; leaf 1 of 2 would be too, were the second not one too many."""
+    leaves = numbers(4)
+    _, hash_at = grow(leaves)
+    proof, leaf = merkle.inclusion(3, 4, hash_at), merkle.leaf_hash(leaves[3])
+    with pytest.raises(IntegrityError, match="too long"):
+        merkle.verify_inclusion(proof, mth(leaves), leaf=leaf, index=1, size=2)
+    with pytest.raises(IntegrityError, match="too short"):
+        merkle.verify_inclusion(proof[:1], merkle.node_hash(proof[0], leaf), leaf=leaf, index=3, size=4)
+
+
+def test_hashes_of_other_lengths_are_refused():
+    """31 and 33 bytes side by side hash like 32 and 32."""
+    leaves = numbers(2)
+    left, right = map(merkle.leaf_hash, leaves)
+    with pytest.raises(IntegrityError, match="32 bytes"):
+        merkle.verify_inclusion([left[31:] + right], mth(leaves), leaf=left[:31], index=0, size=2)
+    with pytest.raises(IntegrityError, match="32 bytes"):
+        merkle.verify_consistency([left[31:] + right], left[:31], mth(leaves), old=1, new=2)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -278,7 +279,7 @@ def test_nothing_leaks_from_many_sessions(zygote, data):
 
 
 @pytest.mark.parametrize("tier", ["A", "B"])
-@pytest.mark.parametrize("victim", ["node", "child", "parent of the jail"])
+@pytest.mark.parametrize("victim", ["node", "node of stopped processes", "child", "parent of the jail"])
 def test_killed_node_or_zygote_leaves_nobody(tier, victim):
     source = f"""
 import sys
@@ -295,7 +296,10 @@ session.ask(b"", expect=8, wall=600)
     time.sleep(0.2)
     family = descendants(node.pid)
     assert len(family) == (3 if tier == "A" else 2)
-    os.kill({"node": node.pid, "child": family[0], "parent of the jail": family[-2]}[victim], signal.SIGKILL)
+    if victim == "node of stopped processes":
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)
+    os.kill({"child": family[0], "parent of the jail": family[-2]}.get(victim, node.pid), signal.SIGKILL)
     deadline = time.monotonic() + 3
     while (left := [pid for pid in family if is_alive(pid)]) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -330,6 +334,23 @@ def test_probe_finds_the_best_tier():
     found = probe()
     assert (found.tier, found.namespaces, found.seccomp) == ("A", True, True)
     assert found.landlock >= 4
+
+
+def test_zygote_outlives_the_thread_that_started_it(data):
+    with ThreadPoolExecutor(1) as pool:
+        zygote = pool.submit(Zygote, ["jailed_programs", "numpy.random"], folders=[HERE]).result()
+    time.sleep(0.2)
+    with zygote, zygote.open("jailed_programs:dice", b"", data) as session:
+        assert len(session.ask(b"", expect=8, wall=20)) == 8
+
+
+def test_sessions_from_many_threads(zygote, data):
+    def one(_):
+        with zygote.open("jailed_programs:dice", b"", data) as session:
+            return session.ask(b"", expect=8, wall=20)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(one, range(12)))) == 12
 
 
 def test_best_tier_is_taken(data):

@@ -1,0 +1,168 @@
+"""The command line as people use it: founding a federation by commands alone, a job from plan to proof, exit codes, and help."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import click
+import federations
+import pyarrow.parquet as pq
+import pytest
+
+from federated.cli import GROUPS, main, main_group
+from federated.house import check
+from governance.errors import IntegrityError
+
+JOB = """
+keyong: 1
+title: mean age
+purpose: research
+licence: any
+dataset: cohort
+where: "age_band != 'young'"
+analysis: describe
+with: {columns: [age]}
+deadline: 60s
+"""
+
+
+def keyong(capsys, *arguments, code=0):
+    """Run a command with ``--json`` and return what it printed."""
+    try:
+        main([*map(str, arguments), "--json"])
+        status = 0
+    except SystemExit as ended:
+        status = ended.code or 0
+    printed = capsys.readouterr()
+    assert status == code, printed.err + printed.out
+    return json.loads(printed.out.splitlines()[-1]) if printed.out else {}
+
+
+@pytest.fixture
+def processes():
+    started = []
+    yield started
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+    for process in started:
+        assert process.wait(timeout=20) == 0
+        process.stdout.close()
+
+
+def serve(processes, *arguments):
+    command = [sys.executable, "-c", "from federated.cli import main; main()", *map(str, arguments), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    processes.append(process)
+    assert "ready" in json.loads(process.stdout.readline())
+
+
+def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, processes):
+    authority, coordinator, operator = tmp_path / "authority", tmp_path / "coordinator", tmp_path / "operator.key"
+    keys = keyong(capsys, "authority", "init", "city", "--home", authority, "--keys", 3, "--threshold", 2)["keys"]
+    assert len(keys) == 3
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = keyong(capsys, "authority", "enrol", "bureau", "--home", authority, "--organisation", "Bureau", "--role", "coordinator")[
+        "token"
+    ]
+    keyong(capsys, "coordinator", "init", token, "--home", coordinator, "--url", f"https://127.0.0.1:{port}")
+    serve(processes, "coordinator", "serve", "--home", coordinator, "--listen", f"127.0.0.1:{port}")
+    card = coordinator / "coordinator.json"
+    enrol = ["authority", "enrol", "--home", authority, "--coordinator", card]
+    for name in federations.HOLDERS:
+        token = keyong(capsys, *enrol, name, "--organisation", f"Hospital {name}", "--role", "holder")["token"]
+        assert keyong(capsys, "node", "join", token, "--home", tmp_path / name)["name"] == name
+        assert keyong(capsys, "node", "join", token, "--home", tmp_path / name)["name"] == name, "a join can be repeated"
+    (tmp_path / "dataset.yaml").write_text(federations.DATASET)
+    keyong(capsys, "authority", "dataset", tmp_path / "dataset.yaml", "--home", authority, "--coordinator", card)
+    for name, rows in federations.tables().items():
+        pq.write_table(rows, tmp_path / f"{name}.parquet")
+        added = keyong(capsys, "node", "data", "add", "cohort", f"parquet://{tmp_path / name}.parquet", "--home", tmp_path / name)
+        assert added["rows"] == rows.num_rows
+        serve(processes, "node", "serve", "--home", tmp_path / name)
+    token = keyong(capsys, *enrol, "lab", "--organisation", "Lab", "--role", "operator")["token"]
+    key = keyong(capsys, "operator", "join", token, "--identity", operator)["key"]
+    assert keyong(capsys, "operator", "show", "--identity", operator)["key"] == key
+    grant = ["authority", "licence", key, "--home", authority, "--coordinator", card, "--dataset", "cohort", "--purposes", "research"]
+    licence = keyong(capsys, *grant, "--columns", "age,age_band", "--methods", "describe@1,crosstab@1")["licence"]
+
+    file, bundle = tmp_path / "job.yaml", tmp_path / "bundle.json"
+    file.write_text(JOB)
+    plan = keyong(capsys, "job", "plan", file, "--identity", operator)
+    assert plan["columns"] == {"age": 3, "age_band": 3}
+    assert plan["numbers_at_most"] == 4
+    done = keyong(capsys, "job", "submit", file, "--identity", operator, "--wait", "--out", bundle)
+    assert done["outcome"]["columns"][0]["n"] > 500
+    assert keyong(capsys, "job", "list", "--identity", operator)[0]["phase"] == "released"
+    assert keyong(capsys, "job", "status", done["job"][:12], "--identity", operator)["phase"] == "released"
+    assert keyong(capsys, "job", "result", done["job"][:12], "--identity", operator) == done
+    assert keyong(capsys, "verify", bundle, "--authority", authority / "trust.json")["verified"]
+    assert keyong(capsys, "catalogue", "list", "--identity", operator)[0]["dataset"] == "cohort"
+    assert keyong(capsys, "catalogue", "show", "cohort", "--identity", operator)["name"] == "cohort"
+    for home in (coordinator, tmp_path / "north"):
+        entries = keyong(capsys, "ledger", "show", "--home", home)
+        assert entries[-1]["event"] == "job.released"
+        assert keyong(capsys, "ledger", "prove", entries[-1]["index"], "--home", home)["inclusion"]
+        assert keyong(capsys, "ledger", "fsck", "--home", home)["size"] == entries[-1]["index"] + 1
+    assert keyong(capsys, "node", "status", "--home", tmp_path / "north")[0]["phase"] == "released"
+    assert keyong(capsys, "node", "data", "list", "--home", tmp_path / "north")[0]["rows"] == 300
+    assert keyong(capsys, "node", "policy", "--min-cell", 20, "--home", tmp_path / "north")["min_cell"] == 20
+    assert keyong(capsys, "job", "submit", file, "--identity", operator, "--wait", code=3)["error"] == "licence.min_cell"
+    keyong(capsys, "authority", "revoke", licence, "--home", authority, "--coordinator", card)
+    assert keyong(capsys, "job", "submit", file, "--identity", operator, code=3)["error"] == "licence.revoked"
+    text = bundle.read_text()
+    bundle.write_text(text.replace("mean age", "mean Age"))
+    assert keyong(capsys, "verify", bundle, "--authority", authority / "trust.json", code=4)["error"] == "integrity"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["method", "show", "nonesuch"], 2),
+        (["node", "status", "--home", "/nonexistent"], 2),
+        (["job", "list", "--identity", "/nonexistent/operator.key"], 2),
+        (["node", "join", "keyong-join-1.broken"], 2),
+        (["no-such-command"], 2),
+        (["method", "list"], 0),
+    ],
+)
+def test_exit_codes(arguments, code):
+    try:
+        main(arguments)
+        status = 0
+    except SystemExit as ended:
+        status = ended.code
+    assert status == code
+
+
+def commands(group=main_group, path=()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def test_every_command_has_json_help_and_an_example():
+    found = list(commands())
+    assert {path[0] for path, _ in found} == set(GROUPS)
+    for path, command in found:
+        assert command.help, path
+        assert "Example: keyong " + " ".join(p for p in path if p != "suspend") in (command.epilog or "").replace(" revoke", " revoke"), (
+            path
+        )
+        assert "--json" in [option for p in command.params for option in p.opts], path
+        assert all(p.help for p in command.params if isinstance(p, click.Option)), path
+
+
+def test_a_shadowed_package_is_noticed():
+    check()
+    with pytest.raises(IntegrityError, match="shadows"):
+        check(("json",))

@@ -1,0 +1,205 @@
+"""One lie of the coordinator, of a node, or of both at a time, at every step of a job.
+
+With three holders and c = 1 all three must answer (t = 3), so every lie ends in an error. Four tolerate one liar.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import inmemory
+import jobs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from inmemory import key
+from jobs import STEPS, closed, start
+
+from governance import notes
+from governance.encoding import canonical, parse
+from governance.envelope import open_signed, sign
+from governance.errors import KeyongError, PeerError, QuorumLost
+from governance.keys import SigningKey
+from mpc import secagg
+from sandbox import machine
+from sandbox.analyses import LogisticRegression
+from sandbox.machine import Computing, Finished, Pooling
+from sandbox.messages import AgreedState
+
+EVIL = SigningKey.generate("evil")
+
+
+def flipped(raw, bit):
+    changed = bytearray(raw)
+    changed[bit // 8 % len(raw)] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+# --- every step, one bit, one part at a time
+
+
+@pytest.mark.parametrize("name", STEPS)
+@settings(max_examples=15)
+@given(bit=st.integers(0, 2**40), sender=st.sampled_from("abc"), reader=st.sampled_from("abc"))
+def test_one_bit_of_what_is_relayed_is_caught(name, bit, sender, reader):
+    run, relay = closed(name)
+    changed = []
+    if not (name.endswith("state") and sender == reader):  # a node does not need its own signature back
+        changed.append(replace(relay, bodies={**relay.bodies, sender: flipped(relay.bodies[sender], bit)}))
+    if relay.payloads:
+        changed.append(replace(relay, payloads={**relay.payloads, sender: (flipped(relay.payloads[sender][0], bit),)}))
+    if relay.admission:
+        changed.append(replace(relay, admission=flipped(relay.admission.encode(), bit).decode(errors="replace")))
+    for lie in changed:
+        with pytest.raises(KeyongError):
+            run.received(reader, lie)
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_the_honest_relay_is_taken(name):
+    """What the tests around this one change is the only thing wrong with what they show."""
+    run, relay = closed(name)
+    for reader in run.names:
+        run.received(reader, relay)
+
+
+@pytest.mark.parametrize("name", STEPS[1:])
+def test_a_part_that_is_missing_doubled_or_anothers_is_caught(name):
+    run, relay = closed(name)
+    a, b, c = (relay.bodies[n] for n in "abc")
+    forged = sign(EVIL, secagg.Consent(b"", b"", b"", "b", (), b""))
+    for bodies in ({"a": a, "c": c}, {"a": a, "b": a, "c": c}, {"a": c, "b": b, "c": a}, {"a": a, "b": forged, "c": c}, {}):
+        with pytest.raises(KeyongError):
+            run.received("b" if bodies.get("b") == b else "a", replace(relay, bodies=bodies))
+
+
+@pytest.mark.parametrize("name", ["0.0.reveal", "1.0.upload", "2.0.upload"])
+def test_vectors_are_those_that_were_signed(name):
+    run, relay = closed(name)
+    (a,), (b,) = relay.payloads["a"], relay.payloads["b"]
+    for parts in ((a,), (), (b, b""), (b[:-16],), (b + bytes(16),), (b[16:] + b[:16],)):
+        with pytest.raises(KeyongError):
+            run.received("a", replace(relay, payloads={**relay.payloads, "b": parts}))
+    for payloads in ({}, {"a": (a,)}):
+        with pytest.raises(KeyongError):
+            run.received("a", replace(relay, payloads=payloads))
+
+
+@pytest.mark.parametrize("waiting", STEPS)
+def test_a_relay_of_another_step_or_job_is_not_taken(waiting):
+    run, _ = closed(waiting)
+    for name in STEPS:
+        replayed = [jobs.other().relays[name]]
+        if name != waiting:
+            replayed += [jobs.finished().relays[name], replace(jobs.finished().relays[name], step=waiting)]
+        for relay in replayed:
+            with pytest.raises(KeyongError):
+                run.received("a", relay)
+
+
+# --- nobody chooses the state (PRIVACY 2)
+
+
+def regression(holders):
+    """The first state with coefficients is open for signatures."""
+    return start(holders, LogisticRegression("vote", ("age", "income"))).to("1.0.state")
+
+
+def huge(run):
+    """A state that would read one person's covariates out of exact logistic sums."""
+    honest = notes.read(run.posts["a"].body).document(AgreedState)
+    body = parse(honest.body)
+    body["analysis"] |= {"gamma": ["1e9"] * len(body["analysis"]["gamma"])}
+    return replace(honest, body=canonical(body))
+
+
+@pytest.mark.parametrize("signer", [EVIL, inmemory.COORDINATOR, key("d")], ids=lambda k: k.name)
+def test_a_broadcast_of_huge_coefficients_never_reaches_a_local_step(signer):
+    run = regression("abcd")
+    forged = str(notes.write(huge(run)).signed_by(signer)).encode()
+    relay = run.close()
+    for name in "abc":
+        with pytest.raises(QuorumLost):
+            run.received(name, replace(relay, bodies=dict.fromkeys(run.names, forged)))
+        run.deliver(name, replace(relay, bodies={**relay.bodies, "d": forged}))  # d alone lies: the others go on, with their own
+        assert isinstance(run.states[name], Pooling)
+        assert parse(run.asked[name][-1])["body"]["analysis"]["gamma"] == ["0.0", "0.0", "0.0"]
+
+
+def test_with_three_holders_one_other_state_stops_the_job():
+    run = regression("abc")
+    relay = run.close()
+    forged = str(notes.write(huge(run)).signed_by(key("c"))).encode()
+    for name in "ab":
+        with pytest.raises(QuorumLost, match="2 nodes computed this state, 3 must agree"):
+            run.received(name, replace(relay, bodies={**relay.bodies, "c": forged}))
+
+
+@pytest.mark.parametrize("shown", ["", "a", "b", "ab", "ad"])
+def test_a_state_that_fewer_than_t_nodes_signed_is_not_used(shown):
+    run, relay = closed("1.0.state", "abcd")
+    with pytest.raises(QuorumLost):
+        run.received("a", replace(relay, bodies={n: relay.bodies[n] for n in shown}))
+    assert isinstance(run.received("a", replace(relay, bodies={n: relay.bodies[n] for n in "bc"}))[0], Computing)
+
+
+def test_one_signature_under_four_names_counts_once():
+    run, relay = closed("1.0.state", "abcd")
+    with pytest.raises(QuorumLost):
+        run.received("a", replace(relay, bodies=dict.fromkeys("abcd", relay.bodies["b"])))
+
+
+def test_a_release_needs_t_signatures_like_every_state():
+    run, relay = closed("2.0.state", "abcd")
+    with pytest.raises(QuorumLost):
+        run.received("a", replace(relay, bodies={"b": relay.bodies["b"]}))
+    done = run.received("a", relay)[0]
+    assert isinstance(done, Finished)
+    assert len(notes.read(done.release).signatures) == 4
+
+
+# --- what a holder may lie about
+
+
+def test_a_holder_cannot_show_different_vectors_to_different_nodes():
+    """It may lie about its own data, to all alike: its one signed upload binds the vector."""
+    run = start("abcd").to("1.0.upload")
+    _, upload = open_signed(run.posts["d"].body, {"d": key("d").public}, secagg.Upload)
+    vector = bytes(len(run.posts["d"].payloads[0]))
+    relay = run.close()
+    payloads = {**relay.payloads, "d": (vector,)}
+    with pytest.raises(PeerError, match="not the one it signed"):
+        run.received("a", replace(relay, payloads=payloads))
+    lie = sign(key("d"), replace(upload, payloads={"statistics": hashlib.sha256(vector).digest()}))
+    lied = replace(relay, bodies={**relay.bodies, "d": lie}, payloads=payloads)
+    assert len({notes.read(run.received(n, lied)[1].body).text for n in "abc"}) == 1
+
+
+class Unclipped:
+    """A liar's encoder: any number, whatever the bound."""
+
+    def __init__(self, honest):
+        self.honest = honest
+
+    def encode(self, values):
+        steps = np.rint(np.asarray(values) * np.ldexp(1.0, self.honest.exponent)).astype(np.int64)
+        return (steps % 2**32).astype(np.uint32)
+
+    def decode(self, words):
+        return self.honest.decode(words)
+
+
+@pytest.mark.parametrize("claim", [5.0, -1.0, 0.5])
+def test_a_support_that_holders_cannot_have_stops_the_job(claim, monkeypatch):
+    """One holder claims the support of many, or of less than none (PRIVACY 1). Between 0 and n a lie stays unseen."""
+    honest = machine._fixed_point
+    monkeypatch.setattr(machine, "_fixed_point", lambda plan, body: Unclipped(honest(plan, body)) if plan.me == "d" else honest(plan, body))
+    run = start("abcd")
+    run.programs["d"] = lambda question: np.full(len(run.case.cells), claim).astype("<f8").tobytes()
+    run.to("0.0.reveal")
+    relay = run.close()
+    for name in "abc":
+        with pytest.raises(PeerError, match="support counts are impossible"):
+            run.received(name, relay)

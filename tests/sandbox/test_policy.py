@@ -1,0 +1,155 @@
+"""May this job run here: each refusal once, what it tells the operator, and that no row is looked at (PRIVACY 3)."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import inmemory
+import pyarrow as pa
+import pytest
+
+from connectors import snapshot
+from governance import notes
+from governance.catalogue import Schema, category, number
+from governance.encoding import build, plain
+from governance.errors import DecodeError, KeyongError, LicenceRefused, Refused
+from governance.keys import SigningKey, Trust
+from governance.licences import Licence, Revocations
+from governance.parties import Party
+from sandbox import case as cases
+from sandbox import local
+from sandbox.analyses import Crosstab
+from sandbox.job import LONGEST
+from sandbox.policy import DEFAULT, Docket, Policy, check_licence, check_policy
+
+NOW = inmemory.NOW
+SCHEMA = Schema("id", (number("age", "0", "100", cuts=("40",)), category("sex", ("f", "m")), category("ill", ("no", "yes"))))
+TRUST = Trust((inmemory.AUTHORITY.public,))
+LICENCE = Licence(str(inmemory.OPERATOR.public), "trial", ("age", "sex"), ("research",), ("crosstab@1",), 10, 5, NOW - 60, NOW + 86400)
+LICENCE_NOTE = notes.write(LICENCE).signed_by(inmemory.AUTHORITY)
+REVOCATIONS = str(notes.write(Revocations(1, NOW - 60, NOW + 86400, ())).signed_by(inmemory.AUTHORITY))
+RIVAL = SigningKey.generate("rival")
+OPERATOR = Party("operator", "Data Operations", "operator", inmemory.OPERATOR.public)
+COORDINATOR = Party("coordinator", "City Office", "coordinator", inmemory.COORDINATOR.public)
+HOLDERS = tuple(Party(n, f"Hospital {n}", "holder", inmemory.key(n).public) for n in "abc")
+
+
+def docket(changes=None, *, analysis=Crosstab("sex"), where="age < 40", **job):
+    texts = inmemory.texts(SCHEMA, analysis, "abc", where=where, **{"licence": LICENCE_NOTE.id, **job})
+    made = Docket(cases.read(*texts), texts[0], str(LICENCE_NOTE), REVOCATIONS, OPERATOR, COORDINATOR, HOLDERS)
+    return replace(made, **(changes or {}))
+
+
+def signed(licence, *keys):
+    return notes.write(licence).signed_by(*(keys or (inmemory.AUTHORITY,)))
+
+
+def resigned(made, *keys):
+    """The docket whose job's text is signed by *keys*."""
+    return replace(made, job=str(notes.Note(notes.read(made.job).text).signed_by(*keys)))
+
+
+def under(licence, **job):
+    """A docket under another licence that the authority signed."""
+    note = signed(licence)
+    return docket({"licence": str(note)}, licence=note.id, **job)
+
+
+def refusal(call):
+    with pytest.raises(Refused) as refused:
+        call()
+    return refused.value
+
+
+def explained(error):
+    """Both texts are there, filled, and say who can do what."""
+    english, chinese = error.text("en"), error.text("zh")
+    return "?" not in english + chinese and (";" in english or "must" in english) and ("请" in chinese or "须" in chinese)
+
+
+def test_what_is_licensed_may_run():
+    assert check_licence(docket(), TRUST, now=NOW) == LICENCE
+    check_policy(docket(), DEFAULT)
+
+
+@pytest.mark.parametrize("code, make", [
+    ("job.unsigned", lambda: resigned(docket(), RIVAL)),
+    ("job.unsigned", lambda: resigned(docket(), SigningKey.generate("operator"))),
+    ("job.unsigned", lambda: docket({"operator": replace(OPERATOR, key=RIVAL.public)})),
+    ("job.unsigned", lambda: docket({"job": docket(min_cell=3).job})),  # signed, and another one than is judged
+    ("licence.bearer", lambda: docket({"operator": replace(OPERATOR, role="holder")})),
+    ("licence.bearer", lambda: resigned(docket(operator=str(RIVAL.public)), inmemory.OPERATOR)),
+    ("licence.bearer", lambda: docket({"licence": str(signed(replace(LICENCE, use_count=9)))})),  # another licence than the job names
+    ("licence.bearer", lambda: under(replace(LICENCE, operator=str(RIVAL.public)))),  # stolen
+    ("licence.forged", lambda: docket({"licence": str(signed(LICENCE, RIVAL))})),
+    ("licence.early", lambda: under(replace(LICENCE, not_before=NOW + 1))),
+    ("licence.expired", lambda: under(replace(LICENCE, not_after=NOW - 1))),
+    ("licence.revoked", lambda: docket({"revocations": str(signed(Revocations(2, NOW, NOW + 9, (LICENCE_NOTE.id,))))})),
+    ("licence.stale", lambda: docket({"revocations": str(signed(Revocations(2, NOW - 9, NOW - 1, ())))})),
+    ("licence.stale", lambda: docket({"revocations": None})),
+    ("licence.dataset", lambda: under(replace(LICENCE, dataset="other"))),
+    ("licence.purpose", lambda: docket(purpose="marketing")),
+    ("licence.method", lambda: under(replace(LICENCE, methods=("describe@1",)))),
+    ("licence.column", lambda: docket(analysis=Crosstab("ill"))),
+    ("licence.column", lambda: docket(where="ill == 'yes'")),  # a condition reads a column, too
+    ("licence.min_cell", lambda: docket(min_cell=9)),
+    ("licence.same_house", lambda: docket({"operator": replace(OPERATOR, organisation="City Office")})),
+    ("policy.deadline", lambda: docket(deadline=NOW)),
+    ("policy.deadline", lambda: docket(deadline=NOW + LONGEST + 1)),
+])  # fmt: skip
+def test_each_reason_of_the_licence_is_refused_and_explained(code, make):
+    made = make()
+    error = refusal(lambda: check_licence(made, TRUST, now=NOW))
+    assert isinstance(error, LicenceRefused)
+    assert error.code == code
+    assert explained(error), error.text("en")
+
+
+@pytest.mark.parametrize("code, policy", [
+    ("policy.method", {"methods": ("describe@1",)}), ("policy.purpose", {"purposes": ("audit",)}), ("policy.peer", {"peers": ("Hospital a", "Hospital b")}),
+    ("licence.min_cell", {"min_cell": 11}),
+])  # fmt: skip
+def test_each_rule_of_the_holder_is_refused_and_explained(code, policy):
+    error = refusal(lambda: check_policy(docket(), replace(DEFAULT, **policy)))
+    assert error.code == code
+    assert explained(error), error.text("en")
+
+
+def test_rules_that_name_what_is_asked_allow_it():
+    check_policy(docket(), Policy("person", ("crosstab@1",), ("research",), tuple(h.organisation for h in HOLDERS), 10))
+
+
+def test_the_first_reason_is_told_and_it_is_the_same_wherever_it_is_judged():
+    made = docket({"revocations": None}, purpose="marketing", min_cell=3)
+    codes = {refusal(lambda: check_licence(made, TRUST, now=NOW)).code for _ in range(3)}
+    assert codes == {"licence.stale"}
+
+
+def test_no_row_is_looked_at(monkeypatch):
+    """Whatever would read rows fails here, and verdicts come all the same: they are a function of signed texts."""
+
+    def touched(*_args, **_more):
+        raise AssertionError("a row was looked at")
+
+    for module, name in ((local, "program"), (local, "support"), (local, "statistics"), (snapshot, "load"), (pa.ipc, "open_file"), (pa, "memory_map")):
+        monkeypatch.setattr(module, name, touched)
+    assert check_licence(docket(), TRUST, now=NOW) == LICENCE
+    assert refusal(lambda: check_licence(docket(min_cell=3), TRUST, now=NOW)).code == "licence.min_cell"
+    assert {f.name for f in fields(Docket)} == {"case", "job", "licence", "revocations", "operator", "coordinator", "holders"}
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_job_that_was_changed_by_one_bit_is_not_the_operators(bit):
+    made = docket()
+    raw = made.job.encode()
+    for at in range(0, len(raw), 3):
+        changed = bytearray(raw)
+        changed[at] ^= 1 << bit
+        with pytest.raises((KeyongError, UnicodeDecodeError)):
+            check_licence(replace(made, job=changed.decode()), TRUST, now=NOW)
+
+
+@pytest.mark.parametrize("field, value", [("approval", "never"), ("min_cell", 2), ("methods", "describe@1"), ("more", 1)])
+def test_a_policy_is_read_strictly(field, value):
+    with pytest.raises(DecodeError):
+        build(Policy, {**plain(DEFAULT), field: value})
