@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["Crosstab", "Describe", "Hub", "LogisticRegression", "Released", "Result", "connect", "simulate"]
 _HOMES = {
     "connect": "federated.client", "Hub": "federated.client", "Released": "federated.client", "Result": "federated.results",
-    "simulate": "federated.simulation", "Describe": "sandbox.analyses", "Crosstab": "sandbox.analyses", "LogisticRegression": "sandbox.analyses",
+    "simulate": "federated.simulation", "Crosstab": "sandbox.analyses", "Describe": "sandbox.analyses",
+    "LogisticRegression": "sandbox.analyses",
 }  # fmt: skip
 
 

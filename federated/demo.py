@@ -73,7 +73,7 @@ class Demo:
     def _open(self) -> None:
         self.stage.open(
             "keyong 可用: usable, never visible",
-            f"{len(self.names)} hospitals keep their records; an operator with a licence gets aggregates of them, and nothing else leaves.\n"
+            f"{len(self.names)} hospitals keep their records; a licensed operator gets aggregates of them, and nothing else leaves.\n"
             "Every party is a process of its own on this machine; the records are the UCI heart-disease data.\n"
             "原始数据不出域，数据可用不可见。",
         )
@@ -147,7 +147,7 @@ class Demo:
             try:
                 self._run(hub, Crosstab(UNLICENSED, "disease"), "unlicensed 未授权字段")
             except Refused as error:
-                step |= {"code": error.code, "en": error.text("en"), "zh": error.text("zh")}
+                step.update(code=error.code, en=error.text("en"), zh=error.text("zh"))
                 self.stage.show(f"  {error.text('en')}\n  {error.text('zh')}")
                 step["outcome"] = f"refused: {error.code}"
             else:
@@ -157,7 +157,7 @@ class Demo:
         with self._step("kill -9", "a node dies in mid-round and comes back from its journal") as step:
             victim = self.names[-1]
             for _ in range(TRIES):
-                step |= self._kill_during(federation, hub, victim)
+                step.update(self._kill_during(federation, hub, victim))
                 if step["killed_at"]:
                     break
             step["outcome"] = f"{victim} was killed at step {step['killed_at']}, restarted, and the job ended: {step['phase']}"
@@ -184,7 +184,7 @@ class Demo:
             if self.keep is not None:
                 self.bundle.save(self.keep / "bundle.json")
             self.stage.show("\n".join(f"  {check}" for check in verified.checks))
-            step |= as_dict(verified)
+            step.update(as_dict(verified))
             step["outcome"] = "every signature and proof holds"
 
     def _table(self, released: Released) -> None:
@@ -195,7 +195,7 @@ class Demo:
         kept = f"Keys, journals, logs and bundle are in {self.keep}." if self.keep else "No process and no file is left behind."
         limits = (
             "With three holders no dropout is tolerated." if len(self.names) == 3 else "Four holders tolerate one dropout, one colluding."
-        )  # noqa: PLR2004
+        )
         self.stage.close(f"{seconds:.1f} s in all. {limits} {kept}\nNext: README.md, and `keyong --help`.")
 
     def _serve(self, federation: Federation) -> None:

@@ -8,12 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 from federated.authority import Authority, read_dataset
 from federated.client import Hub, connect
@@ -44,8 +43,19 @@ class Federation:
         Columns that the licence names; all of them where left out.
     """
 
-    def __init__(self, path: Path, dataset: str, sources: Mapping[str, str], *, columns: Sequence[str] | None = None, purpose: str = "research",
-                 min_cell: int = 10, uses: int = 1000, patience: float = 2.0, organisations: Mapping[str, str] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        path: Path,
+        dataset: str,
+        sources: Mapping[str, str],
+        *,
+        columns: Sequence[str] | None = None,
+        purpose: str = "research",
+        min_cell: int = 10,
+        uses: int = 1000,
+        patience: float = 2.0,
+        organisations: Mapping[str, str] | None = None,
+    ) -> None:
         self.path, self.dataset, self.sources = path, dataset, dict(sources)
         self.entry = read_dataset(dataset)
         self.columns = tuple(columns) if columns is not None else tuple(c.name for c in self.entry.schema.columns)

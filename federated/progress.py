@@ -13,7 +13,8 @@ STEPS = {
     "state": ("checking and signing", "复算并签名"), "abstain": ("starting the round again", "重新开始本轮"),
 }  # fmt: skip
 PHASES = {
-    "offered": "已发布", "running": "运行中", "released": "已发布结果", "refused": "已拒绝", "failed": "失败", "cancelled": "已取消", "expired": "已超时",
+    "offered": "已受理", "running": "运行中", "released": "已发布结果", "refused": "已拒绝",
+    "failed": "失败", "cancelled": "已取消", "expired": "已超时",
 }  # fmt: skip
 
 

@@ -102,7 +102,8 @@ def band(name: str, of: str, cuts: Iterable[str], levels: Iterable[str], **more:
 
 def _column(name: str, kind: str, given: dict[str, Any]) -> Column:
     blank: dict[str, Any] = {
-        "title": name, "unit": "", "grade": 3, "low": None, "high": None, "outside": None, "cuts": (), "levels": (), "codes": (), "of": None,
+        "title": name, "unit": "", "grade": 3, "low": None, "high": None, "outside": None,
+        "cuts": (), "levels": (), "codes": (), "of": None,
     }  # fmt: skip
     return Column(**{**blank, **given, "name": name, "kind": kind})
 

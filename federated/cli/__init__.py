@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def check_house() -> None:
     """Refuse to start where another distribution put its own package in place of one of ours."""
-    from federated.house import check  # noqa: PLC0415
+    from federated.house import check
 
     check()
 

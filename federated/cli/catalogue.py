@@ -56,7 +56,8 @@ def show(name: str, identity: Path, as_json: bool) -> None:
     if name not in found:
         raise UsageError(f"there is no dataset {name}; there are {', '.join(found) or 'none'}")
     dataset = found[name]
-    head = f"{dataset.title}  ({dataset.name}, version {dataset.version})\nholders: {', '.join(dataset.holders)}; up to {dataset.colluding} may collude"
+    holders = ", ".join(dataset.holders)
+    head = f"{dataset.title}  ({dataset.name}, version {dataset.version})\nholders: {holders}; up to {dataset.colluding} may collude"
     say(plain(dataset), "\n".join([head, "", *map(_line, dataset.schema.columns)]), as_json)
 
 

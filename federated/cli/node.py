@@ -91,7 +91,7 @@ def add(dataset: str, url: str, home: Path, proxy: str | None, as_json: bool) ->
     from federated.node import desk
 
     made = desk.add_data(home, dataset, url, proxy=proxy)
-    text = f"{dataset}: {made.rows} rows of {made.persons} persons frozen as snapshot {made.id[:12]} ({made.skipped_rows} without a person left out)"
+    text = f"{dataset}: {made.rows} rows frozen as snapshot {made.id[:12]}; {made.skipped_rows} without a person were left out"
     say({"dataset": dataset, "snapshot": made.id, "rows": made.rows, "persons": made.persons, "skipped": made.skipped_rows}, text, as_json)
 
 

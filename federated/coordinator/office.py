@@ -156,8 +156,9 @@ class Office:
         enrolments, row = dict(t.notes("enrolment")), t.job(job_id)
         dataset = _text(t.note("dataset", job.dataset))
         holders = notes.opened(dataset, Dataset, self.trust).holders
-        return Offer(job_text, _text(t.note("licence", job.licence)), dataset, t.note("revocations", "current") or "",
-                     enrolments[row.detail if row else ""], enrolments[self.key.name], tuple(enrolments[name] for name in holders))  # fmt: skip
+        licence, revocations = _text(t.note("licence", job.licence)), t.note("revocations", "current") or ""
+        operator, coordinator = enrolments[_text(row).detail], enrolments[self.key.name]
+        return Offer(job_text, licence, dataset, revocations, operator, coordinator, tuple(enrolments[name] for name in holders))
 
     # --- the steps of a job
 

@@ -15,7 +15,7 @@ from federated.transport import Link
 from governance import notes
 from governance.encoding import canonical, decode, encode, plain
 from governance.errors import IntegrityError, KeyongError, Refused, Unavailable
-from governance.journal import Journal, Transaction
+from governance.journal import Transaction
 from governance.licences import Licence
 from sandbox import local, machine
 from sandbox.disclosure import check_difference, check_roster

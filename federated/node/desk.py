@@ -91,7 +91,8 @@ def as_text(row: Mapping[str, Any]) -> str:
     return (
         f"{row['job'][:12]}  {row['title']}\n  operator {row['operator']}, for {row['purpose']}, until {row['deadline']}\n"
         f"  {row['method']} on {row['dataset']}: {columns}{'; where ' + row['where'] if row['where'] else ''}\n"
-        f"  opens at most {row['numbers']} numbers in {row['rounds']} rounds, cells of {row['min_cell']} persons or more: {row['discloses']}"
+        f"  opens at most {row['numbers']} numbers in {row['rounds']} rounds, cells of {row['min_cell']} persons or more\n"
+        f"  discloses {row['discloses']}"
     )
 
 
@@ -100,7 +101,7 @@ def decide(path: Path, job: str, verdict: str, reason: str) -> str:
     journal = Home.open(path).journal()
     with journal.transaction() as t:
         found = [r.job for r in t.jobs(open_only=True) if r.phase == "waiting" and r.job.startswith(job)]
-        if len(found) != 1 or len(job) < 8:  # noqa: PLR2004
+        if len(found) != 1 or len(job) < 8:
             raise UsageError(f"{len(found)} waiting jobs start with {job}; give at least 8 digits of one")
         t.put_decision(found[0], verdict, reason)
     journal.close()

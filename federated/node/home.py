@@ -10,7 +10,6 @@ from pathlib import Path
 
 from connectors.snapshot import Snapshot
 from federated.tokens import Token
-
 from governance.encoding import build, canonical, parse, plain
 from governance.errors import IntegrityError, UsageError
 from governance.journal import Journal

@@ -145,7 +145,7 @@ class LogisticRegression:
         if state["phase"] == "count":
             classes = [round(n) for n in total["classes"]]
             n, events, rest = sum(classes), classes[self._event(schema)], [0.0] * (len(self.terms(schema)) - 1)
-            start = texts([4.0 * (events / n - 0.5), *rest])  # near the null model's intercept; log is not the same bits everywhere
+            start = texts([4.0 * (events / max(n, 1) - 0.5), *rest])  # near the null model's intercept; log is not the same bits everywhere
             return {"phase": "newton", "n": n, "events": events, "gamma": start, "step": texts([0.0, *rest]), "loglik": None, "steps": 0}
         return self._newton(total, schema, state)
 

@@ -118,9 +118,10 @@ def test_it_reads_what_it_has_written_and_others_do_not_yet(journal):
 def test_a_view_does_not_move(journal):
     write(journal, ("append", "job.offered", JOB))
     with journal.view() as v:
-        before = v.checkpoint()
-        write(journal, ("append", "job.ended", JOB))
+        before, none = v.checkpoint(), v.get("a")
+        write(journal, ("append", "job.ended", JOB), ("put", "a", "1"))
         assert v.checkpoint() == before and len(v.entries()) == 1
+        assert v.get("a") is none is None
     with journal.view() as v:
         assert v.size() == 2
 

@@ -44,9 +44,9 @@ def step(journal, who):
 """
 
 
-def child(program, *arguments):
+def child(program, *arguments, out=subprocess.PIPE):
     command = [sys.executable, "-c", PROGRAM + program, *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE, text=True)
 
 
 def acknowledged(output):
@@ -78,15 +78,17 @@ def path(tmp_path):
 
 def test_kill_9_at_random_moments(path):
     killed = size = 0
-    dice = random.Random(7)
+    dice, said = random.Random(7), path.with_name("acknowledged")
     for _ in range(12):
-        writer = child("journal = Journal.open(sys.argv[1], LOG)\nwhile True: step(journal, 'x')\n", path)
-        first = writer.stdout.readline()
+        with said.open("w") as out:
+            writer = child("journal = Journal.open(sys.argv[1], LOG)\nwhile True: step(journal, 'x')\n", path, out=out)
+        while not said.stat().st_size and writer.poll() is None:
+            time.sleep(0.001)
         time.sleep(dice.uniform(0, 0.3))
         writer.send_signal(signal.SIGKILL)
-        rest, errors = writer.communicate()
+        _, errors = writer.communicate()
         killed += writer.returncode == -signal.SIGKILL
-        acks = acknowledged(first + rest)
+        acks = acknowledged(said.read_text())
         assert acks == list(range(size, size + len(acks))) and acks, errors
         journal = Journal.open(path, LOG)
         size = check_whole(journal, size + len(acks))

@@ -14,8 +14,10 @@ from jobs import DESCRIBE, STEPS, closed, job, result, start
 
 from governance import notes
 from governance.encoding import canonical, decode, encode, parse
+from governance.envelope import open_signed, sign
 from governance.errors import IntegrityError, PeerError, QuorumLost, Refused, UsageError
 from governance.keys import SigningKey, Trust
+from mpc import secagg
 from sandbox import machine
 from sandbox.analyses import Crosstab, LogisticRegression
 from sandbox.machine import Computing, Finished, Plan, Signing
@@ -147,7 +149,7 @@ def fails_closed(run):
     posts = {n: run.posts[n].body for n in run.names}
     for shown in (posts, {n: b for n, b in posts.items() if n != "a"}, {n: b for n, b in posts.items() if n != "c"}):
         for name in ("a", "b"):
-            with pytest.raises((PeerError, QuorumLost)):
+            with pytest.raises((PeerError, QuorumLost, IntegrityError)):
                 run.received(name, Relay(step("upload"), shown, {}, ""))
 
 
@@ -191,6 +193,10 @@ def test_a_roster_that_differs_by_one_between_nodes_fails_closed():
     run.deliver("a", relay)
     run.deliver("c", relay)
     fails_closed(run)
+    uploads = {n: run.posts[n].body for n in run.names}
+    uploads["c"] = sign(swapped, open_signed(uploads["c"], {"c": key("c").public}, secagg.Upload)[1])
+    with pytest.raises(PeerError, match="another job, roster, round or state"):
+        run.received("b", Relay(step("upload"), uploads, {}, ""))
 
 
 def test_a_roster_that_is_one_smaller_for_one_node_is_another_dataset():
