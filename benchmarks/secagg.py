@@ -1,6 +1,6 @@
 """Secure sum against Flower's SecAgg+ (flwr 1.42) in the same run: CPU time by phase, one mask against raw AES, exactness.
 
-    python benchmarks/secagg.py [--peer-python benchmarks/peers/flower/bin/python] [--members 10 50] [--length 1000000] [--repeat 3]
+    python benchmarks/secagg.py [--peer-python benchmarks/peers/flower/.venv/bin/python] [--members 10 50] [--length 1000000] [--repeat 3]
 
 One vector modulo 2^32, a tenth of the members gone before they upload, on one core (use taskset). Flower runs in an environment of its
 own, which benchmarks/peers/flower.sh makes; the two alternate, and medians are compared. A node's part is compared without what Flower
@@ -164,7 +164,7 @@ def _judge(members: int, peer: list[dict[str, Any]], *, node: float, unmask: flo
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer-python", type=Path, default=PEERS / "flower/bin/python", help="Python of Flower's environment")
+    parser.add_argument("--peer-python", type=Path, default=PEERS / "flower/.venv/bin/python", help="Python of Flower's environment")
     parser.add_argument("--members", type=int, nargs="+", default=[10, 50])
     parser.add_argument("--length", type=int, default=10**6)
     parser.add_argument("--repeat", type=int, default=3)

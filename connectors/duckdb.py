@@ -22,9 +22,8 @@ SETTINGS = {
     "allow_community_extensions": "false",
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
-    "enable_external_access": "false",
+    "enable_external_access": "false",  # also keeps a table name from meaning a Python variable of ours
     "memory_limit": "1GB",
-    "python_enable_replacements": "false",  # a table name that is also a variable of ours
     "temp_directory": "",  # rows are never spilled to a disk that nobody watches
     "threads": "2",
     "lock_configuration": "true",

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from connectors.delimited import Csv
 from connectors.faults import file_blame, quietly
-from connectors.formats import Csv, Format, Ipc, Parquet
+from connectors.formats import Format, Ipc, Parquet
 from connectors.source import BATCH_ROWS, Address, check_scan, register
 from governance.errors import UsageError
 

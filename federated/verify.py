@@ -5,7 +5,7 @@ It proves that t nodes of the roster computed the same result from what each of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from governance import checkpoint, ledger, merkle, notes
 from governance.catalogue import Dataset
 from governance.encoding import parse, strict
 from governance.errors import DecodeError, IntegrityError, LicenceRefused
-from governance.keys import Trust
+from governance.keys import Trust, VerifyKey
 from governance.licences import Licence, Request, covers
 from governance.parties import Party, read_enrolment, roster
 from mpc import secagg
@@ -62,6 +62,8 @@ def verify(bundle: Bundle, trust: Trust) -> Verified:
         raise DecodeError("this is not a bundle of a version that is understood here")
     parties = {name: _party(name, text, trust) for name, text in bundle.enrolments.items()}
     dataset = notes.opened(bundle.dataset, Dataset, trust)
+    for text in (bundle.dataset, bundle.licence):
+        _known(notes.read(text), trust.keys)
     case = cases.read(bundle.job, bundle.dataset)
     holders = roster(parties.values(), dataset.holders)
     operator = _operator(bundle, case, parties, trust)
@@ -88,6 +90,14 @@ def verify(bundle: Bundle, trust: Trust) -> Verified:
         f"ledger entry {bundle.ledger.index} holds it, under a checkpoint of {coordinator.name}",
     )
     return Verified(checks, made)
+
+
+def _known(note: notes.Note, keys: Iterable[VerifyKey]) -> frozenset[str]:
+    """Who signed; raise where a line is nobody's, so that not even a signature more than are needed can be altered."""
+    signers = note.signers(*keys)
+    if len(signers) != len(note.signatures):
+        raise IntegrityError("a signature in the bundle is nobody's who could have signed there")
+    return signers
 
 
 def _party(name: str, enrolment: str, trust: Trust) -> Party:
@@ -130,7 +140,7 @@ def _admission(bundle: Bundle, case: Case, holders: Mapping[str, Party], coordin
 def _release(bundle: Bundle, case: Case, holders: Mapping[str, Party]) -> tuple[Release, frozenset[str]]:
     note = notes.read(bundle.release)
     release = note.document(Release)
-    signers = note.signers(*(p.key for p in holders.values())) & set(release.survivors)
+    signers = _known(note, [p.key for p in holders.values()]) & set(release.survivors)
     if (release.job, release.run, release.holders) != (case.id, notes.read(bundle.admission).id, tuple(sorted(holders))):
         raise IntegrityError("the release is of another job or run")
     if len(signers) < secagg.threshold(len(holders), case.dataset.colluding):

@@ -3,7 +3,7 @@
 # Flower is installed without its dependencies, which follow by hand: it pins a certifi that is newer than any published one,
 # and rich, packaging, uvicorn, fastapi and starlette, whose pins it also sets, have no part in secure aggregation.
 set -euo pipefail
-folder=${1:-"$(dirname "$0")/flower"}
+folder=${1:-"$(dirname "$0")/flower/.venv"}
 "${2:-python3}" -m venv "$folder"
 pip() { "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"; }
 pip --no-deps 'flwr==1.42.0'

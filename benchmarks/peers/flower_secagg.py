@@ -1,6 +1,6 @@
 """One round of Flower's SecAgg+ in one process, its own client mod and server workflow, timed by phase. Runs in Flower's environment.
 
-    flower/bin/python flower_secagg.py MEMBERS LENGTH THRESHOLD DROPPED
+    flower/.venv/bin/python flower_secagg.py MEMBERS LENGTH THRESHOLD DROPPED
 
 The dropped members leave before they upload. Prints one JSON object: CPU seconds of one client (median over clients) and of the server
 in each stage, and the largest error of the mean.

@@ -38,15 +38,27 @@ def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) ->
     if made.rows != made.persons:
         draft.unlink()
         raise UsageError(f"{dataset} has one row for each person, but a person key repeats; bring it into that form first")
-    made = dataclasses.replace(made, path=draft.rename(home.snapshots / f"{made.id}.arrow"))
     journal = home.journal()
     with journal.transaction() as t:
+        made = _kept(made, read_snapshot(t.get(f"snapshot {dataset}"), home.snapshots), home.snapshots)
         t.put(f"snapshot {dataset}", snapshot_text(made))
         t.put(f"catalogue {dataset}", notes.read(published[dataset]).id)
         names = set((t.get("datasets") or "").split()) | {dataset}
         t.put("datasets", " ".join(sorted(names)))
     journal.close()
     return made
+
+
+def _kept(made: Snapshot, before: Snapshot | None, folder: Path) -> Snapshot:
+    """The new snapshot under its own name; or the one before, if the rows are the same: what was counted over them stays remembered."""
+    if before is not None and before.columns == made.columns and _rows(before).equals(_rows(made)):
+        made.path.unlink()
+        return before
+    return dataclasses.replace(made, path=made.path.rename(folder / f"{made.id}.arrow"))
+
+
+def _rows(snapshot: Snapshot) -> Any:
+    return snapshots.load(snapshot.path, snapshot.columns)
 
 
 def data(path: Path) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 import connectors
@@ -55,7 +56,7 @@ def test_streams(clinic: Path) -> None:
     ],
 )
 def test_what_cannot_be_read(clinic: Path, table: str, kind: type[Exception], says: str) -> None:
-    CANARY_TABLE = [[1]]  # noqa: F841 - DuckDB would find a variable of this name and take it for a table
+    CANARY_TABLE = pa.table({"patient": [CANARY]})  # noqa: F841 - DuckDB would find a variable of this name and take it for a table
     with pytest.raises(kind, match=says) as caught:
         source = DuckDBSource(clinic, table)
         list(source.scan(source.schema().names))

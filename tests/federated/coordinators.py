@@ -73,6 +73,14 @@ class Place:
     licence: notes.Note
     path: Path
 
+    def restart(self) -> None:
+        """The same journal and address anew, as after a crash: nothing is kept in memory."""
+        self.server.stop()
+        self.office = Office(self.office.journal, KEYS["coordinator"], TRUST, patience=self.office.patience)
+        pem, key = self.path / "tls.pem", self.path / "tls.key"
+        self.server = Server(self.office, Listen("127.0.0.1", self.server.port, pem, key))
+        self.server.start()
+
     def link(self, name: str | None, **more: object) -> Link:
         key = None if name is None else STRANGER if name == "stranger" else KEYS[name]
         return Link(self.server.url, TLS.certificate, key, **more)
@@ -120,8 +128,9 @@ def coordinator(path: Path, *, where: str | Path | None = None, client_ca: Path 
     pem, key = certified(path, server_pair(TLS, ["127.0.0.1", "localhost"]))
     server = Server(office, Listen("127.0.0.1", 0, pem, key, client_ca))
     server.start()
+    place = Place(office, server, dict(office.documents("dataset"))["cohort"], granted, path)
     try:
-        yield Place(office, server, dict(office.documents("dataset"))["cohort"], granted, path)
+        yield place
     finally:
-        server.stop()
+        place.server.stop()
         office.journal.close()

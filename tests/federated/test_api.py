@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -30,6 +34,7 @@ from sandbox.messages import Ended, Post, Relay
 from tests.federated import coordinators
 from tests.federated.coordinators import KEYS, ROSTER, STRANGER, TLS, coordinator, enrolment
 
+ROOT = Path(__file__).parents[2]
 JSON, CBOR = "application/json", "application/cbor"
 
 
@@ -569,6 +574,43 @@ def test_an_expired_job_ends_by_itself(tmp_path):
         job = link.submit(place.job(deadline=2))
         status = link.status(job, version=link.status(job).version, wait=10)
         assert (status.phase, status.code) == ("expired", "job.deadline")
+
+
+SERVE = """
+import sys, pathlib
+from federated.coordinator.web import Listen, serve
+from tests.federated.coordinators import KEYS, TLS, certified, filled, server_pair
+path = pathlib.Path(sys.argv[1])
+office = filled(path / "journal.db")
+pem, key = certified(path, server_pair(TLS, ["127.0.0.1"]))
+(path / "key").write_text(KEYS["other"].private.hex())
+(path / "ca.pem").write_text(TLS.certificate)
+serve(office, Listen("127.0.0.1", 0, pem, key))
+print("over", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_served_coordinator_says_that_it_is_ready_and_stops_when_told(tmp_path, number):
+    process = subprocess.Popen([sys.executable, "-c", SERVE, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    try:
+        ready = process.stdout.readline().split()
+        assert ready[:4] == ["keyong", "coordinator", "ready", "at"]
+        key = SigningKey("other", bytes.fromhex((tmp_path / "key").read_text()))
+        seen = []
+        with Link(ready[4], (tmp_path / "ca.pem").read_text(), key) as link:
+            waiting = threading.Thread(target=lambda: seen.append(link.offers(wait=30.0)))
+            waiting.start()
+            time.sleep(0.5)
+            started = time.monotonic()
+            process.send_signal(number)
+            assert process.stdout.readline() == "over\n"
+            assert process.wait(10) == 0 and time.monotonic() - started < 5
+            waiting.join()
+        assert seen == [[]]  # who waits is answered, not cut off
+    finally:
+        process.kill()
+        process.wait()
 
 
 # --- the ledger ---------------------------------------------------------------------------------

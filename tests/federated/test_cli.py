@@ -111,6 +111,11 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
         assert keyong(capsys, "ledger", "fsck", "--home", home)["size"] == entries[-1]["index"] + 1
     assert keyong(capsys, "node", "status", "--home", tmp_path / "north")[0]["phase"] == "released"
     assert keyong(capsys, "node", "data", "list", "--home", tmp_path / "north")[0]["rows"] == 300
+    again = ["node", "data", "add", "cohort", f"parquet://{tmp_path / 'north'}.parquet", "--home", tmp_path / "north"]
+    snapshot = keyong(capsys, "node", "data", "list", "--home", tmp_path / "north")[0]["snapshot"]
+    assert keyong(capsys, *again)["snapshot"] == snapshot, "the same rows keep their history"
+    pq.write_table(federations.table(9, 301), tmp_path / "north.parquet")
+    assert keyong(capsys, *again)["snapshot"] != snapshot
     assert keyong(capsys, "node", "policy", "--min-cell", 20, "--home", tmp_path / "north")["min_cell"] == 20
     assert keyong(capsys, "job", "submit", file, "--identity", operator, "--wait", code=3)["error"] == "licence.min_cell"
     keyong(capsys, "authority", "revoke", licence, "--home", authority, "--coordinator", card)

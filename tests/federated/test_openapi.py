@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import defaultdict
+from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
@@ -12,7 +13,8 @@ import requests
 import schemathesis
 from schemathesis.engine import events, from_schema
 
-from federated.problems import CLASSES, Problem, error_of, problem_of, status_of, write
+import federated
+from federated.problems import BY_CODE, CLASSES, Problem, error_of, problem_of, status_of, write
 from federated.signatures import Signer
 from governance import errors
 from governance.encoding import encode
@@ -131,6 +133,14 @@ def test_a_document_that_is_wrong_would_be_noticed(place, document):
     del document["paths"]["/v1/offers"]["get"]["responses"]["403"]
     failures, _ = tried(place, document, "operator", examples=2)
     assert {line.split(": ")[1] for line in failures} >= {"response_schema_conformance", "status_code_conformance"}
+
+
+def test_routes_and_codes_are_in_the_documentation(document):
+    text = (Path(federated.__file__).parents[1] / "docs" / "specs" / "api.md").read_text()
+    for path, item in document["paths"].items():
+        assert all(f"`{method.upper()} {path}" in text for method in item), path
+    for code in (*BY_CODE, *(c for c in TEXTS if c.startswith(("auth.", "http.")))):
+        assert f"`{code}`" in text, code
 
 
 # --- problem documents --------------------------------------------------------------------------

@@ -1,0 +1,173 @@
+"""What the coordinator decides and remembers, with real nodes' machines and a real journal, and no network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import coordinators
+import pytest
+from coordinators import KEYS, ROSTER
+from offices import Floor, Nodes
+
+from federated.verify import Bundle, verify
+from governance import notes
+from governance.encoding import build
+from governance.errors import KeyongError, OutOfTurn, PeerError, QuorumLost, UsageError
+from governance.licences import Licence
+from sandbox import machine
+from sandbox.machine import Finished
+from sandbox.messages import Ended, Release
+
+
+@pytest.fixture
+def floor(tmp_path):
+    made = Floor(tmp_path)
+    yield made
+    made.office.journal.close()
+
+
+def test_a_job_runs_to_a_bundle_that_verifies(floor):
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    nodes.run()
+    status = floor.office.status(job)
+    assert (status.phase, status.code, status.waiting_for) == ("released", "", ())
+    nodes.turn()
+    assert all(isinstance(s, Finished) and s.release for s in nodes.states.values())
+    verified = verify(build(Bundle, floor.bundle(job)), coordinators.TRUST)
+    assert verified.result.provenance.survivors == ROSTER
+
+
+def test_the_office_can_be_restarted_between_any_two_posts(floor):
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    for _ in range(80):
+        if floor.office.status(job).ended:
+            break
+        for name in ROSTER:
+            if isinstance(nodes.states[name], Finished):
+                continue
+            nodes.post(name)
+            if not floor.office.status(job).ended:
+                floor.restart()
+                for again in ROSTER:  # posts of an open step are not durable: nodes repeat them
+                    nodes.post(again)
+    assert floor.office.status(job).phase == "released"
+
+
+def test_a_step_waits_for_all_until_its_patience_is_over(floor):
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    nodes.run(until="0.0.upload")
+    nodes.turn(absent=["west"])
+    nodes.turn(absent=["west"])
+    floor.wait(floor.office.patience - 0.1)
+    assert floor.office.status(job).waiting_for == ("west",)
+    floor.wait(0.2)
+    assert floor.office.status(job).step == "0.0.consent"
+    nodes.run(absent=["west"])
+    release = notes.read(floor.bundle(job)["release"]).document(Release)
+    assert release.survivors == ("east", "north", "south")
+
+
+def test_a_node_that_is_slow_gets_the_relays_of_closed_steps(floor):
+    """It missed consent and reveal of the first opening; its old posts are answered one after the other, and the job goes on with it."""
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    nodes.run(until="0.0.consent")
+    for _ in range(8):
+        nodes.turn(absent=["west"])
+        floor.wait(1.0)
+    assert floor.office.status(job).step == "1.0.upload"
+    assert floor.office.status(job).waiting_for == ("west",)
+    nodes.run()
+    assert notes.read(floor.bundle(job)["release"]).document(Release).survivors == ROSTER
+
+
+def test_an_attempt_that_stalls_is_given_up_and_run_again_by_all(floor):
+    """Two of four consent in time. A third comes in between, the fourth after the promises were collected (PRIVACY 5)."""
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    nodes.run(until="0.0.consent")
+    nodes.turn(absent=["south", "west"])
+    nodes.turn(absent=["south", "west"])
+    floor.wait(floor.office.patience + 1)
+    assert floor.office.status(job).step == "0.0.abstain"
+    for _ in range(4):
+        nodes.turn(absent=["west"])
+    floor.wait(1.0)
+    assert floor.office.status(job).step == "0.1.upload"
+    nodes.run()
+    assert notes.read(floor.bundle(job)["release"]).document(Release).survivors == ROSTER
+
+
+def test_a_first_opening_that_never_gets_its_consents_ends_with_the_deadline(floor):
+    job = floor.submit(deadline=300)
+    nodes = Nodes(floor, job)
+    nodes.run(until="0.0.consent")
+    floor.wait(301)
+    assert floor.office.status(job).phase == "expired"
+    answer = nodes.post("north")
+    assert isinstance(answer, Ended) and answer.code == "job.deadline" and answer.chinese
+
+
+def test_one_refusal_ends_the_job_with_the_holders_reason(floor):
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    nodes.post("north")
+    reason = UsageError(code="policy.method", method="describe@1")
+    floor.office.post(job, machine.refuse(nodes.states["south"].plan.job, KEYS["south"], reason), wait=0)
+    status = floor.office.status(job)
+    assert (status.phase, status.code) == ("refused", "policy.method")
+    assert status.english.startswith("south: ") and status.chinese.startswith("south：")
+
+
+def test_a_post_may_be_repeated_and_not_changed(floor):
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    assert nodes.post("north") is None
+    assert nodes.post("north") is None
+    other = machine.accept(nodes.states["north"].plan, KEYS["north"])[1]
+    with pytest.raises(OutOfTurn, match="something else"):
+        floor.office.post(job, other, wait=0)
+    with pytest.raises(PeerError, match="among those who may post"):
+        floor.office.post(job, machine.refuse(nodes.states["north"].plan.job, KEYS["other"], UsageError("x")), wait=0)
+
+
+def test_six_jobs_on_three_uses_are_three_jobs(floor):
+    document = notes.read(str(floor.licence)).document(Licence)
+    floor.licence = notes.write(replace(document, use_count=3)).signed_by(coordinators.AUTHORITY)
+    floor.office.publish(str(floor.licence))
+    jobs = [floor.submit() for _ in range(6)]
+    for nodes in [Nodes(floor, job) for job in jobs]:
+        nodes.turn()
+    ends = [floor.office.status(job) for job in jobs]
+    assert [s.phase for s in ends] == ["running"] * 3 + ["refused"] * 3
+    assert {s.code for s in ends[3:]} == {"licence.used"}
+
+
+def test_later_jobs_keep_to_the_set_that_was_opened(floor):
+    """After a total over three of four, the four together would tell the fourth's part (PRIVACY 4): the three go on."""
+    first = floor.submit()
+    nodes = Nodes(floor, first)
+    nodes.run(until="0.0.upload")
+    nodes.turn(absent=["west"])
+    floor.wait(floor.office.patience + 1)
+    nodes.run(absent=["west"])
+    second = floor.submit()
+    nodes = Nodes(floor, second)
+    nodes.run(until="0.0.upload")
+    nodes.turn()
+    with pytest.raises(QuorumLost, match="without this node"):
+        nodes.turn()  # west, the last to upload, is answered with a set that it is not in
+    nodes.run(absent=["west"])
+    assert notes.read(floor.bundle(second)["release"]).document(Release).survivors == ("east", "north", "south")
+
+
+def test_an_operator_cancels_its_own_job_only(floor):
+    job = floor.submit()
+    parties = floor.office.parties()
+    with pytest.raises(KeyongError, match="only the operator"):
+        floor.office.cancel(job, parties["rival"])
+    floor.office.cancel(job, parties["operator"])
+    assert floor.office.status(job).phase == "cancelled"
