@@ -78,6 +78,8 @@ class SigningKey:
     @classmethod
     def load(cls, path: Path) -> SigningKey:
         """Read a key file (C2SP signed-note private key form); refuse one that others can read."""
+        if not path.exists():
+            raise UsageError(f"there is no key file at {path}")
         if path.stat().st_mode & 0o077:
             raise UsageError(f"{path.name} can be read by others: chmod 600 it")
         parts = path.read_text().strip().split("+", 4)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -292,7 +292,7 @@ class Signing:
             other = notes.read(relay.bodies[name])
             if other.text == note.text:  # one that differs does not count, and does not stop the others
                 note = note.joined(other)
-        _require(self.plan, note, settled.seat.terms.threshold)
+        _require(self.plan, note, settled.survivors, settled.seat.terms.threshold)
         if note.holds(Release):
             return Finished(self.plan, str(note))
         return Computing(self.plan, self.run, note.document(AgreedState).body, self.party)
@@ -332,14 +332,16 @@ def finished(plan: Plan, ended: Ended, colluding: int) -> Finished | None:
     if not ended.release:
         return None
     note = notes.read(ended.release)
-    if note.document(Release).job != plan.case.id:
+    release = note.document(Release)
+    if release.job != plan.case.id:
         raise IntegrityError("the release is of another job")
-    _require(plan, note, secagg.threshold(len(plan.keys), colluding))
+    _require(plan, note, release.survivors, secagg.threshold(len(plan.keys), colluding))
     return Finished(plan, str(note))
 
 
-def _require(plan: Plan, note: notes.Note, threshold: int) -> None:
-    signed = len(note.signers(*plan.holders.values()))
+def _require(plan: Plan, note: notes.Note, survivors: Sequence[str], threshold: int) -> None:
+    """Only those count who were in the sum: the others could not compute it."""
+    signed = len(note.signers(*plan.holders.values()) & set(survivors))
     if signed < threshold:
         raise QuorumLost(f"{signed} nodes computed this state, {threshold} must agree before it is used")
 

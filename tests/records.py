@@ -88,7 +88,9 @@ def hospitals() -> dict[str, pa.Table]:
     schema, tables = heart_schema(), {}
     for name, file in HOSPITALS.items():
         with tempfile.TemporaryDirectory() as folder:
-            made = snapshot.freeze(connectors.open(f"csv://{EXAMPLES / 'data' / 'heart-disease'}/{file}.csv"), schema, Path(folder) / "rows.arrow")
+            made = snapshot.freeze(
+                connectors.open(f"csv://{EXAMPLES / 'data' / 'heart-disease'}/{file}.csv"), schema, Path(folder) / "rows.arrow"
+            )
             loaded = snapshot.load(made.path, tuple(c.name for c in schema.columns))
             tables[name] = pa.Table.from_pandas(loaded.to_pandas(), schema=loaded.schema, preserve_index=False)
     return tables
@@ -102,8 +104,12 @@ def heart_schema() -> Schema:
 def heart() -> Records:
     """The heart-disease records of four hospitals, read by pandas: what a statistician with all the files has."""
     schema = heart_schema()
-    raw = pd.concat([pd.read_csv(EXAMPLES / "data" / "heart-disease" / f"{HOSPITALS[n]}.csv") for n in sorted(HOSPITALS)], ignore_index=True)
-    return records("heart", schema, pd.DataFrame({c.name: _read(raw, c.name) for c in schema.columns}), "disease", ("age", "sex", "thalach", "exang"))
+    raw = pd.concat(
+        [pd.read_csv(EXAMPLES / "data" / "heart-disease" / f"{HOSPITALS[n]}.csv") for n in sorted(HOSPITALS)], ignore_index=True
+    )
+    return records(
+        "heart", schema, pd.DataFrame({c.name: _read(raw, c.name) for c in schema.columns}), "disease", ("age", "sex", "thalach", "exang")
+    )
 
 
 def _read(raw: pd.DataFrame, name: str) -> Any:

@@ -94,9 +94,8 @@ class View:
 
     def sealed_slots(self, job: str, prefix: str = "") -> list[str]:
         """Names of the filled slots that start with *prefix*, in order."""
-        box = schema.sealed.c
-        rows = self._connection.execute(sa.select(box.slot).where(box.job == job, box.slot.startswith(prefix, autoescape=True)))
-        return sorted(slot for slot in rows.scalars() if slot.startswith(prefix))  # SQLite's LIKE knows no case
+        rows = self._connection.execute(sa.select(schema.sealed.c.slot).where(schema.sealed.c.job == job))
+        return sorted(slot for slot in rows.scalars() if slot.startswith(prefix))  # not LIKE: SQLite's knows no case
 
     # --- what must not be counted twice
 

@@ -27,11 +27,11 @@ def masked(schedule: Schedule, words: Mapping[str, Words], keys: Mapping[str, by
         vector.ring.check(words[vector.name], vector.length)
         if not (words[vector.name].flags.c_contiguous and words[vector.name].flags.writeable):
             raise UsageError(f"the vector {vector.name} must be contiguous and writeable: it is masked in place, and but once")
-    payloads = {v.name: _masked(schedule, v, words[v.name], keys, me=me) for v in vectors}
+    payloads = {v.name: _masked(schedule, v, words[v.name], keys=keys, me=me) for v in vectors}
     return payloads, {name: hashlib.sha256(payload).digest() for name, payload in payloads.items()}
 
 
-def _masked(schedule: Schedule, vector: Vector, words: Words, keys: Mapping[str, bytes], *, me: str) -> memoryview:
+def _masked(schedule: Schedule, vector: Vector, words: Words, *, keys: Mapping[str, bytes], me: str) -> memoryview:
     plus: list[bytes] = []
     minus: list[bytes] = []
     for other, key in keys.items():

@@ -156,10 +156,10 @@ def _answers(tally: Tally, name: str, reveal: Reveal) -> bool:
 def _secret(tally: Tally, good: Mapping[str, Reveal], ends: tuple[str, str], *, order: Sequence[str]) -> tuple[bytes, set[str]]:
     """The secret that its owner committed to, and the names of those whose false share of it had to be passed over."""
     for tried, chosen in enumerate(itertools.islice(_choices(order, tally.terms), TRIES)):
-        secret = _join(tally.terms, good, ends, chosen)
+        secret = _join(tally.terms, good, ends, chosen=chosen)
         if secret and _committed(tally, secret, ends):
             rest = [name for name in order if tried and name not in chosen]
-            return secret, {name for name in rest if _join(tally.terms, good, ends, [*chosen[1:], name]) != secret}
+            return secret, {name for name in rest if _join(tally.terms, good, ends, chosen=[*chosen[1:], name]) != secret}
     raise PeerError("its shares do not fit its commitment: it dealt false ones, or too many members revealed false ones", party=ends[0])
 
 
@@ -178,7 +178,7 @@ def _choices(names: Sequence[str], terms: Terms) -> Iterator[Sequence[str]]:
             yield [name for name in names if name not in left_out][: terms.threshold]
 
 
-def _join(terms: Terms, good: Mapping[str, Reveal], ends: tuple[str, str], chosen: Sequence[str]) -> bytes:
+def _join(terms: Terms, good: Mapping[str, Reveal], ends: tuple[str, str], *, chosen: Sequence[str]) -> bytes:
     owner, other = ends
     points = terms.points
     try:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import random
+import re
+import subprocess
+import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import ipc
 
 import connectors
@@ -178,7 +186,54 @@ def test_csv_across_many_blocks_of_two_byte_characters(tmp_path: Path) -> None:
     assert [tuple(row.values()) for batch in source.scan(["编号", "诊断"]) for row in batch.to_pylist()] == rows
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-7", "base64", "no-such", "", "iso2022_jp", "a%00b"])
+CELLS = st.text(st.sampled_from('ab"\n\r,;张\t '), max_size=6)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS), max_size=8),
+    name=st.sampled_from(["a", 'a"\nb', "年龄", "x,y"]),
+    piece=st.integers(1, 40),
+    style=st.sampled_from([(csv.QUOTE_MINIMAL, "\r\n"), (csv.QUOTE_ALL, "\n")]),
+)
+def test_csv_cut_anywhere(tmp_path: Path, rows: list[tuple[str, str]], name: str, *, piece: int, style: tuple[Any, str]) -> None:
+    """Wherever the pieces end, the rows are those that the csv module wrote."""
+    text = io.StringIO()
+    csv.writer(text, quoting=style[0], lineterminator=style[1]).writerows([("p", name), *rows])
+    source = connectors.open(f"csv://{csv_file(tmp_path, text.getvalue().encode('gb18030'))}?encoding=gb18030")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("connectors.delimited.PIECE", piece)
+        assert source.schema().names == ["p", name]
+        read = [tuple(row.values()) for batch in source.scan(["p", name], batch_rows=3) for row in batch.to_pylist()]
+    unix = [tuple(re.sub("\r\n?", "\n", value) or None for value in row) for row in rows]
+    assert read == unix
+
+
+def test_rows_are_numbered_across_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.delimited.PIECE", 16)
+    path = csv_file(tmp_path, "a,b\n" + "1,2\n" * 50 + "1,2,3\n" + "1,2\n" * 50)
+    assert "row 52, the header" in str(refusal(path))
+
+
+def test_a_row_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.delimited.PIECE", 1000)
+    monkeypatch.setattr("connectors.delimited.MOST_ROW", 5000)
+    error = refusal(csv_file(tmp_path, f'a,b\n1,2\n"{CANARY},' + "1,2\n" * 5000))
+    assert isinstance(error, DecodeError) and "longer than 5000 bytes" in str(error)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow", "duckdb"])
+def test_a_process_may_end_with_a_scan_half_read(suffix: str, tmp_path: Path) -> None:
+    """No thread of a driver is left that would call into an interpreter that is gone."""
+    path = tmp_path / f"visits.{suffix}"
+    path.write_bytes(("a,b\n" + "张三,李四\n" * 100_000).encode("gb18030")) if suffix == "csv" else _written(path)
+    query = {"csv": "?encoding=gb18030", "duckdb": "?table=visits"}.get(suffix, "")
+    code = "import connectors, sys; s = connectors.open(sys.argv[1]); scan = s.scan(s.schema().names, batch_rows=1); next(scan)"
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", code, f"file://{path}{query}"], cwd=Path(__file__).parents[2], check=True)
+
+
+@pytest.mark.parametrize("encoding", ["base64", "no-such", "", "a%00b"])
 def test_an_encoding_that_is_none(encoding: str, tmp_path: Path) -> None:
     assert "encoding must be" in str(refusal(f"csv://{csv_file(tmp_path, 'a,b')}?encoding={encoding}"))
 

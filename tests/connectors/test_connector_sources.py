@@ -140,6 +140,16 @@ class TestCsvChinese(Opened):
         write_csv(folder / "就诊 表.csv", table, encoding="gb18030", delimiter=";")
 
 
+class TestCsvUnicode(Opened):
+    """What Excel calls Unicode text."""
+
+    expected = TEXT
+    url = "csv://{}/visits.txt?encoding=utf-16&delimiter=%09"
+
+    def write(self, folder: Path, table: pa.Table) -> None:
+        write_csv(folder / "visits.txt", table, encoding="utf-16", delimiter="\t")
+
+
 class TestRenamed(Opened):
     expected = TEXT.rename_columns(["patient", "note", "备注"])
     url = "csv://{}/visits.csv?column.patient=%E7%BC%96%E5%8F%B7&column.备注=odd+%22name"

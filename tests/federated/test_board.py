@@ -35,7 +35,9 @@ def closes(of, names, *, late=False, earlier=()):
 # --- late, complete, stalled
 
 
-@pytest.mark.parametrize("name, survivors", [("accept", ""), ("0.0.upload", ""), ("0.0.consent", "abcd"), ("0.0.reveal", "abcd"), ("0.0.abstain", "")])
+@pytest.mark.parametrize(
+    "name, survivors", [("accept", ""), ("0.0.upload", ""), ("0.0.consent", "abcd"), ("0.0.reveal", "abcd"), ("0.0.abstain", "")]
+)
 def test_a_step_closes_at_once_when_everybody_has_posted(name, survivors):
     assert closes(board(name, survivors=survivors), "abcd") == "abcd"
     assert closes(board(name, survivors=survivors), "abc") is None
@@ -242,5 +244,3 @@ def test_the_first_vectors_are_shown_with_the_shares_that_open_them_and_not_befo
 def test_later_vectors_are_shown_at_once():
     relay = Relay("1.0.upload", {}, {"a": (b"x",)}, "")
     assert shown(relay) == relay
-
-

@@ -131,6 +131,7 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
         (["method", "show", "nonesuch"], 2),
         (["node", "status", "--home", "/nonexistent"], 2),
         (["job", "list", "--identity", "/nonexistent/operator.key"], 2),
+        (["operator", "show", "--identity", "/nonexistent/operator.key"], 2),
         (["node", "join", "keyong-join-1.broken"], 2),
         (["no-such-command"], 2),
         (["method", "list"], 0),

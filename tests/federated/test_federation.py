@@ -10,10 +10,13 @@ import time
 import federations
 import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import federated as fed
 from federated.node import desk
+from federated.node.home import Home
 from federated.transport import Link
 from governance.errors import LicenceRefused, Refused, Unavailable, UsageError
 from governance.keys import SigningKey
@@ -217,3 +220,70 @@ def test_the_doctor_finds_a_healthy_node_healthy(running):
     seen = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert seen.returncode == 0, seen.stdout + seen.stderr
     assert "jail tier" in seen.stdout
+
+
+def written(rows, path):
+    pq.write_table(rows, path)
+    return f"parquet://{path}"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t: t.drop_columns(["dose"]), "has no column dose"),
+        (lambda t: t.set_column(1, "age", pa.array([[1.0]] * t.num_rows)), "column age"),
+        (lambda t: pa.concat_tables([t, t.slice(0, 1)]), "a person key repeats"),
+        (lambda t: pa.concat_tables([t] * 600), "more rows than"),
+    ],
+)
+def test_a_table_that_does_not_fit_the_registered_form_is_not_served(running, data, tmp_path, change, says):
+    before = desk.data(running.home("south"))
+    with pytest.raises(UsageError, match=says):
+        desk.add_data(running.home("south"), "cohort", written(change(data["south"]), tmp_path / "other.parquet"))
+    assert desk.data(running.home("south")) == before
+    assert not list((running.home("south") / "snapshots").glob("*.draft"))
+
+
+def test_a_dataset_that_is_not_registered_or_held_is_not_added(running, tmp_path, data):
+    with pytest.raises(UsageError, match="no dataset other"):
+        desk.add_data(running.home("south"), "other", written(data["south"], tmp_path / "t.parquet"))
+
+
+def test_a_holder_that_does_not_serve_the_registered_form_refuses(fresh):
+    journal = Home.open(fresh.home("east")).journal()
+    with journal.transaction() as t:
+        t.put("catalogue cohort", "0" * 64)  # as after a new version of the dataset was published
+    journal.close()
+    with pytest.raises(Refused) as refusal:
+        run(fresh, DESCRIBE)
+    assert refusal.value.code == "policy.dataset"
+
+
+def test_a_job_without_a_node_ends_at_its_deadline(fresh):
+    fresh.kill("north")
+    with pytest.raises(Unavailable) as late:
+        run(fresh, DESCRIBE, deadline="3s")
+    assert late.value.code == "job.deadline"
+    assert fresh.hub().link.jobs()[-1].phase == "expired"
+
+
+def test_a_cancelled_job_is_over_everywhere(fresh):
+    fresh.kill("north")
+    hub = fresh.hub()
+    job = hub.submit(hub.prepare(DESCRIBE, {"dataset": "cohort", "deadline": "60s"}))
+    until(lambda: hub.status(job).waiting_for == ("north",))
+    hub.link.cancel(job)
+    assert hub.status(job).phase == "cancelled"
+    with pytest.raises(Refused, match="cancelled"):
+        hub.result(job)
+    until(lambda: all(desk.jobs(fresh.home(name))[-1]["phase"] == "cancelled" for name in ("south", "east", "west")))
+
+
+def test_empty_and_one_sided_holders_take_part_without_an_error(tmp_path, data):
+    """An empty hospital and one without a single event: masked zeros, no refusal; what concerns one holder shows nowhere."""
+    healthy = data["south"].set_column(4, "ill", pa.array(["no"] * data["south"].num_rows))
+    with federations.federation(tmp_path, {**data, "south": healthy, "west": data["west"].slice(0, 0)}) as federation:
+        released = run(federation, MODEL)
+        y, _ = complete({**data, "south": healthy, "west": data["west"].slice(0, 0)})
+        assert released.value.outcome["n"] == len(y)
+        assert released.value.outcome["events"] == int(y.sum())

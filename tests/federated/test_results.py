@@ -29,7 +29,15 @@ FITTED = {"target": "ill", "event": "yes", "n": 865, "events": 474, "loglik": "-
 
 
 def made(method, outcome, *, suppressed=(), survivors="abcd", entry=7) -> Result:
-    document = {"analysis": f"{method}@1", "title": TITLE, "dataset": "heart", "min_cell": 10, "rounds": 3, "suppressed": list(suppressed), "outcome": outcome}
+    document = {
+        "analysis": f"{method}@1",
+        "title": TITLE,
+        "dataset": "heart",
+        "min_cell": 10,
+        "rounds": 3,
+        "suppressed": list(suppressed),
+        "outcome": outcome,
+    }
     return result(document, "f" * 64, holders=tuple("abcd"), survivors=tuple(survivors), signers=["c", "a", "b"], entry=entry)
 
 
@@ -75,7 +83,9 @@ def test_a_regression_has_estimate_error_interval_and_fit():
     assert "ill = yes: 474 of 865 persons; log-likelihood -480.5982; 6 Newton steps" in text
 
 
-@pytest.mark.parametrize("coef, se, shown", [(1e6, 1e5, "exp(1e+06)"), (-3e5, 1e3, "exp(-3e+05)"), (1e-7, 1e-8, "1.000e-07"), (0.0, 1.0, "0.0000")])
+@pytest.mark.parametrize(
+    "coef, se, shown", [(1e6, 1e5, "exp(1e+06)"), (-3e5, 1e3, "exp(-3e+05)"), (1e-7, 1e-8, "1.000e-07"), (0.0, 1.0, "0.0000")]
+)
 def test_a_coefficient_of_any_size_can_be_read(coef, se, shown):
     fitted = {**FITTED, "terms": [{"term": "x", "coef": repr(coef), "se": repr(se)}]}
     assert shown in made("logistic_regression", fitted).summary()
@@ -189,7 +199,9 @@ def test_without_numbers_it_says_why(shown):
             use()
 
 
-@pytest.mark.parametrize("library, use, says", [("pandas", "to_pandas", "pip install pandas"), ("matplotlib.pyplot", "plot", r"keyong\[plot\]")])
+@pytest.mark.parametrize(
+    "library, use, says", [("pandas", "to_pandas", "pip install pandas"), ("matplotlib.pyplot", "plot", r"keyong\[plot\]")]
+)
 def test_a_library_that_is_missing_is_named(monkeypatch, library, use, says):
     monkeypatch.setitem(__import__("sys").modules, library, None)
     with pytest.raises(Unavailable, match=says) as missing:

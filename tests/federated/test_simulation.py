@@ -87,7 +87,7 @@ def test_columns_that_no_catalogue_could_hold_are_left_out_and_named():
     tables = {n: table.set_column(1, "name", pa.array([f"{n}-{i}" for i in range(size)])) for n in "abcdefghij"}  # 300 different names
     sim = fed.simulate(tables, min_cell=3)
     assert {c.name for c in sim.schema.columns} == {"x", "sex", "gone", "odd"}
-    with pytest.raises(UsageError, match="no column 年龄.*left out of the simulation.*年龄"):
+    with pytest.raises(UsageError, match=r"no column 年龄.*left out of the simulation.*年龄"):
         sim.run(fed.Describe(columns=["年龄"]))
 
 

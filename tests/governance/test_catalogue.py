@@ -49,7 +49,7 @@ def test_a_column_that_is_not_whole_is_refused(column, changes, says):
 def test_a_signed_column_is_read_strictly(change):
     text = notes.write(ENTRY).text
     fields = {"name": "age", "grade": 3, "kind": "number", "low": "20", "high": "90", "title": "age", "unit": "years", "outside": "clip"}
-    (name, value), = change.items()
+    ((name, value),) = change.items()
     as_json = f'"{value}"'.replace("\n", "\\n") if isinstance(value, str) else str(value)
     old = f'"{name}":' + (f'"{fields[name]}"' if isinstance(fields.get(name), str) else str(fields.get(name)))
     changed = text.replace(old, f'"{name}":{as_json}', 1) if name in fields else text.replace('"codes"', f'"added":{as_json},"codes"', 1)
@@ -74,7 +74,9 @@ def test_a_schema_or_entry_that_does_not_hold_together_is_refused(make):
         make()
 
 
-@pytest.mark.parametrize("field, value", [("colluding", 0), ("colluding", 21), ("rows", 0), ("version", 0), ("name", "Heart"), ("name", "-h")])
+@pytest.mark.parametrize(
+    "field, value", [("colluding", 0), ("colluding", 21), ("rows", 0), ("version", 0), ("name", "Heart"), ("name", "-h")]
+)
 def test_an_entrys_limits_hold_on_the_wire(field, value):
     holders = tuple(f"h{i:02}" for i in range(30))
     with pytest.raises(DecodeError, match=field):

@@ -126,7 +126,11 @@ def test_one_of_two_keys_is_not_two_of_two():
     trust = Trust(tuple(k.public for k in keys), 2)
     both, lists = signed(LICENCE, *keys[:2]), signed(Revocations(1, 900, DUE, ()), *keys[1:])
     assert judged(both, trust=trust, revocations=lists) == LICENCE
-    for alone in (signed(LICENCE, keys[0]), signed(LICENCE, keys[0], keys[0]), signed(LICENCE, keys[0], SigningKey.generate("authority-2"))):
+    for alone in (
+        signed(LICENCE, keys[0]),
+        signed(LICENCE, keys[0], keys[0]),
+        signed(LICENCE, keys[0], SigningKey.generate("authority-2")),
+    ):
         with pytest.raises(LicenceRefused, match="not signed by the authority"):
             judged(alone, trust=trust, revocations=lists)
 

@@ -91,7 +91,7 @@ def test_no_byte_can_be_changed_by_one_bit(bit):
 def test_no_part_can_be_left_out_doubled_or_moved(data):
     lines = GOOD.splitlines(keepends=True)
     at = data.draw(st.integers(0, len(lines) - 1))
-    changed = data.draw(st.sampled_from([lines[:at] + lines[at + 1 :], lines[:at] + [lines[at][: len(lines[at]) // 2]] + lines[at + 1 :]]))
+    changed = data.draw(st.sampled_from([lines[:at] + lines[at + 1 :], [*lines[:at], lines[at][: len(lines[at]) // 2], *lines[at + 1 :]]]))
     with pytest.raises(KeyongError):
         read_enrolment("".join(changed), TRUST)
 

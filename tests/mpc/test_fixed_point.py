@@ -85,6 +85,22 @@ def test_overflow_is_excluded_and_no_bit_is_wasted(bits, terms, bound, ratio):
     assert 4 * (room + terms) >= 2 ** (bits - 1)
 
 
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("terms", [1, 3, 5])
+def test_rounding_up_does_not_overflow(bits, terms):
+    """Bounds so near below a power of two that a term at its bound rounds up to it."""
+    bound = (1 - 2.0**-49 if bits == 64 else 1 - 2.0**-33) / terms
+    code = FixedPoint(bound, terms, bits)
+    assert pooled(code, [[bound]] * terms)[0] == pytest.approx(terms * bound)
+    assert terms * signed(code.encode([bound]), bits)[0] < 2 ** (bits - 1)
+
+
+@pytest.mark.parametrize("bits", [32, 64, 128])
+def test_what_is_no_number_or_out_of_bounds(bits):
+    code = FixedPoint(2.0, 3, bits)
+    assert code.decode(code.encode([math.nan, math.inf, -math.inf, 5, -5, True])).tolist() == [0, 2, -2, 2, -2, 1]
+
+
 @given(BITS, st.data())
 def test_numbers_come_back(bits, data):
     value = data.draw(st.one_of(st.integers(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), st.integers(-(2**20), 2**20)))

@@ -25,7 +25,11 @@ from sandbox.rows import from_batch
 DATA = pytest.mark.parametrize("data", records.everything(), ids=lambda d: d.name)
 WEIGHTS = st.lists(st.integers(10, 30), min_size=3, max_size=6)
 SEEDS = st.integers(0, 2**32 - 1)
-NUMBERS = {"heart": ("age", "trestbps", "chol", "thalach", "oldpeak"), "fair": ("age", "years", "educ"), "election": ("age", "income", "popul")}
+NUMBERS = {
+    "heart": ("age", "trestbps", "chol", "thalach", "oldpeak"),
+    "fair": ("age", "years", "educ"),
+    "election": ("age", "income", "popul"),
+}
 TABLES = {"heart": ("age_band", "disease"), "fair": ("religious", "affair"), "election": ("party", "vote")}
 
 
@@ -56,7 +60,12 @@ def test_a_table_equals_pandas_where_it_is_shown(data, weights, seed):
     index, columns = TABLES[data.name]
     outcome = run(data.schema, Crosstab(index, columns), data.parts(weights, seed))
     expected = pd.crosstab(data.frame[index], data.frame[columns]).reindex(index=outcome["down"], columns=outcome["across"], fill_value=0)
-    shown = [(n, m) for row, line in zip(outcome["counts"], expected.to_numpy(), strict=True) for n, m in zip(row, line, strict=True) if n is not None]
+    shown = [
+        (n, m)
+        for row, line in zip(outcome["counts"], expected.to_numpy(), strict=True)
+        for n, m in zip(row, line, strict=True)
+        if n is not None
+    ]
     assert all(n == m for n, m in shown)
     assert len(shown) >= 4
 
@@ -155,7 +164,9 @@ def test_a_table_without_batches_counts_as_empty():
 def test_missing_values_are_counted_and_left_out():
     schema = Schema("id", (number("x", "0", "10"),))
     tables = {n: inmemory.table(schema, {"x": [1.0, 2.0, 3.0, None, None, None]}) for n in "abc"}
-    assert run(schema, Describe(("x",)), tables)["columns"] == [{"column": "x", "n": 9, "missing": 9, "mean": "2.0", "sd": text(math.sqrt(6 / 8))}]
+    assert run(schema, Describe(("x",)), tables)["columns"] == [
+        {"column": "x", "n": 9, "missing": 9, "mean": "2.0", "sd": text(math.sqrt(6 / 8))}
+    ]
 
 
 def text(value):
@@ -198,7 +209,11 @@ def test_quasi_separation_has_no_estimate():
     """All with g = v are ill, of the others half: the coefficient of g runs away, slowly."""
     rng = np.random.default_rng(1)
     ill = rng.random(240) < 0.5
-    columns = {"x": rng.uniform(-5, 5, 240), "z": np.where(ill, rng.uniform(-5, 5, 240), np.minimum(rng.uniform(-5, 5, 240), 0)), "y": named(ill)}
+    columns = {
+        "x": rng.uniform(-5, 5, 240),
+        "z": np.where(ill, rng.uniform(-5, 5, 240), np.minimum(rng.uniform(-5, 5, 240), 0)),
+        "y": named(ill),
+    }
     columns["x"] = np.where(columns["z"] > 0, 3.0, 0.0)  # x > 0 only among the ill
     failed = run(XY, LogisticRegression("y", ("x",), max_iter=100), tables_of(columns))["failed"]
     assert failed.startswith("separation")
@@ -293,7 +308,10 @@ def states(analysis):
         return [first, {"phase": "squares", "shown": first["shown"], "n": [1, 1], "missing": [0, 0], "mean": ["-3.0", "0.0"]}]
     if isinstance(analysis, LogisticRegression):
         newton = {"phase": "newton", "n": 9, "events": 4, "step": ["0.0"] * 5, "loglik": None, "steps": 0}
-        return [first, *({**newton, "gamma": [text(g) for g in gamma]} for gamma in ([0] * 5, [60, -60, 60, -60, 60], [1e5, 1e5, -1e5, 3, 4]))]
+        return [
+            first,
+            *({**newton, "gamma": [text(g) for g in gamma]} for gamma in ([0] * 5, [60, -60, 60, -60, 60], [1e5, 1e5, -1e5, 3, 4])),
+        ]
     return [first]
 
 
@@ -338,7 +356,9 @@ def test_every_cell_that_a_regressions_sums_tell_of_needs_support():
     method = LogisticRegression("y", ("g", "x"))
     assert {"g=u", "y=no", "y=no & g=u", "y=yes & g=v"} <= set(method.cells(XY))
     assert "terms" in run(XY, method, tables_of(columns), min_cell=10)
-    columns["g"] = np.where(ill & (np.arange(300) != np.flatnonzero(ill)[0]), "v", columns["g"]).tolist()  # one ill person is left with g = u
+    columns["g"] = np.where(
+        ill & (np.arange(300) != np.flatnonzero(ill)[0]), "v", columns["g"]
+    ).tolist()  # one ill person is left with g = u
     assert "y=yes & g=u" in run(XY, method, tables_of(columns), min_cell=10)["failed"]
 
 
@@ -362,7 +382,9 @@ def test_a_wrong_parameter_is_answered_with_what_is_right(name, version, paramet
     assert says.split()[0] in refused.value.text("zh")
 
 
-WIDE = Schema("id", tuple(category(f"c{i}", tuple(f"l{j}" for j in range(40))) for i in range(3)) + (number("x", "0", "1"), category("y", ("a", "b"))))
+WIDE = Schema(
+    "id", (*tuple(category(f"c{i}", tuple(f"l{j}" for j in range(40))) for i in range(3)), number("x", "0", "1"), category("y", ("a", "b")))
+)
 
 
 @pytest.mark.parametrize("schema, analysis, says", [
@@ -407,6 +429,8 @@ def test_solving_equals_numpy(size, seed):
     assert np.allclose(solve(matrix.tolist(), right.tolist()), np.linalg.solve(matrix, right.T).T, rtol=1e-6, atol=1e-8)
 
 
-@pytest.mark.parametrize("matrix", [[[0.0]], [[-1.0]], [[1.0, 1.0], [1.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]], [[float("inf")]], [[1.0, 0.0], [0.0, 1e-320 * 0]]])
+@pytest.mark.parametrize(
+    "matrix", [[[0.0]], [[-1.0]], [[1.0, 1.0], [1.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]], [[float("inf")]], [[1.0, 0.0], [0.0, 1e-320 * 0]]]
+)
 def test_what_is_not_positive_definite_has_no_solution(matrix):
     assert solve(matrix, [[1.0] * len(matrix)]) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -105,7 +106,9 @@ def test_no_number_of_a_suppressed_cell_is_anywhere_in_the_release():
     release = inmemory.pooled(of, tables, bodies=bodies)
     assert release["outcome"]["counts"] == [[613 + 617 + 619], [None], [None]]
     for told in (release, *bodies):
-        assert not {"7919", "7926", "9775"} & set(json.dumps(told).replace('"', " ").replace(",", " ").replace("]", " ").replace("[", " ").split())
+        assert not {"7919", "7926", "9775"} & set(
+            json.dumps(told).replace('"', " ").replace(",", " ").replace("]", " ").replace("[", " ").split()
+        )
 
 
 def test_margins_are_sums_of_opened_cells_and_of_nothing_else():
@@ -136,7 +139,9 @@ def test_no_more_numbers_than_persons():
     assert body["opened"]["cohort"] == 16 and "outcome" not in body["analysis"]
     body = of.after_round(body, {**step, "loglik": [-19.0]})
     assert body["opened"]["cohort"] == 31
-    assert body["analysis"]["outcome"]["failed"].startswith("limit: the next round would open more numbers than there are persons behind cohort")
+    assert body["analysis"]["outcome"]["failed"].startswith(
+        "limit: the next round would open more numbers than there are persons behind cohort"
+    )
 
 
 def test_what_is_finished_is_not_held_back_by_the_limit():
@@ -159,7 +164,7 @@ def test_every_state_is_canonical_text_and_goes_on_from_it(data):
     of = inmemory.case(data.schema, LogisticRegression(data.target, data.features), min_cell=3)
     tables, bodies = list(data.parts([1, 2, 3]).values()), []
     release = inmemory.pooled(of, tables, bodies=bodies)
-    for body, after in zip(bodies, bodies[1:], strict=False):
+    for body, after in itertools.pairwise(bodies):
         read = parse(canonical(body))
         assert canonical(read) == canonical(body)
         total = of.named(read, np.sum([local.statistics(of, t, read) for t in tables], axis=0))
@@ -188,7 +193,9 @@ def test_a_job_is_for_one_version_of_a_dataset():
         cases.read(renamed, dataset)
 
 
-@pytest.mark.parametrize("more, code", [({"where": "z < 1"}, "job.predicate"), ({"min_cell": 200, "rows": 100}, "usage"), ({"version": 9}, "job.parameter")])
+@pytest.mark.parametrize(
+    "more, code", [({"where": "z < 1"}, "job.predicate"), ({"min_cell": 200, "rows": 100}, "usage"), ({"version": 9}, "job.parameter")]
+)
 def test_what_does_not_fit_is_a_wrong_call(more, code):
     with pytest.raises(UsageError) as refused:
         inmemory.case(SCHEMA, Crosstab("g"), **more)
@@ -205,7 +212,9 @@ def test_levels_that_would_make_two_cells_of_one_name_are_refused():
     assert len(inmemory.case(plain, Crosstab("a", "b")).cells) == 5
 
 
-@pytest.mark.parametrize("swap", [lambda job, dataset: (dataset, dataset), lambda job, dataset: (job, job), lambda job, dataset: ("", dataset)])
+@pytest.mark.parametrize(
+    "swap", [lambda job, dataset: (dataset, dataset), lambda job, dataset: (job, job), lambda job, dataset: ("", dataset)]
+)
 def test_other_documents_are_no_case(swap):
     with pytest.raises(DecodeError):
         cases.read(*swap(*inmemory.texts(SCHEMA, Crosstab("g"), "abc")))

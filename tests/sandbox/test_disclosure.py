@@ -25,7 +25,9 @@ def test_the_same_set_again_tells_nothing_new():
     check_difference(frozenset("abcd"), [], 1)
 
 
-@pytest.mark.parametrize("later, colluding", [("abcde", 1), ("abc", 1), ("abce", 1), ("abcdef", 1), ("ab", 1), ("abcdefg", 2), ("abcdefgh", 3)])
+@pytest.mark.parametrize(
+    "later, colluding", [("abcde", 1), ("abc", 1), ("abce", 1), ("abcdef", 1), ("ab", 1), ("abcdefg", 2), ("abcdefgh", 3)]
+)
 def test_a_set_that_differs_by_too_few_is_refused(later, colluding):
     with pytest.raises(DisclosureRefused) as refused:
         check_difference(frozenset(later), [frozenset("abcd")], colluding)

@@ -26,7 +26,7 @@ from mpc import secagg
 from sandbox import machine
 from sandbox.analyses import LogisticRegression
 from sandbox.machine import Computing, Finished, Pooling
-from sandbox.messages import AgreedState
+from sandbox.messages import AgreedState, Ended
 
 EVIL = SigningKey.generate("evil")
 
@@ -153,6 +153,22 @@ def test_one_signature_under_four_names_counts_once():
     run, relay = closed("1.0.state", "abcd")
     with pytest.raises(QuorumLost):
         run.received("a", replace(relay, bodies=dict.fromkeys("abcd", relay.bodies["b"])))
+
+
+def test_who_was_not_in_the_sum_does_not_vouch_for_it():
+    """d dropped out, and signs all the same what it cannot have computed."""
+    run = start("abcd").to("0.0.upload").to("2.0.state", absent="d")
+    relay = run.close(absent="d")
+    note = notes.read(relay.bodies["b"])
+    by_d = str(notes.Note(note.text).signed_by(key("d"))).encode()
+    inside = str(note.signed_by(key("d"))).encode()
+    for bodies in ({"b": relay.bodies["b"], "d": by_d}, {"b": inside}):
+        with pytest.raises(QuorumLost):
+            run.received("a", replace(relay, bodies=bodies))
+    ended = Ended(run.case.id, "released", "", "", "", str(note.signed_by(key("c"), key("d"))))
+    with pytest.raises(QuorumLost):
+        machine.finished(run.plans["d"], ended, 1)
+    assert machine.finished(run.plans["d"], replace(ended, release=run.release), 1).release == run.release
 
 
 def test_a_release_needs_t_signatures_like_every_state():

@@ -33,8 +33,10 @@ OPERATOR = Party("operator", "Data Operations", "operator", inmemory.OPERATOR.pu
 COORDINATOR = Party("coordinator", "City Office", "coordinator", inmemory.COORDINATOR.public)
 HOLDERS = tuple(Party(n, f"Hospital {n}", "holder", inmemory.key(n).public) for n in "abc")
 
+SEXES = Crosstab("sex")
 
-def docket(changes=None, *, analysis=Crosstab("sex"), where="age < 40", **job):
+
+def docket(changes=None, *, analysis=SEXES, where="age < 40", **job):
     texts = inmemory.texts(SCHEMA, analysis, "abc", where=where, **{"licence": LICENCE_NOTE.id, **job})
     made = Docket(cases.read(*texts), texts[0], str(LICENCE_NOTE), REVOCATIONS, OPERATOR, COORDINATOR, HOLDERS)
     return replace(made, **(changes or {}))
@@ -131,7 +133,14 @@ def test_no_row_is_looked_at(monkeypatch):
     def touched(*_args, **_more):
         raise AssertionError("a row was looked at")
 
-    for module, name in ((local, "program"), (local, "support"), (local, "statistics"), (snapshot, "load"), (pa.ipc, "open_file"), (pa, "memory_map")):
+    for module, name in (
+        (local, "program"),
+        (local, "support"),
+        (local, "statistics"),
+        (snapshot, "load"),
+        (pa.ipc, "open_file"),
+        (pa, "memory_map"),
+    ):
         monkeypatch.setattr(module, name, touched)
     assert check_licence(docket(), TRUST, now=NOW) == LICENCE
     assert refusal(lambda: check_licence(docket(min_cell=3), TRUST, now=NOW)).code == "licence.min_cell"
