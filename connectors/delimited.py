@@ -96,7 +96,7 @@ def _pieces(file: TextIO, path: Path) -> Iterator[tuple[bytes, bytes]]:
     """The header line and some whole rows, in UTF-8, until the file ends; at least one pair."""
     header, held = b"", b""
     while text := file.read(PIECE):
-        held += (text if held or header else text.removeprefix("\ufeff").lstrip("\n")).encode()
+        held += (text if held or header else text.lstrip("\n")).encode()
         end = _rows_end(held)
         if end and not header:
             first = _first_row_end(held)

@@ -166,7 +166,7 @@ class Hub:
                 progress(status)
             if time.time() > status.deadline + WAIT:
                 raise Unavailable("the coordinator did not end the job at its deadline", retry_after=30)
-            status = self.link.status(job, version=status.version, wait=WAIT)
+            status = self.link.status(job, version=status.version if progress else None, wait=WAIT)
         if progress:
             progress(status)
         if status.phase != "released":

@@ -121,7 +121,7 @@ class Link:
         return self._get("/v1/jobs", list[Status])
 
     def status(self, job: str, *, version: int | None = None, wait: float = 0.0) -> Status:
-        """How a job stands; with *version*, as soon as it stands otherwise, or after *wait* seconds."""
+        """How a job stands: after *wait* seconds, or as soon as it stands otherwise than *version*; without one, as soon as it ended."""
         started = time.monotonic()
         found = self._get(_job(job), Status, wait=wait, **({} if version is None else {"version": version}))
         if found.version == version and not found.ended:

@@ -334,11 +334,15 @@ class Office:
             jobs = [row.job for row in t.jobs()]
         return [self.status(job) for job in jobs]
 
-    def watch(self, job: str, version: int, *, wait: float) -> Status:
-        """The status, as soon as its version is another than *version*."""
+    def watch(self, job: str, version: int | None, *, wait: float) -> Status:
+        """The status, as soon as its version is another than *version*, or the job has ended where that is None."""
         with self._changed:
-            self._changed.wait_for(lambda: job not in self._live or self._live[job].row.version != version, timeout=wait)
+            self._changed.wait_for(lambda: self._moved(job, version), timeout=wait)
         return self.status(job)
+
+    def _moved(self, job: str, version: int | None) -> bool:
+        live = self._live.get(job)
+        return live is None or (version is not None and live.row.version != version)
 
     def ended(self, job: str) -> Ended:
         status = self.status(job)

@@ -13,7 +13,7 @@ from federated.node import judge
 from federated.node.home import Home, read_snapshot
 from federated.transport import Link
 from governance import notes
-from governance.encoding import canonical, decode, encode, plain
+from governance.encoding import canonical, decode, encode, plain, wire
 from governance.errors import IntegrityError, KeyongError, Refused, Unavailable
 from governance.journal import Transaction
 from governance.licences import Licence
@@ -28,6 +28,15 @@ PRELOAD = ("numpy", "pyarrow", "sandbox.local")
 WAIT = 20.0  # seconds that a long poll may take
 BREATH = 0.25  # seconds between two polls that offer only what is known
 LOCAL_STEP = 120.0  # seconds that one local step may take
+TURN = "turn"
+
+
+@wire("keyong/node-turn/v1")
+class Turn:
+    """A state of a job's machine and what it sends, as the journal keeps them, sealed; what it sends is empty before a local step."""
+
+    state: bytes
+    post: bytes
 
 
 class Agent:
@@ -102,7 +111,7 @@ class Agent:
                 t.set_phase(job, "waiting", docket.case.job.title)
             log.info("job %s waits for a person: keyong node approvals", job[:12])
         else:
-            self._accept(job, offer)
+            self._accept(job, offer, docket)
 
     def _judged(self, offer: Offer) -> tuple[judge.Docket, Licence]:
         with self.journal.transaction() as t:
@@ -116,7 +125,7 @@ class Agent:
             if decision is not None and text is not None:
                 offer = judge.read_offer(text)
                 if decision.verdict == "approve":
-                    self._accept(job, offer)
+                    self._reconsidered(job, offer)
                 else:
                     self._refuse(job, offer, Refused(code="policy.denied", reason=decision.reason))
 
@@ -138,9 +147,17 @@ class Agent:
             return False
         return True
 
-    def _accept(self, job: str, offer: Offer) -> None:
+    def _reconsidered(self, job: str, offer: Offer) -> None:
+        """Judge again what a person approved: the licence may have been revoked meanwhile."""
         try:
-            docket, _ = self._judged(offer)  # again: a licence may have been revoked while a person was deciding
+            docket, _ = self._judged(offer)
+        except KeyongError as error:
+            self._refuse(job, offer, error)
+        else:
+            self._accept(job, offer, docket)
+
+    def _accept(self, job: str, offer: Offer, docket: judge.Docket) -> None:
+        try:
             with self.journal.transaction() as t:
                 kept = self._snapshot(t, docket.case.dataset.name)
                 plan = Plan(offer.job, offer.dataset, self.home.key.name, tuple(str(p.key) for p in docket.holders), kept.id)
@@ -211,12 +228,13 @@ class Run:
         self.agent, self.job, self.key = agent, job, agent.home.key
         with agent.journal.view() as t:
             row = t.job(job)
-            state, post = t.sealed(job, "state"), t.sealed(job, "post")
-        if row is None or state is None:
+            turn = t.sealed(job, TURN)
+        if row is None or turn is None:
             raise IntegrityError("the journal lacks the state of an open job")
         self.deadline = row.deadline
-        self.state: State = decode(state, *machine.STATES)
-        self.post = decode(post, Post) if post else None
+        kept = decode(turn, Turn)
+        self.state: State = decode(kept.state, *machine.STATES)
+        self.post = decode(kept.post, Post) if kept.post else None
         self._jail: Session | None = None
 
     def run(self) -> None:
@@ -320,5 +338,4 @@ class Run:
 
 def _keep(t: Transaction, job: str, state: State, post: Post | None) -> None:
     """Journal a state and what it sends; the one before is gone."""
-    t.put_sealed(job, "state", encode(state))
-    t.put_sealed(job, "post", encode(post) if post is not None else b"")
+    t.put_sealed(job, TURN, encode(Turn(encode(state), encode(post) if post is not None else b"")))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+
 from federated.node.home import Home, read_snapshot
 from governance import licences, notes
 from governance.catalogue import Dataset
 from governance.encoding import build, parse
 from governance.errors import IntegrityError, Refused
 from governance.journal import Transaction
+from governance.keys import Trust
 from governance.licences import Licence
-from governance.parties import read_enrolment, roster
+from governance.parties import Party, read_enrolment, roster
 from sandbox import case as cases
 from sandbox.disclosure import check_roster
 from sandbox.job import Job
@@ -23,16 +26,22 @@ def read_offer(text: str) -> Offer:
     return build(Offer, parse(text))
 
 
+@functools.lru_cache(maxsize=256)
+def _party(enrolment: str, trust: Trust) -> Party:
+    """A chain of signatures is verified once."""
+    return read_enrolment(enrolment, trust)
+
+
 def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket, Licence]:
     """The verified docket and licence, or the error that says who must act and why."""
-    coordinator = read_enrolment(offer.coordinator, home.trust)
+    coordinator = _party(offer.coordinator, home.trust)
     if coordinator.key != home.coordinator:
         raise IntegrityError("the offer names another coordinator than the one that this node joined")
     dataset = notes.opened(offer.dataset, Dataset, home.trust)
-    holders = roster([read_enrolment(text, home.trust) for text in offer.holders], dataset.holders)
+    holders = roster([_party(text, home.trust) for text in offer.holders], dataset.holders)
     if holders.get(home.key.name) is None or holders[home.key.name].key != home.key.public:
         raise Refused(code="policy.dataset", dataset=dataset.name)
-    operator = read_enrolment(offer.operator, home.trust)
+    operator = _party(offer.operator, home.trust)
     case = cases.read(offer.job, offer.dataset)
     revocations = _newest_revocations(offer.revocations, home, t)
     docket = Docket(case, offer.job, offer.licence, revocations, operator, coordinator, tuple(holders.values()))

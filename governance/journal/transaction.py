@@ -15,6 +15,15 @@ from governance.journal.rows import JobRow
 from governance.journal.view import View
 from governance.keys import SigningKey
 
+# Built once: these run for each step of each job, and building a statement costs more than running it.
+JOB_KEY = sa.select(schema.job_key.c.key).where(schema.job_key.c.job == sa.bindparam("of"))
+SEAL = sa.insert(schema.sealed)
+RESEAL = (
+    sa.update(schema.sealed)
+    .where(schema.sealed.c.job == sa.bindparam("of"), schema.sealed.c.slot == sa.bindparam("at"))
+    .values(box=sa.bindparam("box"))
+)
+
 
 class Transaction(View):
     """Changes and readings of one transaction; what it has written it reads back."""
@@ -96,13 +105,11 @@ class Transaction(View):
     def put_sealed(self, job: str, slot: str, value: bytes) -> None:
         """Keep *value* under the job's own key, until the job is wiped."""
         box = sealing.seal(self._key_of(job), value, job=job, slot=slot)
-        table = schema.sealed.c
-        changed = self._connection.execute(sa.update(schema.sealed).where(table.job == job, table.slot == slot).values(box=box))
-        if not changed.rowcount:
-            self._connection.execute(sa.insert(schema.sealed), {"job": job, "slot": slot, "box": box})
+        if not self._connection.execute(RESEAL, {"of": job, "at": slot, "box": box}).rowcount:
+            self._connection.execute(SEAL, {"job": job, "slot": slot, "box": box})
 
     def _key_of(self, job: str) -> bytes:
-        key = self._connection.execute(sa.select(schema.job_key.c.key).where(schema.job_key.c.job == job)).scalar_one_or_none()
+        key = self._connection.execute(JOB_KEY, {"of": job}).scalar_one_or_none()
         if key is None:
             row = self.job(job)
             if row is not None and row.ended:

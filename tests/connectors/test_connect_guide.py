@@ -69,6 +69,7 @@ def test_values_become_what_the_guide_says(tmp_path: Path) -> None:
         (("true", "false"), pa.array([True, False]), [0, 1]),
         (("0", "1"), pa.array([0.0, 1.0, 0.5]), [0, 1, None]),
         ((), pa.array(["女", "男", "0"]), [0, 1, None]),
+        (("1", "1.0"), pa.array(["1", "1.0", "1.00"]), [0, 1, 0]),
     ],
 )
 def test_levels_become_what_the_guide_says(codes: tuple[str, ...], values: pa.Array, expected: list[int | None], tmp_path: Path) -> None:

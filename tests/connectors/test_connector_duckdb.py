@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -90,20 +91,22 @@ def test_no_table_named(clinic: Path) -> None:
             connectors.open(url)
 
 
-@pytest.fixture
-def writer(clinic: Path) -> Iterator[None]:
-    """Another program that has the file open for writing."""
-    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
-    other = subprocess.Popen([sys.executable, "-c", code, str(clinic)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+@contextmanager
+def opened_elsewhere(path: Path, *, read_only: bool) -> Iterator[None]:
+    """Another program that has the file open."""
+    code = f"import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only={read_only}); print('open', flush=True); sys.stdin.read()"
+    other = subprocess.Popen([sys.executable, "-c", code, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None and other.stdout.readline() == "open\n"
     yield
     other.communicate("")
 
 
-@pytest.mark.usefixtures("writer")
 def test_a_file_in_use(clinic: Path) -> None:
-    with pytest.raises(Unavailable, match="in use"):
-        connectors.open(f"duckdb://{clinic}?table=visits").schema()
+    source = connectors.open(f"duckdb://{clinic}?table=visits")
+    with opened_elsewhere(clinic, read_only=True):
+        assert source.schema().names == ["patient", "age"]
+    with opened_elsewhere(clinic, read_only=False), pytest.raises(Unavailable, match="in use"):
+        source.schema()
 
 
 def test_a_file_in_use_by_this_process(clinic: Path) -> None:

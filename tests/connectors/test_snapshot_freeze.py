@@ -355,6 +355,27 @@ def test_more_rows_than_registered(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["s.arrow"]
 
 
+class Watched(TableSource):
+    """Notes when its scan is closed."""
+
+    def scan(self, columns: Sequence[str], *, batch_rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from super().scan(columns, batch_rows=1)
+        finally:
+            closed.append(self.name)
+
+
+closed: list[str] = []
+
+
+def test_a_scan_is_closed_when_freezing_stops(tmp_path: Path) -> None:
+    """At once, not when somebody drops the error."""
+    closed.clear()
+    with pytest.raises(UsageError) as caught:
+        freeze(Watched("clinic", pa.table({"p": ["a", "b"], "x": [1, 2], "sex": ["f", "f"]})), ONE, tmp_path / "s.arrow", most_rows=1)
+    assert closed == ["clinic"] and caught.value
+
+
 def test_only_the_owner_may_read(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

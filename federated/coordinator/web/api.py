@@ -50,7 +50,9 @@ class OfKind(_Closed):
 
 
 class Watch(_Closed):
-    version: Annotated[Number | None, Field(description="Wait until the version is another than this")] = None
+    version: Annotated[Number | None, Field(description="Wait until the version is another than this; without it, until the job ends")] = (
+        None
+    )
     wait: Wait = 0.0
 
 
@@ -142,13 +144,13 @@ class Desk:
     def job(self, caller: Party, path: OfJob, query: Watch) -> Status:
         """How a job stands; with *version*, as soon as it stands otherwise."""
         now = access.job(self.office, caller, path.job)
-        if query.version is None or now.version != query.version or now.ended:
+        if now.ended or query.version not in (None, now.version):
             return now
 
         def ask(seconds: float) -> Status:
-            return self.office.watch(path.job, now.version, wait=seconds)
+            return self.office.watch(path.job, query.version, wait=seconds)
 
-        return self.waiting.until(query.wait, ask, done=lambda status: status.version != now.version, party=caller.name)
+        return self.waiting.until(query.wait, ask, done=lambda s: s.ended or query.version not in (None, s.version), party=caller.name)
 
     @get(f"{JOB}/bundle", roles=("holder", "operator"), conflicts=True)
     def bundle(self, caller: Party, path: OfJob) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from functools import lru_cache
 from federated.coordinator.office import Office
 from federated.signatures import WINDOW, Signed, key_id, verify
 from governance.errors import Refused, Unavailable
-from governance.keys import Trust
-from governance.parties import Party, read_enrolment
+from governance.parties import Party
 
 MOST_NONCES = 200_000  # of one key in two minutes
 
@@ -45,14 +44,11 @@ class Gate:
         return parties[key_id(signed.key)], signed
 
     def _parties(self) -> dict[str, Party]:
-        """Everybody who is enrolled, by key id. Read anew each time: it changes in the journal."""
-        return dict(_enrolled(text, self._office.trust) for _, text in self._office.documents("enrolment"))
+        """Everybody who is enrolled, by key id."""
+        return {_key_id(party.key): party for party in self._office.parties().values()}
 
 
-@lru_cache(maxsize=4096)
-def _enrolled(text: str, trust: Trust) -> tuple[str, Party]:
-    party = read_enrolment(text, trust)
-    return key_id(party.key), party
+_key_id = lru_cache(maxsize=4096)(key_id)
 
 
 class Nonces:
