@@ -53,6 +53,7 @@ class Agent:
 
     def serve(self, ready: Callable[[], None] = lambda: None) -> None:
         """Resume what was under way, then take offers until told to stop."""
+        self.home.sweep()
         with self._zygote:
             self._resume()
             ready()

@@ -26,6 +26,7 @@ from sandbox.messages import Offer
 def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) -> Snapshot:
     """Freeze the table at *url*; jobs accepted from now on use the new snapshot, running ones keep theirs."""
     home = Home.open(path)
+    home.sweep()
     with Link(home.url, home.ca, home.key, proxy=proxy, client_cert=home.client_cert) as link:
         published = dict(link.documents("dataset"))
     if dataset not in published:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from governance.parties import enrol, read_enrolment
 from sandbox.policy import DEFAULT, Policy
 
 KEY, JOURNAL, TRUST, POLICY, SNAPSHOTS = "node.key", "journal.db", "trust.json", "policy.json", "snapshots"
+LEFTOVER = 3600.0  # seconds after which an unfinished snapshot is nobody's
 CLIENT, CLIENT_KEY = "client.pem", "client.key"
 
 
@@ -40,6 +42,12 @@ class Home:
         token = Token.read((path / TRUST).read_text().strip())
         coordinator = read_enrolment(token.coordinator, token.trust)
         return cls(path, SigningKey.load(path / KEY), token.url, token.ca, token.trust, coordinator.key)
+
+    def sweep(self) -> None:
+        """Delete what a `keyong node data add` that was killed left behind: it holds rows and serves nobody."""
+        for left in (*self.snapshots.glob("*.draft"), *self.snapshots.glob(".*.part")):
+            if time.time() - left.stat().st_mtime > LEFTOVER:
+                left.unlink(missing_ok=True)
 
     def journal(self) -> Journal:
         return Journal.open(self.path / JOURNAL, self.key)
