@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -116,6 +118,12 @@ def read_key(text: str) -> VerifyKey:
     if key.id.hex() != parts[1]:
         raise DecodeError("the key id does not fit the key")
     return key
+
+
+@functools.lru_cache(maxsize=256)
+def read_keys(texts: tuple[str, ...]) -> Mapping[str, VerifyKey]:
+    """Verifier keys by their names, in the order of *texts*."""
+    return MappingProxyType({key.name: key for key in map(read_key, texts)})
 
 
 def check_name(name: str) -> str:

@@ -7,7 +7,6 @@ the coordinator. What it tells: its signed acceptance, masked vectors, and signa
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import field
@@ -20,7 +19,7 @@ from governance import encoding, notes
 from governance.encoding import canonical, parse, wire
 from governance.envelope import open_signed, sign
 from governance.errors import IntegrityError, KeyongError, PeerError, QuorumLost
-from governance.keys import SigningKey, Trust, VerifyKey, read_key
+from governance.keys import SigningKey, Trust, VerifyKey, read_keys
 from mpc import secagg
 from mpc.encoding import FixedPoint
 from mpc.rings import Buffer, ring
@@ -49,12 +48,7 @@ class Plan:
 
     @property
     def holders(self) -> Mapping[str, VerifyKey]:
-        return _keys(self.keys)
-
-
-@functools.lru_cache(maxsize=64)
-def _keys(texts: tuple[str, ...]) -> Mapping[str, VerifyKey]:
-    return {key.name: key for key in map(read_key, texts)}
+        return read_keys(self.keys)
 
 
 def refuse(job: str, key: SigningKey, reason: KeyongError) -> Post:

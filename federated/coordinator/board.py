@@ -14,7 +14,7 @@ from governance import notes
 from governance.encoding import wire
 from governance.envelope import open_signed
 from governance.errors import DecodeError, DisclosureRefused, OutOfTurn, PeerError, QuorumLost
-from governance.keys import Trust, VerifyKey, read_key
+from governance.keys import Trust, VerifyKey, read_keys
 from mpc import secagg
 from sandbox.disclosure import check_difference
 from sandbox.messages import Acceptance, AgreedState, Post, Refusal, Relay, Release, kind_of, step
@@ -37,7 +37,7 @@ class Board:
 
     @property
     def holders(self) -> Mapping[str, VerifyKey]:
-        return {key.name: key for key in map(read_key, self.keys)}
+        return read_keys(self.keys)
 
     @property
     def threshold(self) -> int:

@@ -277,7 +277,7 @@ class Office:
         t.append("cohort.fixed", job)
 
     def _earlier(self, live: _Live) -> tuple[frozenset[str], ...]:
-        if not live.snapshots or not live.board.step.endswith("upload"):
+        if live.board.survivors or not live.board.step.endswith("upload"):
             return ()
         with self.journal.view() as t:
             return tuple(c for s in live.snapshots.values() for c in t.cohorts(live.dataset, s, "opened"))
@@ -314,6 +314,11 @@ class Office:
             self._end(job, "refused" if isinstance(error, Refused) else "failed", error.code, error.text("en"), error.text("zh"))
 
     # --- what may be seen
+
+    def roster(self, job: str) -> frozenset[str] | None:
+        """The data holders of a job that is open; None for others."""
+        live = self._live.get(job)
+        return None if live is None else frozenset(live.board.holders)
 
     def status(self, job: str) -> Status:
         with self.journal.view() as t:

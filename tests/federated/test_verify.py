@@ -219,8 +219,13 @@ def test_a_use_beyond_the_licence_is_refused(bundle):
 
 @pytest.mark.parametrize("changes", [{"job": "0" * 64}, {"holder": "south"}])
 def test_an_acceptance_is_for_this_job_by_this_holder(bundle, changes):
+    """Even where coordinator and holders signed all that follows from it."""
     document = replace(notes.read(bundle["acceptances"]["north"]).document(Acceptance), **changes)
-    refused({**bundle, "acceptances": {**bundle["acceptances"], "north": signed(document, "north")}}, "another job", IntegrityError)
+    acceptances = {**bundle["acceptances"], "north": signed(document, "north")}
+    ids = tuple(notes.read(acceptances[n]).id for n in sorted(acceptances))
+    admission = notes.write(replace(notes.read(bundle["admission"]).document(Admission), acceptances=ids)).signed_by(KEYS["coordinator"])
+    lie = release_by({**bundle, "acceptances": acceptances, "admission": str(admission)}, coordinators.ROSTER, run=admission.id)
+    refused(lie, "the acceptance of north is for another job", IntegrityError)
 
 
 def test_the_licence_must_be_the_jobs_and_cover_it(bundle):

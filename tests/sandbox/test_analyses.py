@@ -30,7 +30,7 @@ NUMBERS = {
     "fair": ("age", "years", "educ"),
     "election": ("age", "income", "popul"),
 }
-TABLES = {"heart": ("age_band", "disease"), "fair": ("religious", "affair"), "election": ("party", "vote")}
+TABLES = {"heart": ("age_band", "disease"), "fair": ("religious", "affair"), "election": ("vote", "party")}
 
 
 def run(schema, analysis, tables, *, min_cell=3, **more):
@@ -57,7 +57,7 @@ def test_a_description_equals_pandas(data, weights, seed):
 @settings(max_examples=6)
 @given(WEIGHTS, SEEDS)
 def test_a_table_equals_pandas_where_it_is_shown(data, weights, seed):
-    index, columns = TABLES[data.name]
+    index, columns = TABLES[data.name] if seed % 2 else TABLES[data.name][::-1]
     outcome = run(data.schema, Crosstab(index, columns), data.parts(weights, seed))
     expected = pd.crosstab(data.frame[index], data.frame[columns]).reindex(index=outcome["down"], columns=outcome["across"], fill_value=0)
     shown = [

@@ -82,6 +82,7 @@ def test_what_is_licensed_may_run():
     ("licence.bearer", lambda: docket({"operator": replace(OPERATOR, role="holder")})),
     ("licence.bearer", lambda: resigned(docket(operator=str(RIVAL.public)), inmemory.OPERATOR)),
     ("licence.bearer", lambda: docket({"licence": str(signed(replace(LICENCE, use_count=9)))})),  # another licence than the job names
+    ("licence.bearer", lambda: resigned(docket({"operator": replace(OPERATOR, name="rival", key=RIVAL.public)}), RIVAL)),  # in its name
     ("licence.bearer", lambda: under(replace(LICENCE, operator=str(RIVAL.public)))),  # stolen
     ("licence.forged", lambda: docket({"licence": str(signed(LICENCE, RIVAL))})),
     ("licence.early", lambda: under(replace(LICENCE, not_before=NOW + 1))),

@@ -54,9 +54,12 @@ def jobs(office: Office, caller: Party) -> list[Status]:
 
 def check_member(office: Office, caller: Party, job_id: str) -> None:
     """Raise unless *caller* is in the roster of the job."""
-    with office.journal.view() as t:
-        if caller.role != "holder" or caller.name not in roster(t, job_id):
-            raise UsageError(code="job.unknown")
+    members = office.roster(job_id)
+    if members is None:
+        with office.journal.view() as t:
+            members = roster(t, job_id)
+    if caller.role != "holder" or caller.name not in members:
+        raise UsageError(code="job.unknown")
 
 
 def documents(office: Office, caller: Party, kind: str) -> list[tuple[str, str]]:
