@@ -17,10 +17,10 @@ from governance.catalogue import Column, Dataset, Schema, band, category, number
 from governance.encoding import canonical
 from governance.errors import UsageError
 from governance.keys import SigningKey, Trust, read_key
-from governance.licences import Licence, Revocations
+from governance.licences import Licence, Revocations, day
 from governance.parties import Invitation, Role
 
-TRUST, REVOCATIONS = "trust.json", "revocations.note"
+TRUST, REVOCATIONS, LICENCES = "trust.json", "revocations.note", "licences"
 DAY = 86400
 DATASET_FIELDS = {"dataset", "version", "title", "person", "holders", "colluding", "rows", "columns"}
 MAKERS: dict[str, Callable[..., Column]] = {"number": number, "category": category, "band": band}
@@ -53,11 +53,16 @@ class Authority:
         if not (path / TRUST).exists():
             raise UsageError(f"{path} is no authority's folder; make one with: keyong authority init NAME --home {path}")
         data = json.loads((path / TRUST).read_text())
-        keys = tuple(SigningKey.load(file) for file in sorted(path.glob("*.key")))
-        return cls(path, keys, Trust.read(data["trust"], data["threshold"]))
+        trust = Trust.read(data["trust"], data["threshold"])
+        files = [path / f"{key.name}.key" for key in trust.keys]
+        return cls(path, tuple(SigningKey.load(file) for file in files if file.exists()), trust)
 
     def sign(self, document: Any) -> str:
         """The document under the signatures of the keys at hand, which must be enough; it must be one that others can read."""
+        if len(self.keys) < self.trust.threshold:
+            raise UsageError(
+                f"{self.trust.threshold} keys must sign, {len(self.keys)} are in {self.path}; bring the others' key files here"
+            )
         note = notes.write(document).signed_by(*self.keys)
         note.document(type(document))
         note.require(self.trust)
@@ -78,6 +83,37 @@ class Authority:
         now = int(time.time())
         key = str(read_key(operator))
         return self.sign(Licence(key, dataset, columns, purposes, methods, min_cell, uses, now - 60, now + days * DAY))
+
+    def keep(self, licence: str) -> str:
+        """Keep a granted licence in the folder; its id."""
+        identity = notes.read(licence).id
+        (self.path / LICENCES).mkdir(exist_ok=True)
+        (self.path / LICENCES / f"{identity}.note").write_text(licence)
+        return identity
+
+    def licence_id(self, start: str) -> str:
+        """The whole id of the one granted licence whose id starts so, with or without ``lic-``; a whole id stands for itself."""
+        start = start.removeprefix("lic-")
+        found = [file.stem for file in (self.path / LICENCES).glob(f"{start}*.note")] if start.isalnum() else []
+        if len(found) != 1 and len(start) != 64:
+            raise UsageError(f"{len(found)} licences of this folder start with {start}; keyong authority licences lists them")
+        return found[0] if found else start
+
+    def licences(self) -> list[dict[str, Any]]:
+        """Granted licences, and whether the current list revokes them."""
+        file = self.path / REVOCATIONS
+        revoked = notes.read(file.read_text()).document(Revocations).revoked if file.exists() else ()
+        kept = {f.stem: notes.read(f.read_text()).document(Licence) for f in sorted((self.path / LICENCES).glob("*.note"))}
+        return [
+            {
+                "licence": name,
+                "operator": read_key(x.operator).name,
+                "dataset": x.dataset,
+                "until": day(x.not_after),
+                "revoked": name in revoked,
+            }
+            for name, x in kept.items()
+        ]
 
     def revocations(self, *revoke: str, restore: tuple[str, ...] = (), days: int = 30) -> str:
         """The next revocation list: what was revoked before and *revoke*, without *restore*; kept in the folder."""

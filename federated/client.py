@@ -10,13 +10,14 @@ from typing import Any
 
 from federated import verify as verification
 from federated.results import Result
+from federated.tls import client_files
 from federated.tokens import Token
 from federated.transport import Link
 from federated.verify import Bundle, Verified
 from governance import notes
 from governance.catalogue import Dataset
 from governance.encoding import build, canonical
-from governance.errors import Refused, Unavailable, UsageError
+from governance.errors import ProtocolError, Refused, Unavailable, UsageError
 from governance.keys import SigningKey, Trust
 from governance.licences import Licence
 from sandbox import analyses
@@ -176,7 +177,7 @@ class Hub:
 
 
 def _ending(status: Status) -> Exception:
-    error = Unavailable if status.phase == "expired" else Refused
+    error = {"expired": Unavailable, "failed": ProtocolError}.get(status.phase, Refused)
     return error(status.english, code=status.code, english=status.english, chinese=status.chinese)
 
 
@@ -201,7 +202,7 @@ def connect(
     proxy
         URL of an HTTP proxy.
     client_cert
-        Files of a certificate and its key, for a coordinator that asks for them.
+        Files of a certificate and its key, for a coordinator that asks for them; client.pem and client.key beside *identity* unless given.
     """
     path = Path(identity)
     trust_file = path.with_suffix(".trust")
@@ -209,4 +210,5 @@ def connect(
         raise UsageError(f"{path} or {trust_file.name} is missing; make them with: keyong operator join TOKEN --identity {path}")
     token = Token.read(trust_file.read_text().strip())
     key = SigningKey.load(path)
+    client_cert = client_cert or client_files(path.parent)
     return Hub(Link(url or token.url, ca or token.ca, key, proxy=proxy, client_cert=client_cert), key, token.trust)

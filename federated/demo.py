@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import os
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -48,6 +49,7 @@ class Demo:
         """Run all steps; return the report that ``--json`` prints."""
         if not (EXAMPLES / "data").exists():
             raise Unavailable("the demo's data lie in examples/data of the source tree; run it from a checkout")
+        signal.signal(signal.SIGTERM, _leave)  # so that the processes of the federation end with this one
         start = time.perf_counter()
         folder = self.keep or Path(tempfile.mkdtemp(prefix="keyong-demo-"))
         pooled = _Background(self._pooled)
@@ -219,6 +221,10 @@ class Demo:
         table = np.array(rows)
         fit = sm.Logit(table[:, 0], sm.add_constant(table[:, 1:], has_constant="add")).fit(disp=0, tol=1e-13, maxiter=100)
         return [float(b) for b in fit.params], [float(s) for s in fit.bse]
+
+
+def _leave(_number: int, _frame: Any) -> None:
+    raise SystemExit(143)
 
 
 def _complete(path: Path) -> list[list[float]]:

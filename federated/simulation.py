@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ Bounds = Mapping[str, tuple[float, float]]
 class Simulation:
     """Tables by holder, and what a catalogue would say of them."""
 
-    tables: Mapping[str, pa.Table]
+    tables: Mapping[str, pa.Table] = field(repr=False)
     schema: Schema
     note: str
     min_cell: int

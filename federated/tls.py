@@ -87,6 +87,12 @@ def server_context(certificate: Path, key: Path, client_ca: Path | None = None) 
     return context
 
 
+def client_files(folder: Path) -> tuple[Path, Path] | None:
+    """Certificate and key for a coordinator that asks for them: client.pem and client.key in a party's folder, if they are there."""
+    found = (folder / "client.pem", folder / "client.key")
+    return found if found[0].exists() else None
+
+
 def client_context(authority: str | None, *, client: tuple[Path, Path] | None = None) -> ssl.SSLContext:
     """TLS 1.3 for a client that trusts the authority with this PEM and no other, or the system's where it is None."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -28,7 +28,10 @@ class KeyongError(Exception):
         super().__init__(message or self.text("en"))
 
     def text(self, language: str) -> str:
-        """What happened and who must act, in ``"en"`` or ``"zh"``."""
+        """What happened and who must act, in ``"en"`` or ``"zh"``; a text that came from afar is kept as it was."""
+        given = self.facts.get({"en": "english", "zh": "chinese"}[language])
+        if given:
+            return str(given)
         return text_of(self.code, language, {"detail": self.detail, **self.facts})
 
 

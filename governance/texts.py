@@ -56,8 +56,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "授权不允许使用方法 {method}，请改用授权内的方法，或向授权主体申请增加",
     ),
     "licence.min_cell": (
-        "min_cell {asked} is below the required minimum of {minimum} persons; raise it",
-        "最小单元人数 {asked} 低于要求的 {minimum} 人，请调高",
+        "min_cell {asked} is not what is required: {minimum} persons; ask with that",
+        "最小单元人数 {asked} 与要求不符：须为 {minimum} 人；请按此提出",
+    ),
+    "policy.min_cell": (
+        "the cells of this snapshot are judged by {fixed} persons; another min_cell would tell one holder's number; ask with that",
+        "该快照的单元一律按 {fixed} 人判定；换用其他最小单元人数会泄露某一家的数字；请按此提出",
     ),
     "licence.used": (
         "the licence's {limit} uses are spent; ask the authority for more",
@@ -96,7 +100,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the surviving holders differ from an earlier total by fewer than {least} holders; the missing holders must come back",
         "存活的持有方与此前一次合计相差不足 {least} 家；须等缺席方恢复",
     ),
-    "policy.replay": ("this job was offered before; sign a new one", "该任务此前已提交过，请重新签发任务"),
     "policy.deadline": ("the deadline must lie between now and {most} seconds from now", "截止时间须在现在起 {most} 秒之内"),
     # jobs
     "job.unsigned": (
@@ -107,11 +110,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "job.predicate": ("the condition is not allowed: {detail}", "筛选条件不被允许：{detail}"),
     "job.deadline": ("the job did not finish before its deadline", "任务未能在截止时间前完成"),
     "job.cancelled": ("the operator cancelled the job", "运营单位已取消任务"),
-    "job.refused": ("{holder} refused the job: {reason}", "{holder} 拒绝了任务：{reason}"),
-    "disclosure.numbers": (
-        "the method would open {numbers} numbers, more than the {persons} persons behind them",
-        "该方法将公开 {numbers} 个数，多于其背后的 {persons} 人",
-    ),
     "job.unknown": ("there is no such job here, or it is not yours to see", "此处没有该任务，或您无权查看"),
     # the coordinator's door
     "auth.unsigned": ("the request is not signed; sign it with the key of an enrolled party", "请求未签名；请用已登记方的密钥签名"),

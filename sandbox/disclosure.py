@@ -23,6 +23,12 @@ def check_difference(survivors: frozenset[str], earlier: Iterable[frozenset[str]
         raise DisclosureRefused(code="policy.difference", least=least)
 
 
+def check_min_cell(asked: int, fixed: str | None) -> None:
+    """One min_cell for each snapshot: how many holders reach it, for one value after another, would count one holder's persons."""
+    if fixed is not None and int(fixed) != asked:
+        raise DisclosureRefused(code="policy.min_cell", fixed=fixed)
+
+
 def check_roster(roster: frozenset[str], earlier: Iterable[frozenset[str]]) -> None:
     """One roster for each snapshot of a dataset, whoever asks (PRIVACY 4)."""
     if any(roster != other for other in earlier):

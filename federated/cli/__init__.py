@@ -82,6 +82,14 @@ def check_house() -> None:
     check()
 
 
+PROXY = click.option("--proxy", envvar="KEYONG_PROXY", help="URL of an HTTP proxy.")
+
+
+def token_text(token: str) -> str:
+    """The join token; with ``-`` it is read from standard input, so that no list of processes shows it."""
+    return sys.stdin.readline().strip() if token == "-" else token  # noqa: S105
+
+
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Every command has ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object for machines.")(function)

@@ -88,7 +88,7 @@ def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns:
     _publish(coordinator, granted)
     if not (authority.path / "revocations.note").exists():
         _publish(coordinator, authority.revocations())
-    identity = notes.read(granted).id
+    identity = authority.keep(granted)
     say({"licence": identity}, f"licence lic-{identity[:12]} is granted", as_json)
 
 
@@ -97,10 +97,12 @@ def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns:
 @HOME
 @PUBLISH
 @click.option("--restore", multiple=True, help="Id of a suspended licence to bring back.")
+@click.option("--days", default=30, show_default=True, help="How long the list is fresh; a stale one stops every job.")
 @json_option
-def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tuple[str, ...], as_json: bool) -> None:
-    """Publish the next revocation list: with LICENCES (whole ids) added. Without any, it only renews the list."""
-    text = Authority.open(home).revocations(*map(_id, licences), restore=tuple(map(_id, restore)))
+def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tuple[str, ...], days: int, as_json: bool) -> None:
+    """Publish the next revocation list: with LICENCES added. Without any, it only renews the list."""
+    authority = Authority.open(home)
+    text = authority.revocations(*map(authority.licence_id, licences), restore=tuple(map(authority.licence_id, restore)), days=days)
     _publish(coordinator, text)
     say({"revoked": list(licences)}, "the revocation list is published", as_json)
 
@@ -108,18 +110,29 @@ def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tu
 command.add_command(revoke, "suspend")
 
 
+@command.command(epilog="Example: keyong authority licences")
+@HOME
+@json_option
+def licences(home: Path, as_json: bool) -> None:
+    """The licences that were granted, and which of them are revoked."""
+    rows = Authority.open(home).licences()
+    text = [
+        f"lic-{r['licence'][:12]}  {r['operator']:<16} {r['dataset']:<20} until {r['until']}{'  revoked' if r['revoked'] else ''}"
+        for r in rows
+    ]
+    say(rows, "\n".join(text) or "none yet", as_json)
+
+
 def _publish(coordinator: Path, text: str) -> None:
     import json
+    import os
 
+    from federated.tls import client_files
     from federated.transport import Link
 
     where = json.loads(coordinator.read_text())
-    with Link(where["url"], where["ca"], None) as link:
+    with Link(where["url"], where["ca"], None, proxy=os.environ.get("KEYONG_PROXY"), client_cert=client_files(coordinator.parent)) as link:
         link.publish(text)
-
-
-def _id(text: str) -> str:
-    return text.removeprefix("lic-")
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -22,9 +22,11 @@ def command() -> None:
 
 
 def _hub(identity: Path) -> Any:
+    import os
+
     from federated.client import connect
 
-    return connect(identity=identity)
+    return connect(identity=identity, proxy=os.environ.get("KEYONG_PROXY"))
 
 
 @command.command(epilog="Example: keyong job plan model.yaml")
@@ -101,8 +103,8 @@ def cancel(job: str, identity: Path, as_json: bool) -> None:
     """End a job that is still open."""
     hub = _hub(identity)
     found = hub.find(job)
-    hub.link.cancel(found)
-    say({"job": found}, f"{found[:12]} is cancelled", as_json)
+    now = hub.link.cancel(found)
+    say({"job": found, "phase": now.phase}, f"{found[:12]} is {now.phase}", as_json)
 
 
 def _show(hub: Any, job: str, out: Path | None, as_json: bool) -> None:

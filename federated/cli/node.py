@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from federated.cli import json_option, say
+from federated.cli import PROXY, json_option, say, token_text
 
 HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("node"), show_default=True, help="The node's folder.")
-PROXY = click.option("--proxy", envvar="KEYONG_PROXY", help="URL of an HTTP proxy.")
 
 
 @click.group()
@@ -25,12 +24,13 @@ def command() -> None:
 def join(token: str, home: Path, proxy: str | None, as_json: bool) -> None:
     """Make this node's key and folder, and enrol with the coordinator in the token. One command, and it can be repeated."""
     from federated.node import home as homes
+    from federated.tls import client_files
     from federated.tokens import Token
     from federated.transport import Link
 
-    read = Token.read(token)
+    read = Token.read(token_text(token))
     key, enrolment = homes.make(home, read)
-    with Link(read.url, read.ca, None, proxy=proxy, client_cert=homes.client_cert(home)) as link:
+    with Link(read.url, read.ca, None, proxy=proxy, client_cert=client_files(home)) as link:
         link.enrol(enrolment)
     homes.finish(home, read, key)
     text = f"{key.name} has joined {read.url}\nfingerprint {key.public.fingerprint}\nnext: keyong node data add DATASET URL --home {home}"

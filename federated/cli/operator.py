@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from federated.cli import json_option, say
+from federated.cli import PROXY, json_option, say, token_text
 from federated.operator import join as join_operator
 from governance.keys import SigningKey
 
@@ -23,10 +23,11 @@ def command() -> None:
 @command.command(epilog="Example: keyong operator join keyong-join-1.… --identity operator.key")
 @click.argument("token")
 @IDENTITY
+@PROXY
 @json_option
-def join(token: str, identity: Path, as_json: bool) -> None:
+def join(token: str, identity: Path, proxy: str | None, as_json: bool) -> None:
     """Make the operator's key and enrol it."""
-    key = join_operator(token, identity)
+    key = join_operator(token_text(token), identity, proxy=proxy)
     say({"key": str(key.public)}, f"enrolled; the authority needs this key for a licence:\n{key.public}", as_json)
 
 

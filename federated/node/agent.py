@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import threading
 import time
@@ -18,7 +19,7 @@ from governance.errors import IntegrityError, KeyongError, Refused, Unavailable
 from governance.journal import Transaction
 from governance.licences import Licence
 from sandbox import local, machine
-from sandbox.disclosure import check_difference, check_roster
+from sandbox.disclosure import check_difference, check_min_cell, check_roster
 from sandbox.jail import Limits, Session, Zygote, seal
 from sandbox.machine import Accepting, Computing, Consenting, Finished, Plan, Revealing, Signing, State
 from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of, step
@@ -149,9 +150,10 @@ class Agent:
         return True
 
     def _reconsidered(self, job: str, offer: Offer) -> None:
-        """Judge again what a person approved: the licence may have been revoked meanwhile."""
+        """Judge again what a person approved, by today's revocation list: the licence may have been revoked meanwhile."""
+        current = dict(self.link.documents("revocations"))
         try:
-            docket, _ = self._judged(offer)
+            docket, _ = self._judged(dataclasses.replace(offer, revocations=current.get("current", "")))
         except KeyongError as error:
             self._refuse(job, offer, error)
         else:
@@ -294,9 +296,12 @@ class Run:
         with_offer = judge.read_offer(t.note("offer", self.job) or "")
         limit = notes.opened(with_offer.licence, Licence, self.agent.home.trust).use_count
         roster, dataset = frozenset(plan.holders), plan.case.dataset.name
+        fixed = judge.min_cell_of(dataset, plan.snapshot)
         check_roster(roster, t.cohorts(dataset, plan.snapshot, "roster"))
+        check_min_cell(plan.case.job.min_cell, t.get(fixed))
         t.take_use(admission.licence, admission.use, self.job, limit)
         t.put_cohort(dataset, plan.snapshot, "roster", roster)
+        t.put(fixed, str(plan.case.job.min_cell))
         t.append("job.spent", self.job)
 
     def _guard(self, t: Transaction, following: State) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.snapshot import Snapshot
+from federated.tls import client_files
 from federated.tokens import Token
 from governance.encoding import build, canonical, parse, plain
 from governance.errors import IntegrityError, UsageError
@@ -20,7 +21,6 @@ from sandbox.policy import DEFAULT, Policy
 
 KEY, JOURNAL, TRUST, POLICY, SNAPSHOTS = "node.key", "journal.db", "trust.json", "policy.json", "snapshots"
 LEFTOVER = 3600.0  # seconds after which an unfinished snapshot is nobody's
-CLIENT, CLIENT_KEY = "client.pem", "client.key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Home:
     @property
     def client_cert(self) -> tuple[Path, Path] | None:
         """Certificate and key for a coordinator that asks for them: put client.pem and client.key into the folder."""
-        return client_cert(self.path)
+        return client_files(self.path)
 
     @property
     def snapshots(self) -> Path:
@@ -91,11 +91,6 @@ def read_snapshot(text: str | None, folder: Path) -> Snapshot | None:
 def snapshot_text(snapshot: Snapshot) -> str:
     return canonical({"id": snapshot.id, "columns": list(snapshot.columns), "rows": snapshot.rows, "persons": snapshot.persons,
                       "skipped": snapshot.skipped_rows})  # fmt: skip
-
-
-def client_cert(path: Path) -> tuple[Path, Path] | None:
-    found = (path / CLIENT, path / CLIENT_KEY)
-    return found if found[0].exists() else None
 
 
 def make(path: Path, token: Token) -> tuple[SigningKey, str]:

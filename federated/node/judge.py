@@ -14,12 +14,17 @@ from governance.keys import Trust
 from governance.licences import Licence
 from governance.parties import Party, read_enrolment, roster
 from sandbox import case as cases
-from sandbox.disclosure import check_roster
+from sandbox.disclosure import check_min_cell, check_roster
 from sandbox.job import Job
 from sandbox.messages import Offer
 from sandbox.policy import Docket, check_licence, check_policy
 
-__all__ = ["Docket", "Job", "judge", "read_offer"]
+__all__ = ["Docket", "Job", "judge", "min_cell_of", "read_offer"]
+
+
+def min_cell_of(dataset: str, snapshot: str) -> str:
+    """Name of the journal's setting that fixes a snapshot's min_cell."""
+    return f"min_cell {dataset} {snapshot}"
 
 
 def read_offer(text: str) -> Offer:
@@ -73,3 +78,4 @@ def _check_snapshot(docket: Docket, home: Home, t: Transaction) -> None:
     if kept is None or registered != case.job.catalogue:
         raise Refused(code="policy.dataset", dataset=case.dataset.name)
     check_roster(frozenset(p.name for p in docket.holders), t.cohorts(case.dataset.name, kept.id, "roster"))
+    check_min_cell(case.job.min_cell, t.get(min_cell_of(case.dataset.name, kept.id)))

@@ -77,7 +77,7 @@ def test_a_folder_is_made_once_and_opens_again(authority, tmp_path):
 
 def test_a_folder_with_one_of_two_keys_signs_nothing(authority, tmp_path):
     (tmp_path / "authority" / "bureau-2.key").unlink()
-    with pytest.raises(IntegrityError, match="1 of the 2"):
+    with pytest.raises(UsageError, match="2 keys must sign, 1 are"):
         Authority.open(tmp_path / "authority").sign(read_dataset(FILE))
 
 

@@ -79,11 +79,12 @@ def test_a_regression_equals_statsmodels_and_its_bundle_verifies(running, data):
 
 
 def test_a_condition_selects_rows_and_a_small_cell_is_suppressed(running, data):
-    table = run(running, fed.Crosstab(index="age_band", columns="sex"), where="ill == 'yes' and age >= 40", release={"min_cell": 20})
+    table = run(running, fed.Crosstab(index="age_band", columns="sex"), where="ill == 'yes' and age >= 60")
     frame = federations.pooled(data).to_pandas()
     frame = frame[(frame.ill == "yes") & (frame.age >= 60) & (frame.sex == "male")]
     assert table.to_pandas().loc["old", "male"] == len(frame)
     assert "age_band=young & sex=male" in table.value.suppressed
+    assert "age_band=middle & sex=male" in table.value.suppressed
     assert table.to_pandas().loc["young"].isna().all()
 
 
@@ -92,7 +93,8 @@ def test_a_condition_selects_rows_and_a_small_cell_is_suppressed(running, data):
     [
         (fed.Crosstab(index="secret", columns="ill"), {}, "licence.column"),
         (fed.Describe(columns=("age",)), {"where": "secret == 'a'"}, "licence.column"),
-        (fed.Describe(columns=("age",)), {"release": {"min_cell": 5}}, "licence.min_cell"),
+        (fed.Describe(columns=("age",)), {"release": {"min_cell": 9}}, "licence.min_cell"),
+        (fed.Describe(columns=("age",)), {"release": {"min_cell": 11}}, "licence.min_cell"),
     ],
 )
 def test_what_the_licence_does_not_name_is_refused_in_both_languages(running, analysis, more, code):
@@ -287,3 +289,29 @@ def test_empty_and_one_sided_holders_take_part_without_an_error(tmp_path, data):
         y, _ = complete({**data, "south": healthy, "west": data["west"].slice(0, 0)})
         assert released.value.outcome["n"] == len(y)
         assert released.value.outcome["events"] == int(y.sum())
+
+
+def test_a_snapshot_keeps_its_min_cell_whatever_later_licences_say(fresh):
+    """How many holders reach one min_cell after another would count the persons of one of them."""
+    run(fresh, DESCRIBE)
+    hub = fresh.hub()
+    other = fresh.authority.licence(str(hub.key.public), dataset="cohort", columns=fresh.columns, purposes=("bisection",),
+                                    methods=("describe@1",), min_cell=11, uses=9, days=1)  # fmt: skip
+    fresh.publish(other)
+    with pytest.raises(Refused) as refusal:
+        run(fresh, DESCRIBE, purpose="bisection")
+    assert refusal.value.code == "policy.min_cell"
+    assert "10" in refusal.value.text("zh")
+
+
+def test_a_licence_revoked_while_a_person_decides_is_not_used(fresh):
+    desk.policy(fresh.home("east"), {"approval": "person"})
+    hub = fresh.hub()
+    job = hub.submit(hub.prepare(DESCRIBE, {"dataset": "cohort", "deadline": "60s"}))
+    until(lambda: desk.waiting(fresh.home("east")))
+    fresh.publish(fresh.authority.revocations(*dict(hub.link.documents("licence"))))
+    desk.decide(fresh.home("east"), job[:12], "approve", "")
+    with pytest.raises(Refused) as refusal:
+        hub.result(job)
+    assert refusal.value.code == "licence.revoked"
+    assert "revoked" in refusal.value.text("en")

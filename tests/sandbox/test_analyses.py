@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import math
 
@@ -418,6 +419,16 @@ def test_every_method_says_what_it_is_and_what_it_discloses(method):
 
 def test_sums_are_made_left_to_right():
     assert dot([1e16, 1.0, -1e16], [1.0, 1.0, 1.0]) == 0.0  # a compensated sum, as Python's own since 3.12, would say 1
+
+
+def test_solving_gives_these_very_bits():
+    """Made with Python 3.11, 3.12 and 3.13 alike; with `sum` in the place of `dot` the last two give others."""
+    digest = hashlib.sha256()
+    for size in range(1, 9):
+        root = [[math.sqrt(2 + i * j) / (1 + (i + 2 * j) % 5) for j in range(size)] for i in range(size + 3)]
+        matrix = [[math.fsum(row[i] * row[j] for row in root) for j in range(size)] for i in range(size)]
+        digest.update(repr(solve(matrix, [[1.0 / (k + 1) for k in range(size)]])).encode())
+    assert digest.hexdigest()[:16] == "7d0610f94bfaf308"
 
 
 @settings(max_examples=50)
