@@ -32,7 +32,7 @@ def plan(hub: Hub, text: str) -> dict[str, Any]:
 def _described(case: cases.Case, licence: Licence, dataset: Dataset) -> dict[str, Any]:
     opens = case.analysis.opens(dataset.schema)
     n, c = len(dataset.holders), dataset.colluding
-    payload = 4 * len(case.cells) + 16 * sum(opens)
+    payload = 4 * len(case.cells) + 16 * (sum(opens) + len(case.cells))  # support may be asked twice
     return {
         "title": case.job.title, "method": case.job.method, "dataset": dataset.name, "purpose": case.job.purpose, "where": case.job.where,
         "columns": {name: dataset.schema[name].grade for name in case.columns}, "holders": list(dataset.holders),

@@ -114,6 +114,11 @@ class DescribeResult(Result):
         rows = [[c["column"], _count(c["n"]), _count(c["missing"]), _number(c["mean"]), _number(c["sd"])] for c in self.outcome["columns"]]
         return ["column", "n", "missing", "mean", "sd"], rows
 
+    def notes(self) -> list[str]:
+        required = self.outcome.get("required")
+        left_out = f"persons without a value in any of {', '.join(required or ())} are left out: too few to be told apart from the others"
+        return [*([left_out] if required else []), *Result.notes(self)]
+
     def _frame(self, pandas: Any) -> pd.DataFrame:
         numbers = [{**c, "mean": _float(c["mean"]), "sd": _float(c["sd"])} for c in self.outcome["columns"]]
         return pandas.DataFrame(numbers).set_index("column")  # type: ignore[no-any-return]

@@ -52,14 +52,22 @@ class Case:
 
     def after_support(self, holders: Sequence[int]) -> State:
         """The body after round 0, from how many holders have enough persons in each of `cells`."""
-        support = dict(zip(self.cells, (int(n) for n in holders), strict=True))
+        return self._supported({"round": 0, "opened": {}}, holders, None)
+
+    def _supported(self, body: State, holders: Sequence[float], state: State | None) -> State:
+        support = dict(zip(self.cells, (round(n) for n in holders), strict=True))
         found = findings(support, self.dataset.colluding)
-        state = self.analysis.start(self.dataset.schema, found) if found[COHORT].supported else {"outcome": {"failed": SUPPRESSED}}
         persons = {cell: n * self.job.min_cell for cell, n in support.items()}
-        return self._within_limits({"round": 1, "support": support, "persons": persons, "opened": {}, "analysis": state})
+        following = (
+            self.analysis.start(self.dataset.schema, found, state) if found[COHORT].supported else {"outcome": {"failed": SUPPRESSED}}
+        )
+        made = {"round": body["round"] + 1, "support": support, "persons": persons, "opened": body["opened"], "analysis": following}
+        return self._within_limits(made)
 
     def after_round(self, body: State, total: Mapping[str, Sequence[float]]) -> State:
         """The body after a round of statistics."""
+        if self.asks_support(body):
+            return self._supported(body, next(iter(total.values())), body["analysis"])
         persons, opened = dict(body["persons"]), self._opened(body)
         for statistic in self.statistics(body):
             if statistic.counts:
@@ -72,6 +80,10 @@ class Case:
         """What the local step returns on *body*."""
         return self.analysis.statistics(self.dataset.schema, body["analysis"], self.dataset.rows)
 
+    def asks_support(self, body: State) -> bool:
+        """Whether the round counts holders with enough persons once more, in `cells` of a narrower cohort; it is all such a round does."""
+        return any(s.holders for s in self.statistics(body))
+
     def bounds(self, body: State) -> Floats:
         """Bound of each entry of the round's vector, one holder's part; shape (entries,)."""
         return np.concatenate([np.full(s.length, float(s.bound)) for s in self.statistics(body)])
@@ -81,7 +93,7 @@ class Case:
 
     def shown(self, body: State) -> Floats:
         """1 for an entry that may be opened, 0 for one that is uploaded as zero; shape (entries,)."""
-        return np.array([float(self.supported(body, cell)) for s in self.statistics(body) for cell in s.cells])
+        return np.array([float(s.holders or self.supported(body, cell)) for s in self.statistics(body) for cell in s.cells])
 
     def named(self, body: State, vector: Floats) -> dict[str, list[float]]:
         """The round's vector as lists by statistic."""
@@ -103,7 +115,7 @@ class Case:
     def _opened(self, body: State) -> dict[str, int]:
         opened = dict(body["opened"])
         for statistic in self.statistics(body):
-            for cell in statistic.cells:
+            for cell in () if statistic.holders else statistic.cells:
                 if self.supported(body, cell):
                     opened[cell] = opened.get(cell, 0) + 1
         return opened

@@ -228,9 +228,7 @@ class Revealing:
         reveals = _opened(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
         settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, _payloads(relay, SUPPORT))
         holders = _fixed_point(self.plan, "").decode(ring(32).from_bytes(settled.totals[SUPPORT], len(self.plan.case.cells)))
-        possible = range(len(settled.survivors) + 1)
-        if any(n not in possible for n in holders.tolist()):
-            raise PeerError("the support counts are impossible, some holder's upload was false")
+        _check_support(holders.tolist(), settled.survivors)
         body = self.plan.case.after_support([round(float(n)) for n in holders])
         return _signing(self.plan, self.run, settled, body, key)
 
@@ -250,7 +248,15 @@ class Pooling:
         settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, _payloads(relay, STATISTICS))
         case = self.plan.case
         values = _fixed_point(self.plan, self.body).decode(ring(128).from_bytes(settled.totals[STATISTICS], len(case.bounds(before))))
+        if case.asks_support(before):
+            _check_support(values.tolist(), settled.survivors)
         return _signing(self.plan, self.run, settled, case.after_round(before, case.named(before, values)), key)
+
+
+def _check_support(holders: Sequence[float], survivors: Sequence[str]) -> None:
+    possible = range(len(survivors) + 1)
+    if any(n not in possible for n in holders):
+        raise PeerError("the support counts are impossible, some holder's upload was false")
 
 
 def _payloads(relay: Relay, vector: str) -> dict[str, dict[str, bytes]]:

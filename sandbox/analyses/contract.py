@@ -25,13 +25,15 @@ class Statistic:
 
     *bound* is the most that one holder's value can be in absolute value, public and safe for any rows. *cells* names the cell whose
     persons each entry is about, one name for each entry or one for all: an entry is opened only if its cell has support.
-    *counts* marks entries that count the persons of their cell.
+    *counts* marks entries that count the persons of their cell. *holders* marks entries that count the holders with enough persons in
+    their cell, once more, for a cohort that the method narrowed down after round 0; they need no support.
     """
 
     name: str
     bound: float
     cells: tuple[str, ...]
     counts: bool = False
+    holders: bool = False
 
     @property
     def length(self) -> int:
@@ -59,14 +61,14 @@ class Analysis(Protocol):
     def cells(self, schema: Schema) -> tuple[str, ...]:
         """Names of the cells it opens, besides the cohort."""
 
-    def members(self, rows: Rows, schema: Schema) -> Mapping[str, Mask]:
-        """For each cell and for the cohort, which of *rows* are in it."""
+    def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask]:
+        """For each cell and for the cohort, which of *rows* are in it; in *state*, where the method narrows the cohort down."""
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
-        """How many numbers each round after the support round opens, at most; its length is the round cap."""
+        """How many numbers the rounds after the support round open, at most in all their sum; its length is the round cap."""
 
-    def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
-        """First state after support is known; ``{"outcome": …}`` if there is nothing to compute."""
+    def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
+        """First state after support is known (again, in *state*); ``{"outcome": …}`` if there is nothing to compute."""
 
     def statistics(self, schema: Schema, state: State, rows: int) -> tuple[Statistic, ...]:
         """What the local step returns in *state*, where a holder has at most *rows* rows."""

@@ -55,14 +55,14 @@ class Crosstab:
             return tuple(first)
         return tuple(f"{a} & {self.columns}={level}" for a in first for level in schema[self.columns].levels)
 
-    def members(self, rows: Rows, schema: Schema) -> Mapping[str, Mask]:
+    def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask]:
         at = self._positions(rows, schema)
         return {COHORT: at >= 0} | {cell: at == i for i, cell in enumerate(self.cells(schema))}
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         return (len(self.cells(schema)),)
 
-    def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
+    def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         shown = [support[cell].supported for cell in self.cells(schema)]
         return {"shown": shown} if any(shown) else self._outcome(schema, [None] * len(shown))
 

@@ -25,8 +25,9 @@ class Describe:
 
     Notes
     -----
-    Two rounds: counts and sums, then squared deviations from the agreed mean, which is stable where sums of squares are not (Chan,
-    Golub & LeVeque, American Statistician 1983). ``sd`` divides by n - 1. Reference: ``pandas.DataFrame.describe``.
+    Counts and sums in one round, then squared deviations from the agreed mean, which is stable where sums of squares are not (Chan,
+    Golub & LeVeque, American Statistician 1983). ``sd`` divides by n - 1. Reference: ``pandas.DataFrame.describe``, of the persons who
+    have a value in all the columns that the result says are required.
     """
 
     columns: tuple[str, ...]
@@ -35,7 +36,8 @@ class Describe:
     version: ClassVar[int] = 1
     discloses: ClassVar[str] = (
         "for each column: how many persons have a value, how many have none, and the sum and the squared deviations of the values; "
-        "four numbers for each column, each over at least c + 1 holders with min_cell persons"
+        "four numbers for each column, each over at least c + 1 holders with min_cell persons. Where too few holders have enough persons "
+        "without a value in some column, persons without one are left out of the whole job, so that no two counts tell how many they are"
     )
 
     def __post_init__(self) -> None:
@@ -47,56 +49,77 @@ class Describe:
     def cells(self, schema: Schema) -> tuple[str, ...]:
         return tuple(cell for name in self.columns for cell in (_present(name), _missing(name)))
 
-    def members(self, rows: Rows, schema: Schema) -> Mapping[str, Mask]:
-        cells: dict[str, Mask] = {COHORT: np.ones(len(rows), np.bool_)}
+    def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask]:
+        cohort = _complete(rows, state["required"] if state else ())
+        cells = {COHORT: cohort}
         for name in self.columns:
-            cells[_present(name)] = rows.present(name)
-            cells[_missing(name)] = ~cells[_present(name)]
+            cells[_present(name)] = cohort & rows.present(name)
+            cells[_missing(name)] = cohort & ~rows.present(name)
         return cells
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
-        return 3 * len(self.columns), len(self.columns)
+        k = len(self.columns)
+        return (0, 3 * k, k) if k > 1 else (3, 1)
 
-    def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
-        if not any(support[_present(name)].supported for name in self.columns):
-            return {"outcome": {"columns": [_row(name, None, None, None, None) for name in self.columns]}}
-        shown = [[support[_present(n)].supported, support[_missing(n)].supported] for n in self.columns]
-        return {"phase": "sums", "shown": shown}
+    def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
+        """Where too few lack a value, nobody who does takes part: the counts of two columns would tell how many by their difference."""
+        thin = [name for name in self.columns if not support[_missing(name)].supported]
+        if state is None and thin and len(self.columns) > 1:
+            return {"phase": "support", "required": thin}
+        required = state["required"] if state else list(self.columns) if thin else []
+        counted = [name for name in self.columns if name not in required and name not in thin]
+        shown = [name for name in self.columns if support[_present(name)].supported and name in (*required, *counted)]
+        if not shown:
+            return self._outcome({"required": required, "shown": [], "n": [], "missing": [], "mean": []}, [])
+        return {"phase": "sums", "required": required, "shown": shown, "counted": [name for name in shown if name in counted]}
 
     def statistics(self, schema: Schema, state: State, rows: int) -> tuple[Statistic, ...]:
-        if state["phase"] == "sums":
-            counts = (
-                Statistic("n", rows, self._cells(_present), counts=True),
-                Statistic("missing", rows, self._cells(_missing), counts=True),
-            )
-            return counts + tuple(Statistic(f"sum {c}", rows * _reach(schema, c), (_present(c),)) for c in self.columns)
-        return tuple(Statistic(f"squares {c}", rows * _width(schema, c) * _width(schema, c), (_present(c),)) for c in self.columns)
+        if state["phase"] == "support":
+            return (Statistic("holders", 1.0, (COHORT, *self.cells(schema)), holders=True),)
+        known = tuple(map(_present, state["shown"]))
+        if state["phase"] == "squares":
+            return tuple(Statistic(f"squares {c}", rows * _width(schema, c) * _width(schema, c), (_present(c),)) for c in state["shown"])
+        counts = [Statistic("n", rows, known, counts=True)]
+        if state["counted"]:
+            counts.append(Statistic("missing", rows, tuple(map(_missing, state["counted"])), counts=True))
+        return (*counts, *(Statistic(f"sum {c}", rows * _reach(schema, c), (_present(c),)) for c in state["shown"]))
 
     def local(self, rows: Rows, schema: Schema, state: State) -> Mapping[str, Floats]:
-        values = {name: rows.number(name)[rows.present(name)] for name in self.columns}
-        if state["phase"] == "sums":
-            n = np.array([len(v) for v in values.values()], np.float64)
-            return {"n": n, "missing": len(rows) - n} | {f"sum {c}": np.array([v.sum()]) for c, v in values.items()}
-        means = dict(zip(self.columns, floats(state["mean"]), strict=True))
-        return {f"squares {c}": np.array([np.square(v - means[c]).sum()]) for c, v in values.items()}
+        rows = rows.where(_complete(rows, state["required"]))
+        values = {name: rows.number(name)[rows.present(name)] for name in state["shown"]}
+        if state["phase"] == "squares":
+            means = dict(zip(state["shown"], floats(state["mean"]), strict=True))
+            return {f"squares {c}": np.array([np.square(v - means[c]).sum()]) for c, v in values.items()}
+        n = {name: float(len(v)) for name, v in values.items()}
+        missing = np.array([len(rows) - n[name] for name in state["counted"]])
+        sums = {f"sum {c}": np.array([v.sum()]) for c, v in values.items()}
+        return {"n": np.array(list(n.values())), "missing": missing, **sums}
 
     def combine(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:
-        if state["phase"] == "sums":
-            n = [round(x) for x in total["n"]]
-            mean = [total[f"sum {c}"][0] / k if k else 0.0 for c, k in zip(self.columns, n, strict=True)]
-            mean = [min(max(m, schema[c].bounds[0]), schema[c].bounds[1]) for c, m in zip(self.columns, mean, strict=True)]
-            missing = [round(x) for x in total["missing"]]
-            return {"phase": "squares", "shown": state["shown"], "n": n, "missing": missing, "mean": texts(mean)}
-        return {"outcome": {"columns": [self._described(i, name, total, state) for i, name in enumerate(self.columns)]}}
+        if state["phase"] == "squares":
+            return self._outcome(state, [total[f"squares {name}"][0] for name in state["shown"]])
+        n = [round(x) for x in total["n"]]
+        mean = [total[f"sum {c}"][0] / k if k else 0.0 for c, k in zip(state["shown"], n, strict=True)]
+        mean = [min(max(m, schema[c].bounds[0]), schema[c].bounds[1]) for c, m in zip(state["shown"], mean, strict=True)]
+        counted = dict(zip(state["counted"], (round(x) for x in total.get("missing", ())), strict=True))
+        missing = [counted.get(name) for name in state["shown"]]
+        return {**state, "phase": "squares", "n": n, "missing": missing, "mean": texts(mean)}
 
-    def _described(self, i: int, name: str, total: Mapping[str, Sequence[float]], state: State) -> dict[str, object]:
-        (shown, missing_shown), n = state["shown"][i], state["n"][i]
-        sd = text(math.sqrt(max(total[f"squares {name}"][0], 0.0) / (n - 1))) if shown and n > 1 else None
-        missing = state["missing"][i] if missing_shown else None
-        return _row(name, n if shown else None, missing, state["mean"][i] if shown else None, sd)
+    def _outcome(self, state: State, squares: Sequence[float]) -> State:
+        described = {}
+        for name, n, missing, mean, square in zip(state["shown"], state["n"], state["missing"], state["mean"], squares, strict=True):
+            sd = text(math.sqrt(max(square, 0.0) / (n - 1))) if n > 1 else None
+            described[name] = {"column": name, "n": n, "missing": missing, "mean": mean, "sd": sd}
+        blank = {"n": None, "missing": None, "mean": None, "sd": None}
+        columns = [described.get(name, {"column": name, **blank}) for name in self.columns]
+        return {"outcome": {"required": state["required"] if len(self.columns) > 1 else [], "columns": columns}}
 
-    def _cells(self, cell: object) -> tuple[str, ...]:
-        return tuple(cell(name) for name in self.columns)  # type: ignore[operator]
+
+def _complete(rows: Rows, required: Sequence[str]) -> Mask:
+    mask = np.ones(len(rows), np.bool_)
+    for name in required:
+        mask &= rows.present(name)
+    return mask
 
 
 def _present(name: str) -> str:
@@ -105,10 +128,6 @@ def _present(name: str) -> str:
 
 def _missing(name: str) -> str:
     return f"{name} missing"
-
-
-def _row(name: str, n: int | None, missing: int | None, mean: str | None, sd: str | None) -> dict[str, object]:
-    return {"column": name, "n": n, "missing": missing, "mean": mean, "sd": sd}
 
 
 def _reach(schema: Schema, name: str) -> float:

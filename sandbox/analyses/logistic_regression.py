@@ -94,7 +94,7 @@ class LogisticRegression:
     def cells(self, schema: Schema) -> tuple[str, ...]:
         return tuple(" & ".join(f"{name}={schema[name].levels[i]}" for name, i in cell) for cell in self._cells(schema))
 
-    def members(self, rows: Rows, schema: Schema) -> Mapping[str, Mask]:
+    def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask]:
         complete = self._complete(rows)
         cells = zip(self.cells(schema), self._cells(schema), strict=True)
         return {COHORT: complete} | {
@@ -112,7 +112,7 @@ class LogisticRegression:
         p = len(self.terms(schema))
         return (3,) + (p + p * (p + 1) // 2 + 1,) * self.max_iter
 
-    def start(self, schema: Schema, support: Mapping[str, Finding]) -> State:
+    def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         thin = [cell for cell in self.cells(schema) if not support[cell].supported]
         named = ", ".join(thin[:MOST_NAMED]) + (f" and {len(thin) - MOST_NAMED} more cells" if len(thin) > MOST_NAMED else "")
         return failed(f"suppressed: too few holders have enough persons with {named}") if thin else {"phase": "count"}

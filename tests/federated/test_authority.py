@@ -10,7 +10,7 @@ from federated.authority import Authority, read_dataset
 from federated.tokens import Token
 from governance import notes
 from governance.catalogue import Dataset
-from governance.errors import DecodeError, IntegrityError, KeyongError, UsageError
+from governance.errors import DecodeError, KeyongError, UsageError
 from governance.keys import SigningKey
 from governance.licences import Licence, Revocations
 from governance.parties import enrol, read_enrolment

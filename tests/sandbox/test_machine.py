@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import records
 from inmemory import key
-from jobs import DESCRIBE, STEPS, closed, job, result, start
+from jobs import DESCRIBE, NARROWED, STEPS, closed, job, result, start
 
 from governance import notes
 from governance.encoding import canonical, decode, encode, parse
@@ -24,13 +24,13 @@ from sandbox.machine import Computing, Finished, Plan, Signing
 from sandbox.messages import MOST_WORDS, Acceptance, AgreedState, Ended, Refusal, Relay, step
 
 EVIL = SigningKey.generate("evil")
-METHODS = [DESCRIBE, Crosstab("party", "vote"), LogisticRegression("vote", ("age", "income"))]
+METHODS = [DESCRIBE, NARROWED, Crosstab("party", "vote"), LogisticRegression("vote", ("age", "income"))]
 
 
 # --- honest runs
 
 
-@pytest.mark.parametrize("analysis", METHODS, ids=lambda a: a.name)
+@pytest.mark.parametrize("analysis", METHODS)
 def test_an_honest_run_releases_what_the_pooled_rows_give(analysis):
     run = start("abcd", analysis)
     release = run.finish()

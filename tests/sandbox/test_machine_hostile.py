@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inmemory import key
-from jobs import STEPS, closed, start
+from jobs import NARROWED, STEPS, closed, start
 
 from governance import notes
 from governance.encoding import canonical, parse
@@ -204,22 +204,28 @@ class Unclipped:
         self.honest = honest
 
     def encode(self, values):
-        steps = np.rint(np.asarray(values) * np.ldexp(1.0, self.honest.exponent)).astype(np.int64)
-        return (steps % 2**32).astype(np.uint32)
+        exponents = np.broadcast_to(self.honest.exponent, np.shape(values))
+        steps = [int(v * 8) * 2 ** (int(e) - 3) for v, e in zip(values, exponents, strict=True)]
+        if self.honest.bits == 32:
+            return np.array([n % 2**32 for n in steps], np.uint32)
+        return np.array([[n % 2**64, (n >> 64) % 2**64] for n in steps], np.uint64)
 
     def decode(self, words):
         return self.honest.decode(words)
 
 
-@pytest.mark.parametrize("claim", [5.0, -1.0, 0.5])
-def test_a_support_that_holders_cannot_have_stops_the_job(claim, monkeypatch):
+@pytest.mark.parametrize("claim", [5.0, -5.0, 0.5])
+@pytest.mark.parametrize("name", ["0.0.reveal", "1.0.upload"])
+def test_a_support_that_holders_cannot_have_stops_the_job(name, claim, monkeypatch):
     """One holder claims the support of many, or of less than none (PRIVACY 1). Between 0 and n a lie stays unseen."""
     honest = machine._fixed_point
     monkeypatch.setattr(machine, "_fixed_point", lambda plan, body: Unclipped(honest(plan, body)) if plan.me == "d" else honest(plan, body))
-    run = start("abcd")
+    run = start("abcd", NARROWED)  # support is asked again in round 1
+    if name == "1.0.upload":
+        run.to("0.0.state")
     run.programs["d"] = lambda question: np.full(len(run.case.cells), claim).astype("<f8").tobytes()
-    run.to("0.0.reveal")
+    run.to(name)
     relay = run.close()
-    for name in "abc":
+    for holder in "abc":
         with pytest.raises(PeerError, match="support counts are impossible"):
-            run.received(name, relay)
+            run.received(holder, relay)
