@@ -20,11 +20,15 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.test
-	for script in benchmarks/*.py; do $(BIN)/python $$script; done
+bench: $(VENV)/.test benchmarks/peers/flower/.venv
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
+benchmarks/peers/flower/.venv:
+	bash benchmarks/peers/flower.sh
+
+# Debian keeps venv in a package of its own; where it is missing and may be installed, it is.
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || (apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv --clear $(VENV))
 
 $(VENV)/.demo: $(VENV)/bin/python setup.cfg
 	$(BIN)/python -m pip install --quiet --editable '.[demo]'

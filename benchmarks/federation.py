@@ -2,8 +2,7 @@
 
     python benchmarks/federation.py
 
-Prints seconds, the largest difference from statsmodels on the pooled rows, and proportional set sizes. For cold starts of peers see the
-figures in docs/benchmarks.md: they were taken on the same kind of machine, not in this run.
+Prints seconds, the largest difference from statsmodels on the pooled rows, and proportional set sizes. No peer is measured here.
 """
 
 from __future__ import annotations

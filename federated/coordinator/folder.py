@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -68,6 +69,8 @@ def serve(home: Path, *, listen: str, client_ca: Path | None = None, patience: f
     kept = journal(home)
     office = Office(kept, key, trusted, patience=patience)
     where = Listen(host, int(port), home / CERTIFICATE, home / CERTIFICATE_KEY, client_ca)
+    gc.collect()
+    gc.freeze()  # what start-up made stays; no collection need look through it again
     try:
         work(office, where, ready=lambda url: _ready(key.name, url, as_json))
     finally:

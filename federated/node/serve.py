@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import signal
@@ -23,6 +24,8 @@ def serve(path: Path, *, proxy: str | None = None, as_json: bool = False) -> Non
         agent = Agent(home, link)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _leave(agent))
+        gc.collect()
+        gc.freeze()  # what start-up made stays; no collection need look through it again
         agent.serve(lambda: _ready(home, as_json))
 
 

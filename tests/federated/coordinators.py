@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from federated.coordinator.office import Office
 from federated.coordinator.web import Listen, Server
+from federated.signatures import Signer
 from federated.tls import Pair, make_authority, server_pair
 from federated.transport import Link
 from governance import catalogue, notes
@@ -29,6 +31,7 @@ PARTIES = {  # the last holder and the second operator have nothing to do with t
 }  # fmt: skip
 ROSTER = ("east", "north", "south", "west")
 KEYS = {name: SigningKey.generate(name) for name in PARTIES}
+JSON, CBOR = "application/json", "application/cbor"
 STRANGER = SigningKey.generate("stranger")
 SCHEMA = Schema("id", (catalogue.number("age", "18", "100"),))
 TLS = make_authority("test")
@@ -134,3 +137,38 @@ def coordinator(path: Path, *, where: str | Path | None = None, client_ca: Path 
     finally:
         place.server.stop()
         office.journal.close()
+
+
+def signed(place, name, method, path, body=b"", *, now=None, media=None):
+    """Headers of a request as the party *name* sends it."""
+    key = STRANGER if name == "stranger" else KEYS[name]
+    headers = Signer(key).headers(method, place.server.url + path, body, now=time.time() if now is None else now)
+    return headers | ({"Content-Type": media} if media else {})
+
+
+def asking(place, http):
+    """A function that sends requests, signed by the named party or by nobody; each status must be one that the document knows."""
+    paths = http.get(place.server.url + "/openapi.json").json()["paths"]
+    known = {re.compile(re.sub("{[^}]*}", "[^/]*", path) + r"(\?.*)?"): item for path, item in paths.items()}
+
+    def send(name, method, path, body=b"", *, media=None):
+        headers = {"Content-Type": media} if media else {}
+        if name is not None:
+            headers = signed(place, name, method, path, body, media=media)
+        answer = http.request(method, place.server.url + path, content=body or None, headers=headers)
+        operations = [item[method.lower()] for pattern, item in known.items() if pattern.fullmatch(path) and method.lower() in item]
+        assert all(str(answer.status_code) in operation["responses"] for operation in operations), (method, path, answer.text)
+        return answer
+
+    return send
+
+
+def refused(answer, status, code):
+    """The problem document of a refusal, once it has been checked."""
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert problem.keys() == {"type", "title", "status", "detail", "code", "texts", "facts"}
+    assert problem["status"] == status
+    assert problem["texts"].keys() == {"en", "zh"} and re.search("[一-鿿]", problem["texts"]["zh"])
+    return problem

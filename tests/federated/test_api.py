@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import signal
 import socket
 import subprocess
@@ -18,13 +17,11 @@ import httpx2
 import pytest
 from cheroot.server import KnownLengthRFile
 
-from federated import signatures
+from federated import transport
 from federated.coordinator.web import api, server
 from federated.coordinator.web.app import PIECE
-from federated.coordinator.web.gate import Gate, Nonces, Request
 from federated.coordinator.web.openapi import routes
 from federated.coordinator.web.waiting import Waiting
-from federated.signatures import COVERED, WINDOW, Signer, key_id
 from federated.tls import client_context
 from federated.transport import Link
 from governance import checkpoint, merkle, notes
@@ -34,10 +31,9 @@ from governance.journal import Journal
 from governance.keys import SigningKey
 from sandbox.messages import Ended, Post, Relay
 from tests.federated import coordinators
-from tests.federated.coordinators import KEYS, ROSTER, STRANGER, TLS, coordinator, enrolment
+from tests.federated.coordinators import CBOR, JSON, KEYS, ROSTER, STRANGER, TLS, asking, coordinator, enrolment, refused
 
 ROOT = Path(__file__).parents[2]
-JSON, CBOR = "application/json", "application/cbor"
 
 
 @pytest.fixture(scope="module")
@@ -53,155 +49,13 @@ def http():
 
 
 @pytest.fixture(scope="module")
-def job(place):
-    return place.submitted()
-
-
-def signed(place, name, method, path, body=b"", *, now=None, media=None):
-    """Headers of a request as the party *name* sends it."""
-    key = STRANGER if name == "stranger" else KEYS[name]
-    headers = Signer(key).headers(method, place.server.url + path, body, now=time.time() if now is None else now)
-    return headers | ({"Content-Type": media} if media else {})
+def ask(place, http):
+    return asking(place, http)
 
 
 @pytest.fixture(scope="module")
-def ask(place, http):
-    """Sends a request that is signed by the named party, or by nobody. Its status must be one that the OpenAPI document knows."""
-    paths = http.get(place.server.url + "/openapi.json").json()["paths"]
-    known = {re.compile(re.sub("{[^}]*}", "[^/]*", path) + r"(\?.*)?"): item for path, item in paths.items()}
-
-    def send(name, method, path, body=b"", *, media=None):
-        headers = {"Content-Type": media} if media else {}
-        if name is not None:
-            headers = signed(place, name, method, path, body, media=media)
-        answer = http.request(method, place.server.url + path, content=body or None, headers=headers)
-        operations = [item[method.lower()] for pattern, item in known.items() if pattern.fullmatch(path) and method.lower() in item]
-        assert all(str(answer.status_code) in operation["responses"] for operation in operations), (method, path, answer.text)
-        return answer
-
-    return send
-
-
-def refused(answer, status, code):
-    """The problem document of a refusal, once it has been checked."""
-    problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (status, code)
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert problem.keys() == {"type", "title", "status", "detail", "code", "texts", "facts"}
-    assert problem["status"] == status
-    assert problem["texts"].keys() == {"en", "zh"} and re.search("[一-鿿]", problem["texts"]["zh"])
-    return problem
-
-
-# --- signatures ---------------------------------------------------------------------------------
-
-
-def test_an_unsigned_request_is_refused(ask):
-    answer = ask(None, "GET", "/v1/jobs")
-    refused(answer, 401, "auth.unsigned")
-    assert answer.headers["WWW-Authenticate"].startswith("Signature")
-
-
-def test_a_key_that_is_not_enrolled_is_refused(ask):
-    refused(ask("stranger", "GET", "/v1/jobs"), 401, "auth.key")
-
-
-def test_nobody_signs_for_somebody_else(place, http):
-    headers = signed(place, "stranger", "GET", "/v1/jobs")
-    headers["Signature-Input"] = headers["Signature-Input"].replace(key_id(STRANGER.public), key_id(KEYS["operator"].public))
-    refused(http.get(place.server.url + "/v1/jobs", headers=headers), 401, "auth.signature")
-
-
-def test_a_request_is_taken_once(place, http):
-    headers = signed(place, "operator", "GET", "/v1/jobs")
-    assert http.get(place.server.url + "/v1/jobs", headers=headers).status_code == 200
-    refused(http.get(place.server.url + "/v1/jobs", headers=headers), 401, "auth.replay")
-
-
-@pytest.mark.parametrize("off", [-WINDOW - 5, WINDOW + 5])
-def test_a_stale_request_is_refused(place, http, off):
-    headers = signed(place, "operator", "GET", "/v1/jobs", now=time.time() + off)
-    assert refused(http.get(place.server.url + "/v1/jobs", headers=headers), 401, "auth.stale")["facts"] == {"seconds": WINDOW}
-
-
-def test_a_clock_that_is_ahead_a_little_is_no_obstacle(place, http):
-    headers = signed(place, "operator", "GET", "/v1/jobs", now=time.time() + WINDOW - 5)
-    assert http.get(place.server.url + "/v1/jobs", headers=headers).status_code == 200
-
-
-def test_a_tampered_body_is_refused(place, http):
-    body = json.dumps({"job": place.job()}).encode()
-    headers = signed(place, "operator", "POST", "/v1/jobs", body, media=JSON)
-    refused(http.post(place.server.url + "/v1/jobs", content=body.replace(b"ages", b"sage"), headers=headers), 401, "auth.body")
-
-
-@pytest.mark.parametrize("method, path", [("GET", "/v1/ledger/entries?start=1"), ("GET", "/v1/enrolments"), ("POST", "/v1/jobs")])
-def test_a_signature_is_for_one_request(place, http, method, path):
-    headers = signed(place, "operator", "GET", "/v1/ledger/entries?start=0", media=JSON)
-    refused(http.request(method, place.server.url + path, headers=headers), 401, "auth.signature")
-
-
-@pytest.mark.parametrize("missing", COVERED)
-def test_all_components_must_be_covered(place, http, monkeypatch, missing):
-    monkeypatch.setattr(signatures, "COVERED", tuple(c for c in COVERED if c != missing))
-    headers = signed(place, "operator", "GET", "/v1/jobs")
-    monkeypatch.undo()
-    answer = http.get(place.server.url + "/v1/jobs", headers=headers)
-    if missing == "content-digest":  # the library adds it wherever there is a body, even an empty one
-        assert answer.status_code == 200
-        headers = {k: v.replace(' "content-digest"', "") for k, v in signed(place, "operator", "GET", "/v1/jobs").items()}
-        answer = http.get(place.server.url + "/v1/jobs", headers=headers)
-    refused(answer, 401, "auth.signature")
-
-
-def test_a_short_nonce_is_refused(ask, monkeypatch):
-    monkeypatch.setattr(signatures.secrets, "token_urlsafe", lambda _size: "short")
-    refused(ask("operator", "GET", "/v1/jobs"), 401, "auth.signature")
-
-
-def test_garbage_for_a_signature_is_refused(place, http):
-    headers = {"Signature-Input": "keyong=(", "Signature": "keyong=:AAAA:"}
-    refused(http.get(place.server.url + "/v1/jobs", headers=headers), 401, "auth.signature")
-
-
-def test_a_request_that_was_signed_for_another_host_is_refused(place, http):
-    other = Signer(KEYS["operator"]).headers("GET", "https://elsewhere.example/v1/jobs", b"", now=time.time())
-    refused(http.get(place.server.url + "/v1/jobs", headers=other | {"Host": "elsewhere.example"}), 421, "http.host")
-    refused(http.get(place.server.url + "/v1/jobs", headers=other), 401, "auth.signature")
-
-
-def test_what_was_signed_before_a_restart_is_not_taken_after_it(place):
-    url = "https://127.0.0.1/v1/jobs"
-    now = time.time()
-    headers = Signer(KEYS["operator"]).headers("GET", url, b"", now=now)
-    Gate(place.office).admit(Request("GET", url, headers))
-    restarted = Gate(place.office)
-    restarted._started = int(now) + 1
-    with pytest.raises(Unavailable, match="just started"):
-        restarted.admit(Request("GET", url, headers))
-
-
-def test_nonces_are_remembered_for_two_windows_and_not_for_ever():
-    nonces, result = Nonces(), None
-    first = signatures.Signed(STRANGER.public, "n" * 22, 0, result)
-    nonces.spend(first, now=0.0)
-    for later in (1.0, WINDOW, 2 * WINDOW, 2 * WINDOW + 1.0, 4 * WINDOW - 1):
-        with pytest.raises(Refused, match="received before"):
-            nonces.spend(first, now=later)
-        nonces.spend(replace(first, nonce=f"{later:022}"), now=later)
-    nonces.spend(replace(first, nonce="x" * 22), now=4.0 * WINDOW)
-    nonces.spend(replace(first, nonce="y" * 22), now=6.0 * WINDOW)
-    assert len(nonces._old) + len(nonces._new) < 4
-
-
-def test_one_party_cannot_fill_the_memory_with_nonces(monkeypatch):
-    monkeypatch.setattr("federated.coordinator.web.gate.MOST_NONCES", 3)
-    nonces = Nonces()
-    for number in range(3):
-        nonces.spend(signatures.Signed(STRANGER.public, f"{number:022}", 0, None), now=1.0)
-    with pytest.raises(Unavailable):
-        nonces.spend(signatures.Signed(STRANGER.public, "x" * 22, 0, None), now=1.0)
-    nonces.spend(signatures.Signed(KEYS["north"].public, "x" * 22, 0, None), now=1.0)
+def job(place):
+    return place.submitted()
 
 
 # --- who may do what ----------------------------------------------------------------------------
@@ -591,7 +445,7 @@ def test_an_expired_job_ends_by_itself(tmp_path):
 SERVE = """
 import sys, pathlib
 from federated.coordinator.web import Listen, serve
-from tests.federated.coordinators import KEYS, TLS, certified, filled, server_pair
+from tests.federated.coordinators import CBOR, JSON, KEYS, ROSTER, STRANGER, TLS, asking, coordinator, enrolment, refused
 path = pathlib.Path(sys.argv[1])
 office = filled(path / "journal.db")
 pem, key = certified(path, server_pair(TLS, ["127.0.0.1"]))
@@ -647,6 +501,14 @@ def test_the_ledger_can_be_followed_and_proved(place):
 def test_tls_is_not_optional(place):
     with pytest.raises(httpx2.RemoteProtocolError):
         httpx2.get(f"http://127.0.0.1:{place.server.port}/v1/health", trust_env=False)
+
+
+def test_a_client_that_goes_away_is_no_fault_of_ours(place, caplog):
+    with place.link("other") as link, pytest.raises(Unavailable), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "ANSWER", -1.7)
+        link.offers(wait=2.0)
+    time.sleep(3)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_the_link_of_one_party_serves_many_threads(place):

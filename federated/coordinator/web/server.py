@@ -220,4 +220,7 @@ class _Http(WsgiServer):
             self.requests.grow(MORE_THREADS)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-        log.log(level, "%s", msg, exc_info=traceback)
+        if isinstance(sys.exception(), OSError):  # a client went away: no fault of ours
+            log.debug("a connection ended early: %s", msg)
+        else:
+            log.log(level, "%s", msg, exc_info=traceback)
