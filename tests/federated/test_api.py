@@ -445,7 +445,7 @@ def test_an_expired_job_ends_by_itself(tmp_path):
 SERVE = """
 import sys, pathlib
 from federated.coordinator.web import Listen, serve
-from tests.federated.coordinators import CBOR, JSON, KEYS, ROSTER, STRANGER, TLS, asking, coordinator, enrolment, refused
+from tests.federated.coordinators import KEYS, TLS, certified, filled, server_pair
 path = pathlib.Path(sys.argv[1])
 office = filled(path / "journal.db")
 pem, key = certified(path, server_pair(TLS, ["127.0.0.1"]))
