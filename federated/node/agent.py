@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 
 from connectors import snapshot as snapshots
 from connectors.snapshot import Snapshot
@@ -239,19 +238,17 @@ class Run:
         kept = decode(turn, Turn)
         self.state: State = decode(kept.state, *machine.STATES)
         self.post = decode(kept.post, Post) if kept.post else None
-        self._jail: Future[Session]
+        self._jail: Session | None = None
 
     def run(self) -> None:
-        with ThreadPoolExecutor(1) as pool:
-            self._jail = pool.submit(self.agent.jail, self.state.plan)  # built while the others decide
-            try:
-                while not isinstance(self.state, Finished) and not self.agent.stopping.is_set():
-                    if self.agent.clock() >= self.deadline:
-                        raise Unavailable(code="job.deadline")
-                    self._turn()
-            finally:
-                if self._jail.exception() is None:
-                    self._jail.result().close()
+        try:
+            while not isinstance(self.state, Finished) and not self.agent.stopping.is_set():
+                if self.agent.clock() >= self.deadline:
+                    raise Unavailable(code="job.deadline")
+                self._turn()
+        finally:
+            if self._jail is not None:
+                self._jail.close()
 
     def _turn(self) -> None:
         if isinstance(self.state, Computing):
@@ -271,7 +268,9 @@ class Run:
             self._receive(answer)
 
     def _compute(self, state: Computing) -> None:
-        answer = self._jail.result().ask(state.question, expect=state.expect, wall=LOCAL_STEP)
+        if self._jail is None:
+            self._jail = self.agent.jail(state.plan)
+        answer = self._jail.ask(state.question, expect=state.expect, wall=LOCAL_STEP)
         with self.agent.journal.transaction() as t:
             self._become(t, *state.computed(answer, self.key))
 
