@@ -70,6 +70,8 @@ def verify(bundle: Bundle, trust: Trust) -> Verified:
     coordinator = next((p for p in parties.values() if p.role == "coordinator"), None)
     if coordinator is None:
         raise IntegrityError("the bundle holds no enrolled coordinator")
+    if operator.organisation == coordinator.organisation:
+        raise LicenceRefused(code="licence.same_house", organisation=operator.organisation)
     use = _admission(bundle, case, holders, coordinator)
     release, signers = _release(bundle, case, holders)
     _ledger(bundle, coordinator)

@@ -52,6 +52,11 @@ class Note:
         new = tuple(Signature(k.name, k.public.id, k.sign(self.text.encode())) for k in keys)
         return replace(self, signatures=self.signatures + new)
 
+    def only(self, *keys: VerifyKey) -> Note:
+        """The same text with the lines of *keys* alone: what strangers wrote under it falls away."""
+        known = {(k.name, k.id) for k in keys}
+        return replace(self, signatures=tuple(s for s in self.signatures if (s.name, s.key_id) in known))
+
     def joined(self, other: Note) -> Note:
         """Both notes' signature lines under their one text."""
         if other.text != self.text:

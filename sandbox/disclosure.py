@@ -11,7 +11,8 @@ from sandbox.analyses.contract import COHORT, Finding
 def findings(holders: Mapping[str, int], colluding: int) -> dict[str, Finding]:
     """What support allows: a cell needs c + 1 holders with enough persons, the whole cohort c + 2.
 
-    With fewer, the colluding holders could subtract their own part and be left with one holder's.
+    Of a cell's supporters at least one is then honest and has enough persons by itself, of a cohort's at least two. A cell with just two
+    supporters tells either of them the other's count, which is of at least min_cell persons.
     """
     return {cell: Finding(n, n >= colluding + (2 if cell == COHORT else 1)) for cell, n in holders.items()}
 

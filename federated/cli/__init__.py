@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ import click
 
 from governance.errors import KeyongError
 
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Sub-commands are imported when they are asked for: `keyong node` must not pay for what `keyong demo` needs.
 GROUPS = {
     "authority": "Authorise: enrol parties, publish datasets, grant and revoke licences.",
@@ -69,9 +71,9 @@ def main(argv: list[str] | None = None) -> None:
     except KeyongError as error:
         if "--json" in (argv or sys.argv):
             print(json.dumps({"error": error.code, "en": error.text("en"), "zh": error.text("zh")}, ensure_ascii=False))
-        print(f"keyong: {error.text(language())}  [{error.code}]", file=sys.stderr)
+        print(harmless(f"keyong: {error.text(language())}  [{error.code}]"), file=sys.stderr)
         if language() == "en" and error.code.partition(".")[0] in ("licence", "policy", "disclosure", "budget", "job"):
-            print(f"        {error.text('zh')}", file=sys.stderr)
+            print(harmless(f"        {error.text('zh')}"), file=sys.stderr)
         sys.exit(error.exit_status)
 
 
@@ -97,4 +99,9 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def say(data: Any, text: str, as_json: bool) -> None:
     """Print *data* for machines or *text* for people."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=None) if as_json else text)
+    click.echo(json.dumps(data, ensure_ascii=False, indent=None) if as_json else harmless(text))
+
+
+def harmless(text: str) -> str:
+    """*text*, which others may have written, without what a terminal would obey."""
+    return CONTROL.sub("?", text)

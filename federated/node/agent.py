@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import field
 
 from connectors import snapshot as snapshots
 from connectors.snapshot import Snapshot
@@ -36,7 +37,7 @@ TURN = "turn"
 class Turn:
     """A state of a job's machine and what it sends, as the journal keeps them, sealed; what it sends is empty before a local step."""
 
-    state: bytes
+    state: bytes = field(repr=False)
     post: bytes
 
 
@@ -116,6 +117,8 @@ class Agent:
             self._accept(job, offer, docket)
 
     def _judged(self, offer: Offer) -> tuple[judge.Docket, Licence]:
+        with self.journal.transaction() as t:  # by itself: a refusal undoes what is written with it
+            judge.learn_revocations(offer.revocations, self.home, t)
         with self.journal.transaction() as t:
             return judge.judge(offer, self.home, t, now=int(self.clock()))
 
@@ -329,6 +332,8 @@ class Run:
 
     def _ended(self, ended: Ended) -> None:
         plan = self.state.plan
+        if ended.job != self.job or (ended.phase == "released") != bool(ended.release):
+            raise IntegrityError("the coordinator says that the job ended in a way that it cannot have")
         done = machine.finished(plan, ended, plan.case.dataset.colluding)
         with self.agent.journal.transaction() as t:
             if done is not None:

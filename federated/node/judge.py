@@ -19,7 +19,7 @@ from sandbox.job import Job
 from sandbox.messages import Offer
 from sandbox.policy import Docket, check_licence, check_policy
 
-__all__ = ["Docket", "Job", "judge", "min_cell_of", "read_offer"]
+__all__ = ["Docket", "Job", "judge", "learn_revocations", "min_cell_of", "read_offer"]
 
 
 def min_cell_of(dataset: str, snapshot: str) -> str:
@@ -48,19 +48,28 @@ def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket
         raise Refused(code="policy.dataset", dataset=dataset.name)
     operator = _party(offer.operator, home.trust)
     case = cases.read(offer.job, offer.dataset)
-    revocations = _newest_revocations(offer.revocations, home, t)
+    revocations = t.note("revocations", "current")
     docket = Docket(case, offer.job, offer.licence, revocations, operator, coordinator, tuple(holders.values()))
     licence = check_licence(docket, home.trust, now=now)
     check_policy(docket, home.policy())
     _check_snapshot(docket, home, t)
+    _check_peers(docket, t)
     return docket, licence
 
 
-def _newest_revocations(offered: str, home: Home, t: Transaction) -> str | None:
-    """The newest list this node ever saw; an older one in an offer does not bring a revoked licence back."""
+def _check_peers(docket: Docket, t: Transaction) -> None:
+    """A holder keeps the key it was first seen with: whoever got hold of a used token cannot come in its place."""
+    for party in docket.holders:
+        if t.note("peer", party.name) not in (None, str(party.key)):
+            raise IntegrityError(f"{party.name} comes with another key than it was first seen with")
+        t.put_note("peer", party.name, str(party.key))
+
+
+def learn_revocations(offered: str, home: Home, t: Transaction) -> None:
+    """Keep the newest list this node ever saw, whatever becomes of the offer; an older one does not bring a revoked licence back."""
     kept = t.note("revocations", "current")
     if not offered:
-        return kept
+        return
     try:
         newest = licences.newer(kept, offered, home.trust)
     except IntegrityError:
@@ -68,7 +77,6 @@ def _newest_revocations(offered: str, home: Home, t: Transaction) -> str | None:
             raise
         newest = kept
     t.put_note("revocations", "current", newest, replace=True)
-    return newest
 
 
 def _check_snapshot(docket: Docket, home: Home, t: Transaction) -> None:

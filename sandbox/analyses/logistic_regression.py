@@ -34,6 +34,7 @@ DIVERGED = 60.0  # a scaled coefficient beyond this means fitted probabilities o
 FLAT = 1e-6  # log-likelihood per person at which every outcome is fitted exactly
 MOST_NAMED = 8  # cells in a reason; the release lists them all
 RANK = "rank: some feature is a linear combination of the others"
+SEPARATION = "separation: the features tell the two classes apart exactly, so no finite estimate exists"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +155,12 @@ class LogisticRegression:
         if state["loglik"] is not None and loglik < float(state["loglik"]) - 1e-9 * abs(loglik):
             half = [s / 2 for s in before]  # the step overshot: go back half of it
             return self._next(state, [g - h for g, h in zip(gamma, half, strict=True)], half, float(state["loglik"]))
-        if loglik > -FLAT * state["n"] or max(map(abs, gamma)) > DIVERGED:
-            return failed("separation: the features tell the two classes apart exactly, so no finite estimate exists")
+        if loglik > -FLAT * state["n"]:
+            return failed(SEPARATION)
         information = _square(total["information"], len(gamma))
         solved = solve(information, [total["score"]])
         if solved is None:
-            return failed(RANK if state["steps"] == 0 else "separation: no finite estimate exists")
+            return failed(RANK if state["steps"] == 0 else SEPARATION)
         step = solved[0]
         if max(map(abs, step)) < TOLERANCE:
             return self._outcome(schema, state, [g + s for g, s in zip(gamma, step, strict=True)], information, loglik)
@@ -168,6 +169,8 @@ class LogisticRegression:
     def _next(self, state: State, gamma: list[float], step: list[float], loglik: float) -> State:
         if state["steps"] + 1 >= self.max_iter:
             return failed(f"no convergence within {self.max_iter} steps")
+        if max(map(abs, gamma)) > DIVERGED:  # before it is run: far out, the sums would be about single rows
+            return failed(SEPARATION)
         return {**state, "gamma": texts(gamma), "step": texts(step), "loglik": text(loglik), "steps": state["steps"] + 1}
 
     def _outcome(self, schema: Schema, state: State, gamma: list[float], information: list[list[float]], loglik: float) -> State:

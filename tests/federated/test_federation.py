@@ -18,8 +18,10 @@ import federated as fed
 from federated.node import desk
 from federated.node.home import Home
 from federated.transport import Link
-from governance.errors import LicenceRefused, Refused, Unavailable, UsageError
+from governance import notes
+from governance.errors import DecodeError, LicenceRefused, Refused, Unavailable, UsageError
 from governance.keys import SigningKey
+from governance.licences import Revocations
 from sandbox.messages import Status
 
 DESCRIBE = fed.Describe(columns=("age", "dose"))
@@ -315,3 +317,36 @@ def test_a_licence_revoked_while_a_person_decides_is_not_used(fresh):
         hub.result(job)
     assert refusal.value.code == "licence.revoked"
     assert "revoked" in refusal.value.text("en")
+    journal = Home.open(fresh.home("east")).journal()
+    with journal.view() as t:
+        kept = notes.read(t.note("revocations", "current")).document(Revocations)
+    journal.close()
+    assert kept.version == 2, "the refusal must not undo what the node has learnt"
+
+
+def test_a_holder_that_comes_with_another_key_is_refused(fresh):
+    """As after somebody used a stolen join token of another holder."""
+    journal = Home.open(fresh.home("east")).journal()
+    with journal.transaction() as t:
+        t.put_note("peer", "south", str(SigningKey.generate("south").public))
+    journal.close()
+    with pytest.raises(Refused, match="another key") as refusal:
+        run(fresh, DESCRIBE)
+    assert refusal.value.code == "integrity"
+
+
+def test_a_stranger_cannot_write_under_a_published_licence(running):
+    hub = running.hub()
+    (name, text), *_ = hub.link.documents("licence")
+    size = len(hub.link.entries())
+    stranger = SigningKey.generate("stranger")
+    for _ in range(2):
+        running.publish(str(notes.read(text).signed_by(stranger)))
+    assert dict(hub.link.documents("licence"))[name] == text
+    assert len(hub.link.entries()) == size
+    run(running, DESCRIBE).verify()
+
+
+def test_a_title_that_a_terminal_would_obey_is_not_signed(running):
+    with pytest.raises((UsageError, DecodeError)):
+        run(running, DESCRIBE, title="harmless\x1b[8m")
