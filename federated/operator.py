@@ -16,7 +16,7 @@ from governance.parties import enrol
 def join(text: str, identity: Path, *, proxy: str | None = None) -> SigningKey:
     """Make the key file *identity*, enrol the key, and keep the public part of the token beside it. Can be repeated."""
     token = Token.read(text)
-    name = token.once.name.removesuffix("-invitation")
+    name = token.name
     if identity.exists():
         key = SigningKey.load(identity)
         if key.name != name:

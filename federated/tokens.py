@@ -27,6 +27,11 @@ class Token:
     invitation: str
     once: SigningKey = field(repr=False)
 
+    @property
+    def name(self) -> str:
+        """The party that it is for."""
+        return self.once.name.removesuffix("-invitation")
+
     def text(self) -> str:
         data = {
             "url": self.url, "ca": self.ca, "trust": [str(k) for k in self.trust.keys], "threshold": self.trust.threshold,

@@ -52,11 +52,6 @@ class Party:
     key: VerifyKey
 
 
-def invite(document: Invitation, *authority: SigningKey) -> notes.Note:
-    """The invitation, signed by k of the authority's keys."""
-    return notes.write(document).signed_by(*authority)
-
-
 def enrol(invitation: str, once: SigningKey, key: SigningKey) -> notes.Note:
     """Bind *key* to the invitation with its one-time key."""
     return notes.write(Enrolment(invitation, str(key.public))).signed_by(once, key)

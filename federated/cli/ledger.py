@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +22,11 @@ def command() -> None:
     """Look into a ledger, and prove or check it."""
 
 
-@contextmanager
-def _journal(home: Path) -> Iterator[Journal]:
+def _journal(home: Path) -> closing[Journal]:
     from federated.coordinator import folder
     from federated.node.home import Home
 
-    journal = folder.journal(home) if (home / folder.CARD).exists() else Home.open(home).journal()
-    try:
-        yield journal
-    finally:
-        journal.close()
+    return closing(folder.journal(home) if (home / folder.CARD).exists() else Home.open(home).journal())
 
 
 @command.command(epilog="Example: keyong ledger show --home node --last 20")

@@ -28,7 +28,7 @@ def create(home: Path, text: str, *, url: str, hosts: tuple[str, ...] = (), data
     if (home / KEY).exists():
         raise UsageError(f"there is a coordinator in {home} already")
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key = SigningKey.generate(token.once.name.removesuffix("-invitation"))
+    key = SigningKey.generate(token.name)
     enrolment = str(enrol(token.invitation, token.once, key))
     authority = make_authority(key.name)
     server_pair(authority, hosts or (urlsplit(url).hostname or "localhost",)).save(home / CERTIFICATE, home / CERTIFICATE_KEY)

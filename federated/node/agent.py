@@ -47,7 +47,7 @@ class Agent:
     def __init__(self, home: Home, link: Link, *, clock: Callable[[], float] = time.time) -> None:
         self.home, self.link, self.clock = home, link, clock
         self.journal = home.journal()
-        self._stopping = threading.Event()
+        self.stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
         self._memory: dict[tuple[str, tuple[str, ...]], int] = {}
         self._memory_lock = threading.Lock()
@@ -59,23 +59,23 @@ class Agent:
         with self._zygote:
             self._resume()
             ready()
-            while not self._stopping.is_set():
+            while not self.stopping.is_set():
                 try:
                     news = [self.consider(offer) for offer in self.link.offers(wait=WAIT)]
                     self._decided()
                     if news and not any(news):
-                        self._stopping.wait(BREATH)
+                        self.stopping.wait(BREATH)
                 except Unavailable as error:
                     log.warning("the coordinator does not answer: %s", error)
-                    self._stopping.wait(1.0)
+                    self.stopping.wait(1.0)
                 except KeyongError:
                     log.exception("an offer could not be read")
-                    self._stopping.wait(1.0)
+                    self.stopping.wait(1.0)
             for thread in self._threads.values():
                 thread.join(timeout=5)
 
     def stop(self) -> None:
-        self._stopping.set()
+        self.stopping.set()
 
     def _resume(self) -> None:
         """Go on with open jobs: judge again what was not judged to the end, run what was accepted; what waits for a person waits on."""
@@ -221,10 +221,6 @@ class Agent:
                 path = self.home.snapshots / f"{plan.snapshot}.arrow"
                 self._memory[name] = seal(snapshots.load(path, plan.case.columns))
             return self._memory[name]
-
-    @property
-    def stopping(self) -> threading.Event:
-        return self._stopping
 
 
 class Run:

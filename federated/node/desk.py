@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,12 @@ def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) ->
     if made.rows != made.persons:
         draft.unlink()
         raise UsageError(f"{dataset} has one row for each person, but a person key repeats; bring it into that form first")
-    journal = home.journal()
-    with journal.transaction() as t:
+    with closing(home.journal()) as journal, journal.transaction() as t:
         made = _kept(made, read_snapshot(t.get(f"snapshot {dataset}"), home.snapshots), home.snapshots)
         t.put(f"snapshot {dataset}", snapshot_text(made))
         t.put(f"catalogue {dataset}", notes.read(published[dataset]).id)
         names = set((t.get("datasets") or "").split()) | {dataset}
         t.put("datasets", " ".join(sorted(names)))
-    journal.close()
     return made
 
 
@@ -64,27 +63,21 @@ def _rows(snapshot: Snapshot) -> Any:
 
 def data(path: Path) -> list[dict[str, Any]]:
     home = Home.open(path)
-    journal = home.journal()
-    with journal.view() as t:
+    with closing(home.journal()) as journal, journal.view() as t:
         kept = {name: read_snapshot(t.get(f"snapshot {name}"), home.snapshots) for name in (t.get("datasets") or "").split()}
-    journal.close()
     return [{"dataset": name, "snapshot": s.id, "rows": s.rows, "persons": s.persons} for name, s in kept.items() if s is not None]
 
 
 def jobs(path: Path) -> list[dict[str, Any]]:
-    journal = Home.open(path).journal()
-    with journal.view() as t:
+    with closing(Home.open(path).journal()) as journal, journal.view() as t:
         rows = t.jobs()
-    journal.close()
     return [{"job": r.job, "phase": r.phase, "title": r.detail, "code": r.code, "deadline": r.deadline} for r in rows]
 
 
 def waiting(path: Path) -> list[dict[str, Any]]:
     """What a person must know to decide, from the signed texts alone."""
-    journal = Home.open(path).journal()
-    with journal.view() as t:
+    with closing(Home.open(path).journal()) as journal, journal.view() as t:
         offers = [(r.job, t.note("offer", r.job)) for r in t.jobs(open_only=True) if r.phase == "waiting" and t.decision(r.job) is None]
-    journal.close()
     return [_described(job, judge.read_offer(text)) for job, text in offers if text is not None]
 
 
@@ -111,13 +104,11 @@ def as_text(row: Mapping[str, Any]) -> str:
 
 def decide(path: Path, job: str, verdict: str, reason: str) -> str:
     """Write a person's verdict down; the running node acts on it."""
-    journal = Home.open(path).journal()
-    with journal.transaction() as t:
+    with closing(Home.open(path).journal()) as journal, journal.transaction() as t:
         found = [r.job for r in t.jobs(open_only=True) if r.phase == "waiting" and r.job.startswith(job)]
         if len(found) != 1 or len(job) < 8:
             raise UsageError(f"{len(found)} waiting jobs start with {job}; give at least 8 digits of one")
         t.put_decision(found[0], verdict, reason)
-    journal.close()
     return found[0]
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,11 +68,8 @@ def _guarded(name: str, look: Callable[[], str]) -> Finding:
 
 
 def _journal(home: Home) -> str:
-    journal = home.journal()
-    try:
+    with closing(home.journal()) as journal:
         return f"ledger of {journal.fsck().size} entries is whole"
-    finally:
-        journal.close()
 
 
 def _reach(link: Link, home: Home, proxy: str | None) -> str:

@@ -69,16 +69,6 @@ class Home:
     def snapshots(self) -> Path:
         return self.path / SNAPSHOTS
 
-    def snapshot(self, dataset: str) -> Snapshot | None:
-        """The snapshot that this node serves of *dataset*."""
-        journal = self.journal()
-        try:
-            with journal.view() as t:
-                text = t.get(f"snapshot {dataset}")
-        finally:
-            journal.close()
-        return read_snapshot(text, self.snapshots)
-
 
 def read_snapshot(text: str | None, folder: Path) -> Snapshot | None:
     """A snapshot as the journal keeps it."""
@@ -98,7 +88,7 @@ def make(path: Path, token: Token) -> tuple[SigningKey, str]:
 
     The same folder and token again give the same key, so that a join that was cut off can be repeated.
     """
-    name = token.once.name.removesuffix("-invitation")
+    name = token.name
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     (path / SNAPSHOTS).mkdir(mode=0o700, exist_ok=True)
     if (path / KEY).exists():

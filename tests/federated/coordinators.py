@@ -19,7 +19,7 @@ from governance.catalogue import Dataset, Schema
 from governance.journal import Journal
 from governance.keys import SigningKey, Trust
 from governance.licences import Licence, Revocations
-from governance.parties import Invitation, enrol, invite
+from governance.parties import Invitation, enrol
 from sandbox.job import Job, nonce
 from sandbox.machine import Plan, accept
 
@@ -40,7 +40,7 @@ TLS = make_authority("test")
 def enrolment(key: SigningKey, role: str, *, expires: int = 2**34) -> str:
     """A party's enrolment note, from invitation to its own signature."""
     once = SigningKey.generate(f"{key.name}-invitation")
-    invitation = invite(Invitation(key.name, f"House of {key.name}", role, str(once.public), expires), AUTHORITY)
+    invitation = notes.write(Invitation(key.name, f"House of {key.name}", role, str(once.public), expires)).signed_by(AUTHORITY)
     return str(enrol(str(invitation), once, key))
 
 

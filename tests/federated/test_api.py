@@ -31,26 +31,9 @@ from governance.journal import Journal
 from governance.keys import SigningKey
 from sandbox.messages import Ended, Post, Relay
 from tests.federated import coordinators
-from tests.federated.coordinators import CBOR, JSON, KEYS, ROSTER, STRANGER, TLS, asking, coordinator, enrolment, refused
+from tests.federated.coordinators import CBOR, JSON, KEYS, ROSTER, STRANGER, TLS, coordinator, enrolment, refused
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    with coordinator(tmp_path_factory.mktemp("coordinator")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def http():
-    with httpx2.Client(verify=client_context(TLS.certificate), trust_env=False, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def ask(place, http):
-    return asking(place, http)
 
 
 @pytest.fixture(scope="module")

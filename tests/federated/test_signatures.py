@@ -6,32 +6,13 @@ import json
 import time
 from dataclasses import replace
 
-import httpx2
 import pytest
 
 from federated import signatures
 from federated.coordinator.web.gate import Gate, Nonces, Request
 from federated.signatures import COVERED, WINDOW, Signer, key_id
-from federated.tls import client_context
 from governance.errors import Refused, Unavailable
-from tests.federated.coordinators import JSON, KEYS, STRANGER, TLS, asking, coordinator, refused, signed
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    with coordinator(tmp_path_factory.mktemp("coordinator")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def http():
-    with httpx2.Client(verify=client_context(TLS.certificate), trust_env=False, timeout=30) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def ask(place, http):
-    return asking(place, http)
+from tests.federated.coordinators import JSON, KEYS, STRANGER, refused, signed
 
 
 def test_an_unsigned_request_is_refused(ask):

@@ -20,12 +20,6 @@ from tests.federated.coordinators import TLS, coordinator
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    with coordinator(tmp_path_factory.mktemp("coordinator")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def guarded(tmp_path_factory):
     """A coordinator that wants a certificate from each client."""
     path = tmp_path_factory.mktemp("guarded")

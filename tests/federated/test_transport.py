@@ -30,12 +30,6 @@ from tests.federated.coordinators import KEYS, ROSTER, TLS, coordinator, enrolme
 pytest_plugins = ("tests.postgres",)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    with coordinator(tmp_path_factory.mktemp("coordinator")) as running:
-        yield running
-
-
 def whole_life(place):
     """What parties do at a coordinator, from enrolment to a job's end, by links alone."""
     late = SigningKey.generate("late")

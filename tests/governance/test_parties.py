@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from governance import notes
 from governance.errors import DecodeError, IntegrityError, KeyongError
 from governance.keys import SigningKey, Trust
-from governance.parties import Enrolment, Invitation, Party, enrol, invite, read_enrolment, roster
+from governance.parties import Enrolment, Invitation, Party, enrol, read_enrolment, roster
 
 AUTHORITY = [SigningKey.generate(f"authority-{i}") for i in (1, 2, 3)]
 TRUST = Trust(tuple(k.public for k in AUTHORITY), 2)
 ONCE, NODE, EVIL = SigningKey.generate("north-invitation"), SigningKey.generate("north"), SigningKey.generate("north")
 UNTIL = 1000
 INVITATION = Invitation("north", "North Hospital", "holder", str(ONCE.public), UNTIL)
-INVITED = str(invite(INVITATION, *AUTHORITY[:2]))
+INVITED = str(notes.write(INVITATION).signed_by(*AUTHORITY[:2]))
 GOOD = str(enrol(INVITED, ONCE, NODE))
 
 
@@ -62,10 +62,10 @@ def test_an_invitation_runs_out_and_an_enrolment_does_not():
 
 
 def test_one_of_the_authoritys_keys_alone_invites_nobody():
-    alone = str(enrol(str(invite(INVITATION, AUTHORITY[0])), ONCE, NODE))
+    alone = str(enrol(str(notes.write(INVITATION).signed_by(AUTHORITY[0])), ONCE, NODE))
     with pytest.raises(IntegrityError, match="1 of the 2"):
         read_enrolment(alone, TRUST)
-    twice = str(enrol(str(invite(INVITATION, AUTHORITY[0], AUTHORITY[0])), ONCE, NODE))
+    twice = str(enrol(str(notes.write(INVITATION).signed_by(AUTHORITY[0], AUTHORITY[0])), ONCE, NODE))
     with pytest.raises(IntegrityError, match="1 of the 2"):
         read_enrolment(twice, TRUST)
 
@@ -73,7 +73,7 @@ def test_one_of_the_authoritys_keys_alone_invites_nobody():
 def test_another_authority_is_nobody_here():
     strange = [SigningKey.generate(f"authority-{i}") for i in (1, 2)]
     with pytest.raises(IntegrityError):
-        read_enrolment(str(enrol(str(invite(INVITATION, *strange)), ONCE, NODE)), TRUST)
+        read_enrolment(str(enrol(str(notes.write(INVITATION).signed_by(*strange)), ONCE, NODE)), TRUST)
 
 
 @pytest.mark.parametrize("bit", range(8))
