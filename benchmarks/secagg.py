@@ -100,8 +100,8 @@ class Federation:
     def _coordinate(self, clock: Clock, uploads: Any, reveals: Any, payloads: Any) -> bytes:
         tally = secagg.Tally(self.terms, self.round, clock("admit", secagg.admit, self.terms, self.round, uploads))
         sums = clock("hash and add", opening.gather, self.round, tally.pledges, payloads)
-        clock("unmask", self._unmask, tally, reveals, sums["weights"])
-        return ring(32).to_bytes(sums["weights"])
+        clock("unmask", self._unmask, tally, reveals, sums[self.round.vectors[0]])
+        return ring(32).to_bytes(sums[self.round.vectors[0]])
 
     def _unmask(self, tally: secagg.Tally, reveals: Any, words: Any) -> None:
         lifted, _ = opening.recover(tally, reveals)

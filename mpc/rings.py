@@ -1,12 +1,12 @@
-"""The integers modulo 2^32, 2^64 and 2^128 as vectors of little-endian machine words.
+"""The integers modulo 2^32, 2^64 and 2^128, and modulo ℓ, as vectors of little-endian machine words.
 
-An element of Z/2^128 is a row of two 64-bit words, the low one first, so that the bytes of every ring are its elements in little-endian
-order, whatever the machine.
+An element of Z/2^128 is a row of two 64-bit words, one of Z/ℓ a row of four, the low one first, so that the bytes of every ring are its
+elements in little-endian order, whatever the machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from governance.errors import DecodeError, UsageError
 
+ORDER = 2**252 + 27742317777372353535851937790883648493  # ℓ, the order of edwards25519's base point (RFC 8032, 5.1)
 Words = npt.NDArray[np.unsignedinteger[Any]]
 Buffer = bytes | bytearray | memoryview
 
@@ -91,7 +92,44 @@ class Ring:
         np.subtract(high, borrow, out=high)
 
 
+@dataclass(frozen=True, slots=True)
+class Scalars(Ring):
+    """Z/ℓ, where blinders of commitments are added. A vector of *n* elements has shape (n, 4).
+
+    Any 32 bytes stand for an element: 32 uniform ones are within 2^-123 of a uniform element, since 2^256 is ℓ·16 less 2^128.4.
+    """
+
+    @property
+    def name(self) -> str:
+        return "Z/ℓ"
+
+    @property
+    def size(self) -> int:
+        return 32
+
+    def shape(self, length: int) -> tuple[int, ...]:
+        return (length, 4)
+
+    def embed(self, integers: npt.NDArray[np.int64]) -> Words:
+        return self._words(integers.tolist())
+
+    def add(self, into: Words, words: Words) -> None:
+        into[:] = self._words(a + b for a, b in zip(_integers(into), _integers(words), strict=True))
+
+    def sub(self, into: Words, words: Words) -> None:
+        into[:] = self._words(a - b for a, b in zip(_integers(into), _integers(words), strict=True))
+
+    def _words(self, integers: Iterable[int]) -> Words:
+        raw = b"".join((i % ORDER).to_bytes(32, "little") for i in integers)
+        return np.frombuffer(raw, self.dtype).reshape(-1, 4)
+
+
+def _integers(words: Words) -> list[int]:
+    return [int.from_bytes(row, "little") for row in np.ascontiguousarray(words)]
+
+
 RINGS: Mapping[int, Ring] = MappingProxyType({bits: Ring(bits) for bits in (32, 64, 128)})
+SCALARS = Scalars(252)
 
 
 def ring(bits: int) -> Ring:

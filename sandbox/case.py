@@ -50,12 +50,10 @@ class Case:
     def cells(self) -> tuple[str, ...]:
         return (COHORT, *self.analysis.cells(self.dataset.schema))
 
-    def after_support(self, holders: Sequence[int]) -> State:
-        """The body after round 0, from how many holders have enough persons in each of `cells`."""
-        return self._supported({"round": 0, "opened": {}}, holders, None)
-
-    def _supported(self, body: State, holders: Sequence[float], state: State | None) -> State:
-        support = dict(zip(self.cells, (round(n) for n in holders), strict=True))
+    def after_support(self, holders: Sequence[int], body: State | None = None) -> State:
+        """The body after round 0, or after *body* asked again, from how many holders have enough persons in each of `cells`."""
+        body, state = body or {"round": 0, "opened": {}}, body["analysis"] if body else None
+        support = dict(zip(self.cells, holders, strict=True))
         found = findings(support, self.dataset.colluding)
         persons = {cell: n * self.job.min_cell for cell, n in support.items()}
         following = (
@@ -66,8 +64,6 @@ class Case:
 
     def after_round(self, body: State, total: Mapping[str, Sequence[float]]) -> State:
         """The body after a round of statistics."""
-        if self.asks_support(body):
-            return self._supported(body, next(iter(total.values())), body["analysis"])
         persons, opened = dict(body["persons"]), self._opened(body)
         for statistic in self.statistics(body):
             if statistic.counts:

@@ -22,11 +22,12 @@ from governance.errors import IntegrityError, KeyongError, PeerError, QuorumLost
 from governance.keys import SigningKey, Trust, VerifyKey, read_keys
 from mpc import secagg
 from mpc.encoding import FixedPoint
-from mpc.rings import Buffer, ring
+from mpc.rings import Buffer, Words, ring
 from sandbox import case as cases
 from sandbox import local
 from sandbox.case import Case
 from sandbox.messages import MOST_WORDS, Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, step
+from sandbox.rows import Floats
 
 SUPPORT, STATISTICS = "support", "statistics"
 OPENERS: tuple[type[Any], ...] = (secagg.Ready, secagg.Settled)
@@ -127,7 +128,7 @@ class Computing:
         values = np.frombuffer(answer, "<f8")
         party: secagg.Ready | secagg.Settled = encoding.decode(self.party, *OPENERS)
         made = _round(self.plan, self.run, self.body, party)
-        words = {made.vectors[0].name: _fixed_point(self.plan, self.body).encode(values)}
+        words = {made.vectors[0].name: _encoded(self.plan, self.body, values)}
         if isinstance(party, secagg.Ready):
             uploaded, upload, payloads = party.open(made, words)
             post = _post(self.plan, step("upload", 0, party.attempt), sign(key, upload), payloads)
@@ -139,18 +140,36 @@ class Computing:
 
 def _round(plan: Plan, run: str, body: str, party: secagg.Ready | secagg.Settled) -> secagg.Round:
     state = hashlib.sha256((body or run).encode()).digest()
-    if isinstance(party, secagg.Ready):
-        return secagg.Round(0, party.attempt, state, (secagg.Vector(SUPPORT, 32, len(plan.case.cells)),))
-    length = len(plan.case.bounds(parse(body)))
-    return secagg.Round(parse(body)["round"], party.attempt, state, (secagg.Vector(STATISTICS, 128, length),))
+    number = 0 if isinstance(party, secagg.Ready) else parse(body)["round"]
+    return secagg.Round(number, party.attempt, state, (_vector(plan, body),))
+
+
+def _vector(plan: Plan, body: str) -> secagg.Vector:
+    """What a round sums: support, of which each holder proves that its entries are 0 or 1, or the method's statistics."""
+    if _asks_support(plan, body):
+        return secagg.Vector(SUPPORT, 32, len(plan.case.cells), proved=True)
+    return secagg.Vector(STATISTICS, 128, len(plan.case.bounds(parse(body))))
+
+
+def _asks_support(plan: Plan, body: str) -> bool:
+    return not body or plan.case.asks_support(parse(body))
+
+
+def _encoded(plan: Plan, body: str, values: Floats) -> Words:
+    """Overflow is excluded by declaration: holders · bound < 2**(bits - 1) (PRIVACY 19)."""
+    if _asks_support(plan, body):
+        return ring(32).embed(values.astype(np.int64))
+    return _fixed_point(plan, body).encode(values)
 
 
 def _fixed_point(plan: Plan, body: str) -> FixedPoint:
-    """Overflow is excluded by declaration: holders · bound < 2**(bits - 1) (PRIVACY 19)."""
-    holders = len(plan.keys)
-    if not body:
-        return FixedPoint(bound=1.0, terms=holders, bits=32)
-    return FixedPoint(bound=plan.case.bounds(parse(body)), terms=holders, bits=128)
+    return FixedPoint(bound=plan.case.bounds(parse(body)), terms=len(plan.keys), bits=128)
+
+
+def _opened_support(settled: secagg.Settled, plan: Plan) -> list[int]:
+    """How many holders support each cell: a sum of proved bits, so at most one for each survivor."""
+    counts: list[int] = ring(32).from_bytes(settled.totals[SUPPORT], len(plan.case.cells)).tolist()
+    return counts
 
 
 def _post(plan: Plan, name: str, body: bytes, payloads: Mapping[str, Buffer] | None = None) -> Post:
@@ -227,9 +246,7 @@ class Revealing:
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing, Post]:
         reveals = _opened(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
         settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, _payloads(relay, SUPPORT))
-        holders = _fixed_point(self.plan, "").decode(ring(32).from_bytes(settled.totals[SUPPORT], len(self.plan.case.cells)))
-        _check_support(holders.tolist(), settled.survivors)
-        body = self.plan.case.after_support([round(float(n)) for n in holders])
+        body = self.plan.case.after_support(_opened_support(settled, self.plan))
         return _signing(self.plan, self.run, settled, body, key)
 
 
@@ -245,18 +262,14 @@ class Pooling:
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing, Post]:
         before = parse(self.body)
         uploads = _opened(self.plan, relay, step("upload", before["round"]), secagg.Upload)
-        settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, _payloads(relay, STATISTICS))
-        case = self.plan.case
-        values = _fixed_point(self.plan, self.body).decode(ring(128).from_bytes(settled.totals[STATISTICS], len(case.bounds(before))))
-        if case.asks_support(before):
-            _check_support(values.tolist(), settled.survivors)
-        return _signing(self.plan, self.run, settled, case.after_round(before, case.named(before, values)), key)
-
-
-def _check_support(holders: Sequence[float], survivors: Sequence[str]) -> None:
-    possible = range(len(survivors) + 1)
-    if any(n not in possible for n in holders):
-        raise PeerError("the support counts are impossible, some holder's upload was false")
+        name, case = _vector(self.plan, self.body).name, self.plan.case
+        settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, _payloads(relay, name))
+        if name == SUPPORT:
+            body = case.after_support(_opened_support(settled, self.plan), before)
+        else:
+            values = _fixed_point(self.plan, self.body).decode(ring(128).from_bytes(settled.totals[name], len(case.bounds(before))))
+            body = case.after_round(before, case.named(before, values))
+        return _signing(self.plan, self.run, settled, body, key)
 
 
 def _payloads(relay: Relay, vector: str) -> dict[str, dict[str, bytes]]:

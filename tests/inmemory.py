@@ -79,6 +79,10 @@ def pooled(of: Case, tables: Collection[pa.Table], *, bodies: list[Any] | None =
     while "outcome" not in body["analysis"]:
         if bodies is not None:
             bodies.append(body)
+        if of.asks_support(body):
+            counts = sum(local.statistics(of, t, body) for t in tables)
+            body = of.after_support([int(n) for n in counts], body)
+            continue
         code = FixedPoint(bound=of.bounds(body), terms=len(of.dataset.holders), bits=128)
         words = [code.encode(local.statistics(of, t, body)) for t in tables]
         body = of.after_round(body, of.named(body, code.decode(_added(words))))

@@ -56,6 +56,10 @@ class Schedule:
         """Associated data of what one member seals for another."""
         return self._info("shares", ends, None) + self.terms.root
 
+    def proof(self, sender: str, vector: Vector) -> bytes:
+        """What the proofs of *sender*'s elements are bound to, so that they serve nobody else and nothing else."""
+        return self._info("proof", (sender, sender), vector) + self.terms.root
+
     def _info(self, purpose: str, ends: tuple[str, str], vector: Vector | None) -> bytes:
         name, bits = (vector.name, vector.bits) if vector else ("", 0)
         r = self.round

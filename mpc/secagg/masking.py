@@ -7,18 +7,22 @@ from collections.abc import Mapping
 
 from governance.errors import UsageError
 from mpc.rings import Words
-from mpc.secagg import masks
+from mpc.secagg import bits, masks
 from mpc.secagg.keys import Schedule, pair
 from mpc.secagg.terms import Vector
+from mpc.sharing import Rand
 
 Masked = dict[str, memoryview]
 
 
-def masked(schedule: Schedule, words: Mapping[str, Words], keys: Mapping[str, bytes], *, me: str) -> tuple[Masked, dict[str, bytes]]:
-    """The masked vectors as bytes, and their SHA-256 digests, by vector name.
+def masked(
+    schedule: Schedule, words: Mapping[str, Words], keys: Mapping[str, bytes], *, me: str, rand: Rand
+) -> tuple[Masked, dict[str, bytes]]:
+    """The masked vectors as bytes, and their SHA-256 digests, by vector name; a proved one with blinders and proofs (`mpc.secagg.bits`).
 
     *words* are masked where they are and made read-only: no plain copy stays behind, and the same array cannot be masked again.
     *keys* holds this round's pair key with each member who masks with us, and under our own name the seed of the self mask, if any.
+    *rand* makes blinders and proofs, and nothing else.
     """
     vectors = schedule.round.vectors
     if words.keys() != {v.name for v in vectors}:
@@ -27,7 +31,15 @@ def masked(schedule: Schedule, words: Mapping[str, Words], keys: Mapping[str, by
         vector.ring.check(words[vector.name], vector.length)
         if not (words[vector.name].flags.c_contiguous and words[vector.name].flags.writeable):
             raise UsageError(f"the vector {vector.name} must be contiguous and writeable: it is masked in place, and but once")
-    payloads = {v.name: _masked(schedule, v, words[v.name], keys=keys, me=me) for v in vectors}
+    payloads = {}
+    for vector in vectors:
+        plain = words[vector.name]
+        if vector.proved:
+            blinders, proofs = bits.prove(schedule, vector, plain, me=me, rand=rand)
+            parts = [_masked(schedule, vector, plain, keys=keys, me=me), _masked(schedule, vector.blinders, blinders, keys=keys, me=me)]
+            payloads[vector.name] = memoryview(b"".join([*parts, proofs]))
+        else:
+            payloads[vector.name] = _masked(schedule, vector, plain, keys=keys, me=me)
     return payloads, {name: hashlib.sha256(payload).digest() for name, payload in payloads.items()}
 
 

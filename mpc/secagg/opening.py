@@ -18,7 +18,7 @@ from dataclasses import field
 from governance.encoding import strict
 from governance.errors import DecodeError, PeerError, Unavailable
 from mpc.rings import Buffer, Words
-from mpc.secagg import masks
+from mpc.secagg import bits, masks
 from mpc.secagg.keys import Schedule, pair
 from mpc.secagg.messages import Pledge, Reveal, agreement, fits
 from mpc.secagg.terms import Round, Terms, Vector
@@ -72,9 +72,9 @@ def total(tally: Tally, reveals: Mapping[str, Reveal], payloads: Payloads) -> Op
     """
     secrets, liars = recover(tally, reveals)
     sums = gather(tally.round, tally.pledges, payloads)
-    for vector in tally.round.vectors:
-        unmask(tally, vector, secrets, into=sums[vector.name])
-    return Opened({v.name: v.ring.to_bytes(sums[v.name]) for v in tally.round.vectors}, liars)
+    for vector, words in sums.items():
+        unmask(tally, vector, secrets, into=words)
+    return Opened(totals(tally.terms, tally.round, sums, {name: payloads[name] for name in tally.pledges}), liars)
 
 
 def needed(tally: Tally, reveals: Mapping[str, Reveal]) -> tuple[str, ...]:
@@ -83,24 +83,40 @@ def needed(tally: Tally, reveals: Mapping[str, Reveal]) -> tuple[str, ...]:
     return () if len(good) >= tally.terms.threshold else tuple(sorted(tally.pledges.keys() - good.keys()))
 
 
-def gather(round: Round, pledges: Mapping[str, Pledge], payloads: Payloads) -> dict[str, Words]:
-    """Sum of the masked vectors, each checked against the digest that its sender signed."""
+def gather(round: Round, pledges: Mapping[str, Pledge], payloads: Payloads) -> dict[Vector, Words]:
+    """Sum of everything masked in the payloads, each of which is checked against the digest that its sender signed."""
     missing = [name for name in pledges if not {v.name for v in round.vectors} <= payloads.get(name, {}).keys()]
     if missing:
         raise Unavailable("masked vectors are missing", waiting=sorted(missing))
-    return {v.name: _sum(v, pledges, payloads) for v in round.vectors}
+    sums = {part: part.ring.zeros(part.length) for vector in round.vectors for part in vector.summed}
+    for vector in round.vectors:
+        for sender, pledge in pledges.items():
+            raw = payloads[sender][vector.name]
+            if hashlib.sha256(raw).digest() != pledge.payloads[vector.name]:
+                raise PeerError("its masked vector is not the one it signed", party=sender)
+            for part, masked in zip(vector.summed, _parts(vector, raw, party=sender), strict=False):
+                part.ring.add(sums[part], part.ring.from_bytes(masked, part.length))
+    return sums
 
 
-def _sum(vector: Vector, pledges: Mapping[str, Pledge], payloads: Payloads) -> Words:
-    words = vector.ring.zeros(vector.length)
-    for sender, pledge in pledges.items():
-        raw = payloads[sender][vector.name]
-        if hashlib.sha256(raw).digest() != pledge.payloads[vector.name]:
-            raise PeerError("its masked vector is not the one it signed", party=sender)
-        if memoryview(raw).nbytes != vector.length * vector.ring.size:
-            raise PeerError("signed a masked vector of another length than the round's", party=sender)
-        vector.ring.add(words, vector.ring.from_bytes(raw, vector.length))
-    return words
+def _parts(vector: Vector, raw: Buffer, *, party: str) -> list[memoryview]:
+    """A payload cut up: the masked vector, and of a proved one the masked blinders and the proofs."""
+    view, at, parts = memoryview(raw).cast("B"), 0, []
+    for size in (*(v.ring.size * v.length for v in vector.summed), *((bits.size(vector),) if vector.proved else ())):
+        parts.append(view[at : at + size])
+        at += size
+    if at != view.nbytes:
+        raise PeerError("signed a masked vector of another length than the round's", party=party)
+    return parts
+
+
+def totals(terms: Terms, round: Round, sums: Mapping[Vector, Words], payloads: Payloads) -> dict[str, bytes]:
+    """The opened *sums* by vector name, once the proofs in the *payloads*, by sender, bear them out."""
+    for vector in round.vectors:
+        if vector.proved:
+            proofs = {name: _parts(vector, parts[vector.name], party=name)[2] for name, parts in payloads.items()}
+            bits.check(Schedule(terms, round), vector, (sums[vector], sums[vector.blinders]), proofs)
+    return {v.name: v.ring.to_bytes(sums[v]) for v in round.vectors}
 
 
 def unmask(tally: Tally, vector: Vector, secrets: Mapping[tuple[str, str], bytes], *, into: Words) -> None:

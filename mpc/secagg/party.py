@@ -60,7 +60,7 @@ class Ready:
         seat, schedule = Seat(self.terms, self.me, self.agree_private), Schedule(self.terms, round)
         seed, agreed = rand(32), seat.agree(seat.others)
         keys = {other: schedule.pair_key(secret, pair(self.me, other)) for other, secret in agreed.items()}
-        payloads, digests = masked(schedule, words, {self.me: seed, **keys}, me=self.me)
+        payloads, digests = masked(schedule, words, {self.me: seed, **keys}, me=self.me, rand=rand)
         hands = deal(self.terms, seed, keys, rand=rand)
         upload = Upload(
             job=self.terms.job,

@@ -8,6 +8,7 @@ keys: Ma et al., "Flamingo", IEEE S&P 2023, section 4; zero-sum masks: Bonawitz 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import field
 
@@ -18,8 +19,9 @@ from mpc.secagg.admission import admit
 from mpc.secagg.keys import Schedule, Seat, pair
 from mpc.secagg.masking import Masked, masked
 from mpc.secagg.messages import Upload
-from mpc.secagg.opening import Payloads, gather
+from mpc.secagg.opening import Payloads, gather, totals
 from mpc.secagg.terms import Round, Terms
+from mpc.sharing import Rand
 
 
 @wire("keyong/secagg/settled/v1")
@@ -39,14 +41,14 @@ class Settled:
     totals: Mapping[str, bytes] = field(repr=False)
     liars: tuple[str, ...]
 
-    def upload(self, round: Round, words: Mapping[str, Words]) -> tuple[Waiting, Upload, Masked]:
-        """Mask *words* in place for a later round, as `Ready.open` does; draws no randomness."""
+    def upload(self, round: Round, words: Mapping[str, Words], rand: Rand = secrets.token_bytes) -> tuple[Waiting, Upload, Masked]:
+        """Mask *words* in place for a later round, as `Ready.open` does; *rand* serves proofs alone, masks need none."""
         if round.number <= self.number or round.attempt != self.attempt:
             raise UsageError(f"round {self.number} of attempt {self.attempt} is open; the next has a higher number and the same attempt")
         seat, schedule = self.seat, Schedule(self.seat.terms, round)
         agreed = seat.agree(other for other in self.survivors if other != seat.me)
         keys = {other: schedule.pair_key(secret, pair(seat.me, other)) for other, secret in agreed.items()}
-        payloads, digests = masked(schedule, words, keys, me=seat.me)
+        payloads, digests = masked(schedule, words, keys, me=seat.me, rand=rand)
         upload = Upload(
             job=seat.terms.job,
             root=seat.terms.root,
@@ -73,8 +75,8 @@ class Waiting:
         """Compute the totals from the *uploads* of all survivors and the masked vectors beside them."""
         if uploads.get(self.seat.me) != self.upload:
             raise PeerError("the set does not hold our upload as we sent it")
-        totals = later_total(self.seat.terms, self.round, uploads, survivors=self.survivors, payloads=payloads)
-        return Settled(self.seat, self.survivors, number=self.round.number, attempt=self.round.attempt, totals=totals, liars=())
+        opened = later_total(self.seat.terms, self.round, uploads, survivors=self.survivors, payloads=payloads)
+        return Settled(self.seat, self.survivors, number=self.round.number, attempt=self.round.attempt, totals=opened, liars=())
 
 
 def later_total(
@@ -84,5 +86,4 @@ def later_total(
     if missing := sorted(set(survivors) - uploads.keys()):
         raise Unavailable("uploads are missing: the round opens with all survivors or not at all", waiting=missing)
     pledges = admit(terms, round, uploads, survivors=survivors)
-    sums = gather(round, pledges, payloads)
-    return {v.name: v.ring.to_bytes(sums[v.name]) for v in round.vectors}
+    return totals(terms, round, gather(round, pledges, payloads), {name: payloads[name] for name in pledges})

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from governance.encoding import encode, strict, wire
 from governance.errors import UsageError
 from governance.keys import VerifyKey, check_name
-from mpc.rings import Ring, ring
+from mpc.rings import SCALARS, Ring, ring
 
 DIGEST = 32
 LEAST_MEMBERS = 3
@@ -119,21 +119,37 @@ def _points(terms: Terms) -> Mapping[str, int]:
 
 @strict
 class Vector:
-    """A named vector to be summed: *length* elements modulo 2^bits."""
+    """A named vector to be summed: *length* elements modulo 2^bits, or modulo ℓ where *bits* is 252.
+
+    Of a *proved* vector every element is 0 or 1, and each member proves that of its own without showing them.
+    """
 
     name: str
     bits: int
     length: int
+    proved: bool = False
 
     def __post_init__(self) -> None:
         check_name(self.name)
         if not 1 <= self.length < 2**32:
             raise UsageError(f"a vector has 1 .. 2^32 - 1 elements, got {self.length}")
-        ring(self.bits)
+        if self.proved and self.bits != 32:
+            raise UsageError("a proved vector has 32 bits")
+        _ = self.ring
 
     @property
     def ring(self) -> Ring:
-        return ring(self.bits)
+        return SCALARS if self.bits == SCALARS.bits else ring(self.bits)
+
+    @property
+    def blinders(self) -> Vector:
+        """What is summed beside a proved vector."""
+        return Vector(self.name, SCALARS.bits, self.length)
+
+    @property
+    def summed(self) -> tuple[Vector, ...]:
+        """What is masked, added and unmasked for this vector: itself, and its blinders if it is proved."""
+        return (self, self.blinders) if self.proved else (self,)
 
 
 @wire("keyong/secagg/round/v1")

@@ -194,7 +194,7 @@ def test_exhaustively_over_four_elements(monkeypatch):
 
 
 def _upload(fed, round, me, keys, value):
-    return bytes(masked(Schedule(fed.terms, round), {"v": elements([value], 32)}, keys, me=me)[0]["v"])
+    return bytes(masked(Schedule(fed.terms, round), {"v": elements([value], 32)}, keys, me=me, rand=coins(me))[0]["v"])
 
 
 # --- masked uploads look uniform -----------------------------------------------------------------------

@@ -17,7 +17,7 @@ from governance.encoding import encode
 from governance.errors import PeerError
 from mpc import secagg
 from mpc.secagg import keys, masks
-from tests.mpc.secure_sum import coins, federation, integers, one_round, open_first, same_words, secret, uploaded
+from tests.mpc.secure_sum import coins, elements, federation, integers, one_round, open_first, same_words, secret, uploaded
 
 # RFC 5869, appendix A, test cases 1 and 3
 HKDF = [
@@ -34,12 +34,13 @@ ALICE = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"
 AGREED = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"
 PINNED = {
     "root": "96788081f0383468adae94282ffdc1a97de1cf0ac6de7d65b2d4e6a8eb7c83af",
-    "round": "dc15074fc8f643c77962b4d4a59e407c35f6eb00cef977be0507aad55cb02a6b",
-    "masked": "ea05e5ef776937ef2ff5a80bb349796d6dd261d9334348d3",
-    "upload": "33f9bef8c92ddccfe6fe7bfa5f045a6bbced3a184886b9059a787d2afdd63853",
-    "consent": "bbd3f79c0e9245107d6f7ae60ff5e4e8e5838f4f56b43fff6d1b24767aa39ab6",
-    "reveal": "b033a7eafaeb52033c39ce8211162f31927aaca2795079b93221aee13134baf9",
-    "abstention": "fd9a2e506d9d7daf91d5ef7d442d4dd8ba96f8fcd12664a774510253fbc02de0",
+    "round": "422ef3e47d4c65ee0e8ce46d300b892ddafcbb1019260492a18160fcbc085fa1",
+    "masked": "0528c661b90f0d393d2f4b7e5a2fadeeb5ffde28792ed373",
+    "upload": "e81af98b2b78edc270188ad95a8d3dcd1c217613ef2baf707d9a784d7e7af21a",
+    "consent": "2a8c29e28bd66af573d974528691045645e6434f8af2135f667e9a07b8d8f4b2",
+    "reveal": "3ba0c2f1811a338f6d8e50153125c3591ec4ad5b9110db488f915f0e2047409a",
+    "proved": "3a42b24c567f8d23643e06ab4e057200a3a4b8d6c61a403daf0a4454ec3a5ac9",
+    "abstention": "9e578a4ff782f6b4e3e94aca2f1ca6a6d67410d3caa9a48904aaf3409e51e270",
 }
 
 
@@ -156,5 +157,8 @@ def test_transcript_is_pinned():
     digests = {"root": fed.terms.root.hex(), "round": round.digest.hex(), "masked": bytes(run.payloads["h00"]["v"]).hex()}
     for kind, message in (("upload", run.uploads["h00"]), ("consent", run.consents["h01"]), ("reveal", run.reveals["h02"])):
         digests[kind] = hashlib.sha256(encode(message)).hexdigest()
+    proved = one_round(vectors=(secagg.Vector("bits", 32, 2, proved=True),))
+    words = {name: {"bits": elements([0, 1], 32)} for name in fed.names}
+    digests["proved"] = hashlib.sha256(bytes(uploaded(fed, proved, words).payloads["h00"]["bits"])).hexdigest()
     digests["abstention"] = hashlib.sha256(encode(uploaded(fed, round, same_words(fed)).states["h00"].abstain()[1])).hexdigest()
     assert digests == PINNED

@@ -12,10 +12,11 @@ import inmemory
 import jobs
 import numpy as np
 import pytest
+import records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from inmemory import key
-from jobs import NARROWED, STEPS, closed, start
+from jobs import NARROWED, STEPS, closed, job, result, start
 
 from governance import notes
 from governance.encoding import canonical, parse
@@ -23,7 +24,9 @@ from governance.envelope import open_signed, sign
 from governance.errors import KeyongError, PeerError, QuorumLost
 from governance.keys import SigningKey
 from mpc import secagg
-from sandbox import machine
+from mpc.secagg import bits
+from sandbox import case as cases
+from sandbox import local, machine
 from sandbox.analyses import LogisticRegression
 from sandbox.machine import Computing, Finished, Pooling
 from sandbox.messages import AgreedState, Ended
@@ -197,35 +200,52 @@ def test_a_holder_cannot_show_different_vectors_to_different_nodes():
     assert len({notes.read(run.received(n, lied)[1].body).text for n in "abc"}) == 1
 
 
-class Unclipped:
-    """A liar's encoder: any number, whatever the bound."""
+def puppet(monkeypatch, claim):
+    """Holder d masks *claim* for every cell, and proves what it can: a commitment to 0 or 1, whichever is nearer."""
+    honest = bits.prove
 
-    def __init__(self, honest):
-        self.honest = honest
+    def lie(schedule, vector, words, *, me, rand):
+        if me != "d":
+            return honest(schedule, vector, words, me=me, rand=rand)
+        made = honest(schedule, vector, np.full(vector.length, min(max(claim, 0), 1), "<u4"), me=me, rand=rand)
+        words[:] = np.uint32(claim % 2**32)
+        return made
 
-    def encode(self, values):
-        exponents = np.broadcast_to(self.honest.exponent, np.shape(values))
-        steps = [int(v * 8) * 2 ** (int(e) - 3) for v, e in zip(values, exponents, strict=True)]
-        if self.honest.bits == 32:
-            return np.array([n % 2**32 for n in steps], np.uint32)
-        return np.array([[n % 2**64, (n >> 64) % 2**64] for n in steps], np.uint64)
-
-    def decode(self, words):
-        return self.honest.decode(words)
+    monkeypatch.setattr(bits, "prove", lie)
 
 
-@pytest.mark.parametrize("claim", [5.0, -5.0, 0.5])
+@pytest.mark.parametrize("claim", [2, 3, -1])
 @pytest.mark.parametrize("name", ["0.0.reveal", "1.0.upload"])
-def test_a_support_that_holders_cannot_have_stops_the_job(name, claim, monkeypatch):
-    """One holder claims the support of many, or of less than none (PRIVACY 1). Between 0 and n a lie stays unseen."""
-    honest = machine._fixed_point
-    monkeypatch.setattr(machine, "_fixed_point", lambda plan, body: Unclipped(honest(plan, body)) if plan.me == "d" else honest(plan, body))
+def test_a_holder_has_one_bit_of_support_and_no_more(name, claim, monkeypatch):
+    """One holder claims the support of many, or takes another's away (PRIVACY 1); what it cannot prove opens nothing."""
     run = start("abcd", NARROWED)  # support is asked again in round 1
     if name == "1.0.upload":
         run.to("0.0.state")
-    run.programs["d"] = lambda question: np.full(len(run.case.cells), claim).astype("<f8").tobytes()
+    puppet(monkeypatch, claim)
     run.to(name)
     relay = run.close()
     for holder in "abc":
-        with pytest.raises(PeerError, match="support counts are impossible"):
+        with pytest.raises(PeerError, match="not what it committed to"):
             run.received(holder, relay)
+
+
+def test_a_puppet_cannot_open_a_cohort_of_one_hospital(monkeypatch):
+    """Attack: two holders have nobody, the third is a puppet that claims the support of three. Nobody is asked for a number."""
+    puppet(monkeypatch, 3)
+    everybody = records.election()
+    empty = everybody.table.slice(0, 0)
+    run = inmemory.Run({"a": everybody.table, "b": empty, "c": empty, "d": empty}, of=job("abcd")).to("0.0.reveal")
+    relay = run.close()
+    for holder in "abc":
+        with pytest.raises(PeerError, match="not what it committed to"):
+            run.received(holder, relay)
+    assert all(question == local.SUPPORT for questions in run.asked.values() for question in questions)
+
+
+def test_one_bit_is_all_that_a_puppet_adds():
+    """The puppet claims support it has not, and proves it, which it may: with c + 2 asked, two honest holders are still needed."""
+    everybody = records.election()
+    empty = everybody.table.slice(0, 0)
+    run = inmemory.Run({"a": everybody.table, "b": empty, "c": empty, "d": empty}, of=job("abcd"))
+    run.programs["d"] = lambda question: np.ones(len(run.case.cells)).astype("<f8").tobytes()
+    assert result(run.finish())["outcome"] == {"failed": cases.SUPPRESSED}
