@@ -29,7 +29,7 @@ from governance.licences import LEAST_CELL
 from sandbox import analyses, local, machine
 from sandbox.analyses import Analysis
 from sandbox.job import Job, nonce, parameters
-from sandbox.machine import Accepting, Computing, Plan, Signing
+from sandbox.machine import Accepting, Local, Plan, Signing
 from sandbox.messages import Admission, Post, Relay, Release, step
 
 NAME, PERSON = "simulation", "person_id"
@@ -127,7 +127,7 @@ class _Run:
             state = state.receive(relay)
         else:
             state, self.posts[name] = state.receive(relay, self.keys[name])
-        if isinstance(state, Computing):
+        if isinstance(state, Local):
             state, self.posts[name] = state.computed(self.programs[name](state.question), self.keys[name])
         self.states[name] = state
 

@@ -24,6 +24,10 @@ from sandbox.predicate import Predicate
 from sandbox.rows import Floats
 
 SUPPRESSED = "suppressed: too few holders have enough persons in the cohort"
+WEIGHTLESS = (
+    "suppressed: at the next step too few holders have enough persons whose outcome the features leave open; "
+    "so it is where they separate the classes"
+)
 MOST_ROUNDS = 128
 
 
@@ -64,6 +68,8 @@ class Case:
 
     def after_round(self, body: State, total: Mapping[str, Sequence[float]]) -> State:
         """The body after a round of statistics."""
+        if self.weighs(body) and not self.supported(body, COHORT):  # what was opened are zeros
+            return {**body, "round": body["round"] + 1, "analysis": {"outcome": {"failed": WEIGHTLESS}}}
         persons, opened = dict(body["persons"]), self._opened(body)
         for statistic in self.statistics(body):
             if statistic.counts:
@@ -79,6 +85,14 @@ class Case:
     def asks_support(self, body: State) -> bool:
         """Whether the round counts holders with enough persons once more, in `cells` of a narrower cohort; it is all such a round does."""
         return any(s.holders for s in self.statistics(body))
+
+    def weighs(self, body: State) -> bool:
+        """Whether the cohort needs support in this very state, since persons weigh differently in every one (PRIVACY 2)."""
+        return "outcome" not in body["analysis"] and any(s.weighed for s in self.statistics(body))
+
+    def after_weighing(self, holders: int, body: State) -> State:
+        """The body once it is known in how many *holders* enough persons weigh in it; too few, and its round opens zeros."""
+        return {**body, "support": {**body["support"], COHORT: holders}}
 
     def bounds(self, body: State) -> Floats:
         """Bound of each entry of the round's vector, one holder's part; shape (entries,)."""

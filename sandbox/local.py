@@ -21,6 +21,7 @@ from sandbox.job import Job
 from sandbox.rows import Floats, Rows, from_batch
 
 SUPPORT = canonical({"ask": "support"}).encode()
+Persons = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
 def spec(job: str, dataset: str) -> bytes:
@@ -33,6 +34,11 @@ def ask(body: State) -> bytes:
     return canonical({"ask": "statistics", "body": body}).encode()
 
 
+def weigh(body: State) -> bytes:
+    """The question whether enough persons weigh in the state of *body*."""
+    return canonical({"ask": "weigh", "body": body}).encode()
+
+
 def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
     """Answer questions about *table*, a snapshot's licensed columns and person codes."""
     texts = parse(spec)
@@ -40,20 +46,33 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
 
     def answer(question: bytes) -> bytes:
         asked = parse(question)
-        values = support(case, table) if asked["ask"] == "support" else statistics(case, table, asked["body"])
+        if asked["ask"] == "support":
+            values = support(case, table)
+        elif asked["ask"] == "weigh":
+            values = support(case, table, asked["body"]["analysis"])[:1]
+        else:
+            values = statistics(case, table, asked["body"])
         return values.astype("<f8").tobytes()
 
     return answer
 
 
 def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
-    """1 for each of the case's cells that has at least min_cell distinct persons here; shape (cells,)."""
-    seen: dict[str, list[np.ndarray[tuple[int], np.dtype[np.int32]]]] = defaultdict(list)
+    """1 for each of the case's cells that has at least min_cell distinct persons here, or as much weight; shape (cells,), cohort first."""
+    seen: dict[str, list[tuple[Persons, Floats]]] = defaultdict(list)
     for rows in _batches(case, table):
-        for cell, mask in case.analysis.members(rows, case.dataset.schema, state).items():
-            seen[cell].append(rows.persons[mask])
-    persons = {cell: len(np.unique(np.concatenate(codes))) for cell, codes in seen.items()}
-    return np.array([float(persons.get(cell, 0) >= case.job.min_cell) for cell in case.cells])
+        for cell, weights in case.analysis.members(rows, case.dataset.schema, state).items():
+            seen[cell].append((rows.persons, weights.astype(np.float64)))
+    persons = {cell: _persons(parts) for cell, parts in seen.items()}
+    return np.array([float(persons.get(cell, 0.0) >= case.job.min_cell) for cell in case.cells])
+
+
+def _persons(parts: list[tuple[Persons, Floats]]) -> float:
+    """How many persons there are, each counted once, by the largest weight of its rows."""
+    codes, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
+    heaviest = np.zeros(codes.max() + 1 if len(codes) else 0)
+    np.maximum.at(heaviest, codes, weights)
+    return float(heaviest.sum())
 
 
 def statistics(case: Case, table: pa.Table, body: State) -> Floats:

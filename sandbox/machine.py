@@ -30,7 +30,9 @@ from sandbox.messages import MOST_WORDS, Acceptance, Admission, AgreedState, End
 from sandbox.rows import Floats
 
 SUPPORT, STATISTICS = "support", "statistics"
+WEIGHT = secagg.Vector(SUPPORT, 32, 1, proved=True)
 OPENERS: tuple[type[Any], ...] = (secagg.Ready, secagg.Settled)
+SIGNERS: tuple[type[Any], ...] = (secagg.Settled, secagg.Waiting)
 
 
 @wire("keyong/node-plan/v1")
@@ -134,14 +136,19 @@ class Computing:
             post = _post(self.plan, step("upload", 0, party.attempt), sign(key, upload), payloads)
             return Uploading(self.plan, self.run, encoding.encode(uploaded), party.attempt), post
         waiting, upload, payloads = party.upload(made, words)
-        post = _post(self.plan, step("upload", made.number), sign(key, upload), payloads)
+        post = _post(self.plan, step("upload", parse(self.body)["round"]), sign(key, upload), payloads)
         return Pooling(self.plan, self.run, self.body, encoding.encode(waiting)), post
 
 
 def _round(plan: Plan, run: str, body: str, party: secagg.Ready | secagg.Settled) -> secagg.Round:
     state = hashlib.sha256((body or run).encode()).digest()
-    number = 0 if isinstance(party, secagg.Ready) else parse(body)["round"]
+    number = _number(body) if body else 0
     return secagg.Round(number, party.attempt, state, (_vector(plan, body),))
+
+
+def _number(body: str, *, weighing: bool = False) -> int:
+    """A state's statistics are summed in the round after the one that weighed it."""
+    return 2 * int(parse(body)["round"]) - weighing
 
 
 def _vector(plan: Plan, body: str) -> secagg.Vector:
@@ -243,11 +250,11 @@ class Revealing:
     attempt: int
     survivors: tuple[str, ...]
 
-    def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing, Post]:
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
         reveals = _opened(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
         settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, _payloads(relay, SUPPORT))
         body = self.plan.case.after_support(_opened_support(settled, self.plan))
-        return _signing(self.plan, self.run, settled, body, key)
+        return _following(self.plan, self.run, settled, body, key)
 
 
 @wire("keyong/node-pooling/v1")
@@ -259,7 +266,7 @@ class Pooling:
     body: str
     party: bytes = field(repr=False)
 
-    def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing, Post]:
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
         before = parse(self.body)
         uploads = _opened(self.plan, relay, step("upload", before["round"]), secagg.Upload)
         name, case = _vector(self.plan, self.body).name, self.plan.case
@@ -269,28 +276,66 @@ class Pooling:
         else:
             values = _fixed_point(self.plan, self.body).decode(ring(128).from_bytes(settled.totals[name], len(case.bounds(before))))
             body = case.after_round(before, case.named(before, values))
-        return _signing(self.plan, self.run, settled, body, key)
+        return _following(self.plan, self.run, settled, body, key)
 
 
 def _payloads(relay: Relay, vector: str) -> dict[str, dict[str, bytes]]:
     return {name: {vector: parts[0]} for name, parts in relay.payloads.items() if len(parts) == 1}
 
 
-def _signing(plan: Plan, run: str, settled: secagg.Settled, body: dict[str, Any], key: SigningKey) -> tuple[Signing, Post]:
-    document: Release | AgreedState
+def _following(
+    plan: Plan, run: str, settled: secagg.Settled, body: dict[str, Any], key: SigningKey
+) -> tuple[Signing | Weighing, Post | None]:
+    """Sign *body*, the next state or the outcome; a state in which persons weigh differently is weighed first."""
+    if plan.case.weighs(body):
+        return Weighing(plan, run, canonical(body), encoding.encode(settled)), None
+    note = _noted(plan, run, body, settled.survivors).signed_by(key)
+    return Signing(plan, run, str(note), encoding.encode(settled)), _post(plan, step("state", body["round"] - 1), str(note).encode())
+
+
+def _noted(plan: Plan, run: str, body: dict[str, Any], survivors: tuple[str, ...]) -> notes.Note:
     if "outcome" in body["analysis"]:
-        result = canonical(plan.case.release(body))
-        document = Release(plan.case.id, run, tuple(plan.holders), settled.survivors, result)
-    else:
-        document = AgreedState(plan.case.id, run, body["round"], canonical(body))
-    note = notes.write(document).signed_by(key)
-    post = _post(plan, step("state", body["round"] - 1), str(note).encode())
-    return Signing(plan, run, str(note), encoding.encode(settled)), post
+        return notes.write(Release(plan.case.id, run, tuple(plan.holders), survivors, canonical(plan.case.release(body))))
+    return notes.write(AgreedState(plan.case.id, run, body["round"], canonical(body)))
+
+
+@wire("keyong/node-weighing/v1")
+class Weighing:
+    """Waiting for the local step that says whether enough persons weigh in the next state, which this node computed itself.
+
+    Its answer, one bit, is masked and proved like all support, and travels with the signed state. So a state that somebody steered to
+    where the sums are about few persons is known before anything is summed in it.
+    """
+
+    plan: Plan
+    run: str
+    body: str
+    party: bytes = field(repr=False)
+
+    @property
+    def question(self) -> bytes:
+        return local.weigh(parse(self.body))
+
+    @property
+    def expect(self) -> int:
+        return 8
+
+    def computed(self, answer: bytes, key: SigningKey) -> tuple[Signing, Post]:
+        """Mask the answer; the post holds the signed state, the signed upload and the masked bit."""
+        if len(answer) != self.expect:
+            raise IntegrityError(code="jail.output")
+        settled, body = encoding.decode(self.party, secagg.Settled), parse(self.body)
+        round = secagg.Round(_number(self.body, weighing=True), settled.attempt, hashlib.sha256(self.body.encode()).digest(), (WEIGHT,))
+        words = {SUPPORT: ring(32).embed(np.frombuffer(answer, "<f8").astype(np.int64))}
+        waiting, upload, payloads = settled.upload(round, words)
+        note = _noted(self.plan, self.run, body, settled.survivors).signed_by(key)
+        post = Post(step("state", body["round"] - 1), self.plan.me, str(note).encode(), (sign(key, upload), bytes(payloads[SUPPORT])))
+        return Signing(self.plan, self.run, str(note), encoding.encode(waiting)), post
 
 
 @wire("keyong/node-signing/v1")
 class Signing:
-    """Waiting until t nodes signed the same next state, or the same release (PRIVACY 2)."""
+    """Waiting until t nodes signed the same next state, or the same release (PRIVACY 2); and for all weights, where it is weighed."""
 
     plan: Plan
     run: str
@@ -300,15 +345,34 @@ class Signing:
     def receive(self, relay: Relay) -> Computing | Finished:
         """The next local step, or the release under at least t signatures."""
         note = notes.read(self.mine)
-        settled = encoding.decode(self.party, secagg.Settled)
-        for name in sorted(relay.bodies.keys() & set(settled.survivors)):
+        party: secagg.Settled | secagg.Waiting = encoding.decode(self.party, *SIGNERS)
+        for name in sorted(relay.bodies.keys() & set(party.survivors)):
             other = notes.read(relay.bodies[name])
             if other.text == note.text:  # one that differs does not count, and does not stop the others
                 note = note.joined(other)
-        _require(self.plan, note, settled.survivors, settled.seat.terms.threshold)
+        _require(self.plan, note, party.survivors, party.seat.terms.threshold)
         if note.holds(Release):
             return Finished(self.plan, str(note))
-        return Computing(self.plan, self.run, note.document(AgreedState).body, self.party)
+        body = note.document(AgreedState).body
+        if isinstance(party, secagg.Settled):
+            return Computing(self.plan, self.run, body, self.party)
+        settled = party.receive(*_weights(self.plan, relay))
+        holders = int(ring(32).from_bytes(settled.totals[SUPPORT], 1)[0])
+        body = canonical(self.plan.case.after_weighing(holders, parse(body)))
+        return Computing(self.plan, self.run, body, encoding.encode(settled))
+
+
+def _weights(plan: Plan, relay: Relay) -> tuple[dict[str, secagg.Upload], dict[str, dict[str, bytes]]]:
+    """Uploads and masked bits that came with the signed states."""
+    uploads, payloads = {}, {}
+    for name, parts in relay.payloads.items():
+        if len(parts) != 2:
+            raise PeerError("did not send one upload with its state", party=name)
+        sender, uploads[name] = open_signed(parts[0], plan.holders, secagg.Upload)
+        if sender != name:
+            raise PeerError("is shown with another's message", party=name)
+        payloads[name] = {SUPPORT: parts[1]}
+    return uploads, payloads
 
 
 @wire("keyong/node-abstaining/v1")
@@ -359,5 +423,6 @@ def _require(plan: Plan, note: notes.Note, survivors: Sequence[str], threshold: 
         raise QuorumLost(f"{signed} nodes computed this state, {threshold} must agree before it is used")
 
 
-State = Accepting | Computing | Uploading | Consenting | Revealing | Pooling | Signing | Abstaining | Finished
-STATES: tuple[type, ...] = (Accepting, Computing, Uploading, Consenting, Revealing, Pooling, Signing, Abstaining, Finished)
+Local = Computing | Weighing  # these wait for the jail; the others for a relay
+State = Accepting | Local | Uploading | Consenting | Revealing | Pooling | Signing | Abstaining | Finished
+STATES: tuple[type, ...] = (Accepting, Computing, Weighing, Uploading, Consenting, Revealing, Pooling, Signing, Abstaining, Finished)

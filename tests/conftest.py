@@ -5,5 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
 HERE = Path(__file__).parent
 sys.path.extend(str(folder) for folder in (HERE, *sorted(HERE.iterdir())) if folder.is_dir())
+
+settings.register_profile("untimed", deadline=None)  # no test asserts how long anything takes
+settings.load_profile("untimed")

@@ -21,7 +21,7 @@ from sandbox import case as cases
 from sandbox.analyses import Analysis
 from sandbox.case import Case
 from sandbox.job import Job, nonce, parameters
-from sandbox.machine import Accepting, Computing, Plan, Signing
+from sandbox.machine import Accepting, Local, Plan, Signing
 from sandbox.messages import Admission, Post, Relay, Release, kind_of, step
 from sandbox.rows import PERSON
 
@@ -83,6 +83,9 @@ def pooled(of: Case, tables: Collection[pa.Table], *, bodies: list[Any] | None =
             counts = sum(local.statistics(of, t, body) for t in tables)
             body = of.after_support([int(n) for n in counts], body)
             continue
+        if of.weighs(body):
+            holders = sum(local.support(of, t, body["analysis"])[0] for t in tables)
+            body = of.after_weighing(int(holders), body)
         code = FixedPoint(bound=of.bounds(body), terms=len(of.dataset.holders), bits=128)
         words = [code.encode(local.statistics(of, t, body)) for t in tables]
         body = of.after_round(body, of.named(body, code.decode(_added(words))))
@@ -166,7 +169,7 @@ class Run:
     def deliver(self, name: str, relay: Relay) -> None:
         """What a node does with a relay, up to its next post."""
         following, post = self.received(name, relay)
-        if isinstance(following, Computing):
+        if isinstance(following, Local):
             self.asked[name].append(following.question)
             following, post = following.computed(self.programs[name](following.question), key(name))
         self.states[name] = self._kept(following)

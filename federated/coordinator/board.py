@@ -57,6 +57,8 @@ class Board:
         kind, key = kind_of(self.step), self.holders[post.sender]
         if kind in ("accept", "state"):
             self._check_note(kind, notes.read(post.body), key)
+            if post.payloads:  # a weighed state comes with one masked bit
+                self._check_weight(kind, post)
             return
         classes: dict[str, type[Any]] = {
             "upload": secagg.Upload,
@@ -66,6 +68,12 @@ class Board:
         }
         sender, _ = open_signed(post.body, {key.name: key}, classes[kind])
         if sender != post.sender or bool(post.payloads) != (kind == "upload"):
+            raise PeerError("posted a message that is not its own", party=post.sender)
+
+    def _check_weight(self, kind: str, post: Post) -> None:
+        if kind != "state" or len(post.payloads) != 2:
+            raise PeerError("posted more than a signed note", party=post.sender)
+        if open_signed(post.payloads[0], {post.sender: self.holders[post.sender]}, secagg.Upload)[0] != post.sender:
             raise PeerError("posted a message that is not its own", party=post.sender)
 
     def _check_note(self, kind: str, note: notes.Note, key: VerifyKey) -> None:
@@ -105,8 +113,9 @@ class Board:
         if everybody:
             return posts
         enough = {"consent": self.threshold, "reveal": self.threshold, "abstain": secagg.least_abstentions(len(self.keys), self.colluding)}
-        if kind == "state":
-            return posts if late and self._agreed(posts) is not None else None
+        if kind == "state":  # weights are of use from all survivors or not at all
+            weighed = any(post.payloads for post in posts.values())
+            return posts if late and not weighed and self._agreed(posts) is not None else None
         return posts if late and kind in enough and len(posts) >= enough[kind] else None
 
     def _surviving(self, there: frozenset[str], earlier: tuple[frozenset[str], ...]) -> frozenset[str] | None:

@@ -22,7 +22,7 @@ from governance.licences import Licence
 from sandbox import local, machine
 from sandbox.disclosure import check_difference, check_min_cell, check_roster
 from sandbox.jail import Limits, Session, Zygote, seal
-from sandbox.machine import Accepting, Computing, Consenting, Finished, Plan, Revealing, Signing, State
+from sandbox.machine import Accepting, Consenting, Finished, Local, Plan, Revealing, Signing, State, Weighing
 from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of, step
 
 log = logging.getLogger("keyong.node")
@@ -250,7 +250,7 @@ class Run:
                 self._jail.close()
 
     def _turn(self) -> None:
-        if isinstance(self.state, Computing):
+        if isinstance(self.state, Local):
             self._compute(self.state)
             return
         if self.post is None:
@@ -266,7 +266,7 @@ class Run:
         elif answer is not None:
             self._receive(answer)
 
-    def _compute(self, state: Computing) -> None:
+    def _compute(self, state: Local) -> None:
         if self._jail is None:
             self._jail = self.agent.jail(state.plan)
         answer = self._jail.ask(state.question, expect=state.expect, wall=LOCAL_STEP)
@@ -285,7 +285,7 @@ class Run:
                 self._become(t, computing, None)
             elif isinstance(state, (Signing, machine.Abstaining)):
                 self._become(t, state.receive(relay), None)
-            elif not isinstance(state, (Computing, Finished)):
+            elif not isinstance(state, (Local, Finished)):
                 following, post = state.receive(relay, self.key)
                 self._guard(t, following)
                 self._become(t, following, post)
@@ -312,7 +312,7 @@ class Run:
             if isinstance(following, Revealing):
                 t.put_cohort(case.dataset.name, snapshot, "opened", survivors)
                 t.append("cohort.fixed", self.job)
-        if isinstance(following, Signing):
+        if isinstance(following, (Signing, Weighing)):
             t.append("total.opened", self.job)
 
     def _abstain(self) -> None:

@@ -26,7 +26,8 @@ class Statistic:
     *bound* is the most that one holder's value can be in absolute value, public and safe for any rows. *cells* names the cell whose
     persons each entry is about, one name for each entry or one for all: an entry is opened only if its cell has support.
     *counts* marks entries that count the persons of their cell. *holders* marks entries that count the holders with enough persons in
-    their cell, once more, for a cohort that the method narrowed down after round 0; they need no support.
+    their cell, once more, for a cohort that the method narrowed down after round 0; they need no support. *weighed* marks entries in
+    which a person's part depends on the state: before they are opened, the cohort needs support in that very state.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Statistic:
     cells: tuple[str, ...]
     counts: bool = False
     holders: bool = False
+    weighed: bool = False
 
     @property
     def length(self) -> int:
@@ -61,8 +63,11 @@ class Analysis(Protocol):
     def cells(self, schema: Schema) -> tuple[str, ...]:
         """Names of the cells it opens, besides the cohort."""
 
-    def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask]:
-        """For each cell and for the cohort, which of *rows* are in it; in *state*, where the method narrows the cohort down."""
+    def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask | Floats]:
+        """For each cell and for the cohort, which of *rows* are in it; in *state*, where the method narrows the cohort down.
+
+        In a state whose statistics are weighed: for the cohort, how much of a person each of *rows* is in them, from 0 to 1.
+        """
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         """How many numbers the rounds after the support round open, at most in all their sum; its length is the round cap."""

@@ -56,7 +56,9 @@ class LogisticRegression:
     -----
     A round counts the classes, then each Newton step is a round that sums the score, the information and the log-likelihood. Features are
     scaled to [0, 1] by their declared bounds, so that the sums are bounded and well conditioned; coefficients are scaled back. The sums
-    tell how many persons are in each level and in each two levels together, so all of these cells need support.
+    tell how many persons are in each level and in each two levels together, so all of these cells need support. In a step a person weighs
+    4 mu(1 - mu); a step opens only where c + 2 holders have min_cell of that weight, so that no coefficients, whoever brought them about,
+    make the sums about a few.
     McCullagh & Nelder, 2nd ed., 2.5. Reference: ``statsmodels.api.Logit``.
     """
 
@@ -69,7 +71,8 @@ class LogisticRegression:
     version: ClassVar[int] = 1
     discloses: ClassVar[str] = (
         "the numbers of persons in both classes, and for each Newton step the score, the information matrix and the log-likelihood: with p "
-        "terms p + p(p+1)/2 + 1 numbers a step. They stay with the roster and the coordinator; the release holds coefficients, standard "
+        "terms p + p(p+1)/2 + 1 numbers a step, and in how many holders min_cell persons weigh in it. They stay with the roster and the "
+        "coordinator; a step in which too few weigh opens nothing and ends the job. The release holds coefficients, standard "
         "errors, log-likelihood and counts. It stops before the numbers opened exceed the persons behind them"
     )
 
@@ -95,8 +98,12 @@ class LogisticRegression:
     def cells(self, schema: Schema) -> tuple[str, ...]:
         return tuple(" & ".join(f"{name}={schema[name].levels[i]}" for name, i in cell) for cell in self._cells(schema))
 
-    def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask]:
+    def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask | Floats]:
         complete = self._complete(rows)
+        if state is not None:
+            weights = np.zeros(len(rows))
+            weights[complete] = 4.0 * self._fitted(rows.where(complete), schema, state)[2]
+            return {COHORT: weights}
         cells = zip(self.cells(schema), self._cells(schema), strict=True)
         return {COHORT: complete} | {
             name: np.logical_and.reduce([complete, *(rows.codes(column) == i for column, i in cell)]) for name, cell in cells
@@ -125,8 +132,8 @@ class LogisticRegression:
                     Statistic("persons", rows, (COHORT,), counts=True))  # fmt: skip
         p = len(self.terms(schema))
         steepest = 1.0 + math.fsum(map(abs, floats(state["gamma"])))
-        return (Statistic("score", rows, (COHORT,) * p), Statistic("information", rows, (COHORT,) * (p * (p + 1) // 2)),
-                Statistic("loglik", rows * steepest, (COHORT,)))  # fmt: skip
+        sizes = {"score": (rows, p), "information": (rows, p * (p + 1) // 2), "loglik": (rows * steepest, 1)}
+        return tuple(Statistic(name, bound, (COHORT,) * size, weighed=True) for name, (bound, size) in sizes.items())
 
     def local(self, rows: Rows, schema: Schema, state: State) -> Mapping[str, Floats]:
         rows = rows.where(self._complete(rows))
@@ -134,13 +141,18 @@ class LogisticRegression:
         if state["phase"] == "count":
             codes = rows.codes(self.target)
             return {"classes": np.bincount(codes, minlength=2).astype(np.float64), "persons": np.array([float(len(rows))])}
+        x, mu, weight, eta, log1p = self._fitted(rows, schema, state)
+        upper = np.triu_indices(x.shape[1])
+        information = (x * weight[:, None]).T @ x
+        return {"score": x.T @ (y - mu), "information": information[upper], "loglik": np.array([np.sum(y * eta - log1p)])}
+
+    def _fitted(self, rows: Rows, schema: Schema, state: State) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        """Of complete *rows* in *state*: features, probabilities, weights mu(1 - mu), linear predictors, and log(1 + exp(eta))."""
         x = self._design(rows, schema)
         eta = x @ np.array(floats(state["gamma"]))
         log1p = np.logaddexp(0.0, eta)
         mu = np.exp(eta - log1p)
-        upper = np.triu_indices(x.shape[1])
-        information = (x * (mu * (1.0 - mu))[:, None]).T @ x
-        return {"score": x.T @ (y - mu), "information": information[upper], "loglik": np.array([np.sum(y * eta - log1p)])}
+        return x, mu, mu * (1.0 - mu), eta, log1p
 
     def combine(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:
         if state["phase"] == "count":

@@ -18,7 +18,7 @@ from governance import notes
 from governance.journal import Journal
 from sandbox import local, machine
 from sandbox.job import nonce
-from sandbox.machine import Abstaining, Accepting, Computing, Finished, Plan, Signing
+from sandbox.machine import Abstaining, Accepting, Finished, Local, Plan, Signing
 from sandbox.messages import Ended, Post, Relay, kind_of
 
 SNAPSHOTS = {name: nonce() for name in ROSTER}
@@ -97,7 +97,7 @@ class Nodes:
             state = state.receive(relay)
         else:
             state, self.posts[name] = state.receive(relay, key)
-        if isinstance(state, Computing):
+        if isinstance(state, Local):
             state, self.posts[name] = state.computed(self.programs[name](state.question), key)
         self.states[name] = state
 

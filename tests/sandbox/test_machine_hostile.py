@@ -249,3 +249,69 @@ def test_one_bit_is_all_that_a_puppet_adds():
     run = inmemory.Run({"a": everybody.table, "b": empty, "c": empty, "d": empty}, of=job("abcd"))
     run.programs["d"] = lambda question: np.ones(len(run.case.cells)).astype("<f8").tobytes()
     assert result(run.finish())["outcome"] == {"failed": cases.SUPPRESSED}
+
+
+# --- a holder that invents statistics
+
+
+REGRESSION = LogisticRegression("vote", ("age", "educ"))
+
+
+def steer(run, gamma):
+    """Puppet d answers the next round so that the total sends the regression to *gamma*. It knows what the others answer, as it would
+    if it held the state still for a round; all it uploads is within its declared bounds."""
+    programs = dict(run.programs)
+
+    def answer(question):
+        asked = parse(question)
+        if asked["ask"] != "statistics":
+            return np.ones(1).astype("<f8").tobytes()
+        others = sum(np.frombuffer(programs[n](question), "<f8") for n in "abc")
+        size, now = len(gamma), np.array([float(g) for g in asked["body"]["analysis"]["gamma"]])
+        aim = 1e4 * (np.array(gamma) - now), 1e4 * np.eye(size)[np.triu_indices(size)], [-1.0]
+        return (np.concatenate(aim) - others).astype("<f8").tobytes()
+
+    run.programs["d"] = answer
+
+
+@pytest.mark.parametrize("gamma", [[-55.0, 59.0, 0.0], [59.0, 0.0, 0.0], [-59.0, 30.0, 30.0]])
+def test_a_steered_regression_is_weighed_before_it_is_opened(gamma):
+    """Attack: the state goes where almost nobody's outcome is open, so that the sums are about an outlier. Nothing is summed there."""
+    run = start("abcd", REGRESSION).to("1.0.state")
+    steer(run, gamma)
+    run.to("3.0.upload")
+    for name in "abc":
+        question = run.asked[name][-1]
+        assert [round(float(g), 6) for g in parse(question)["body"]["analysis"]["gamma"]] == gamma  # the puppet had its way
+        assert parse(question)["ask"] == "statistics"
+        assert not np.frombuffer(run.programs[name](question), "<f8").any()
+    assert result(run.finish())["outcome"] == {"failed": cases.WEIGHTLESS}
+
+
+def test_weights_are_proved_like_all_support(monkeypatch):
+    """The puppet claims that three holders weigh in its state."""
+    run = start("abcd", REGRESSION).to("1.0.upload")
+    puppet(monkeypatch, 3)
+    run.to("1.0.state")
+    relay = run.close()
+    for name in "abc":
+        with pytest.raises(PeerError, match="not what it committed to"):
+            run.received(name, relay)
+
+
+@pytest.mark.parametrize("parts", [lambda p: (), lambda p: p[:1], lambda p: (*p, b""), lambda p: (p[1], p[0])])
+def test_a_state_without_its_weight_stops_the_job(parts):
+    run = start("abcd", REGRESSION).to("1.0.state")
+    relay = run.close()
+    lie = {**relay.payloads, "d": parts(relay.payloads["d"])}
+    with pytest.raises(KeyongError):
+        run.received("a", replace(relay, payloads=lie))
+    with pytest.raises(KeyongError):
+        run.received("a", replace(relay, payloads={n: p for n, p in relay.payloads.items() if n != "d"}))
+
+
+def test_another_holders_weight_is_not_taken():
+    run = start("abcd", REGRESSION).to("1.0.state")
+    relay = run.close()
+    with pytest.raises(PeerError, match="another's message"):
+        run.received("a", replace(relay, payloads={**relay.payloads, "d": relay.payloads["c"]}))

@@ -73,7 +73,8 @@ def test_nothing_but_the_signed_total_is_common_to_the_two_worlds(kind):
     one, other = worlds(kind)
     for a, b in zip(one.seen, other.seen, strict=True):
         assert (a.step, a.sender) == (b.step, b.sender)
-        for x, y in zip(a.payloads, b.payloads, strict=True):
+        masked = slice(kind_of(a.step) == "state", None)  # a weighed state's bit comes after the signed upload that binds it
+        for x, y in zip(a.payloads[masked], b.payloads[masked], strict=True):
             size = 8 if a.step.startswith("0.") else 16  # single 4-byte words meet by chance
             assert elements(x, size).isdisjoint(elements(y, size))
         if kind_of(a.step) == "state":
@@ -84,7 +85,7 @@ def test_nothing_but_the_signed_total_is_common_to_the_two_worlds(kind):
 
 
 def test_masked_vectors_of_one_world_never_meet():
-    vectors = [p.payloads[0] for p in worlds("sums")[0].seen if p.payloads and not p.step.startswith("0.")]
+    vectors = [p.payloads[0] for p in worlds("sums")[0].seen if kind_of(p.step) == "upload" and not p.step.startswith("0.")]
     assert len(vectors) >= 4 * 4
     for i, vector in enumerate(vectors):
         assert len(elements(vector, 16)) == len(vector) // 16
