@@ -70,7 +70,8 @@ class Simulation:
                    parameters(analyses.parameters_of(analysis)), "secagg", "exact", min_cell, now, now + 600, nonce())  # fmt: skip
         job = notes.write(made).signed_by(operator)
         plans = {
-            name: Plan(str(job), str(dataset), name, tuple(str(k.public) for k in keys.values()), nonce()) for name in keys
+            name: Plan(str(job), str(dataset), name, tuple(str(k.public) for k in keys.values()), nonce(), name.encode())
+            for name in keys
         }  # fmt: skip
         return _Run(plans, keys, coordinator, self.tables).result()
 

@@ -6,6 +6,7 @@ not: no rows, no complete case or a class without persons give zeros (PRIVACY 3)
 
 from __future__ import annotations
 
+import hmac
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 from governance.catalogue import Dataset
 from governance.encoding import canonical, parse, prepare
 from sandbox import case as cases
-from sandbox.analyses.contract import State
+from sandbox.analyses.contract import COHORT, State
 from sandbox.case import Case
 from sandbox.job import Job
 from sandbox.rows import Floats, Rows, from_batch
@@ -34,9 +35,9 @@ def ask(body: State) -> bytes:
     return canonical({"ask": "statistics", "body": body}).encode()
 
 
-def weigh(body: State) -> bytes:
-    """The question whether enough persons weigh in the state of *body*."""
-    return canonical({"ask": "weigh", "body": body}).encode()
+def weigh(body: State, secret: bytes) -> bytes:
+    """The question whether enough persons weigh in the state of *body*; *secret* blurs what is enough."""
+    return canonical({"ask": "weigh", "body": body, "secret": secret.hex()}).encode()
 
 
 def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
@@ -49,7 +50,7 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
         if asked["ask"] == "support":
             values = support(case, table)
         elif asked["ask"] == "weigh":
-            values = support(case, table, asked["body"]["analysis"])[:1]
+            values = np.array([float(weighs(case, table, asked["body"]["analysis"], bytes.fromhex(asked["secret"])))])
         else:
             values = statistics(case, table, asked["body"])
         return values.astype("<f8").tobytes()
@@ -58,21 +59,37 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
 
 
 def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
-    """1 for each of the case's cells that has at least min_cell distinct persons here, or as much weight; shape (cells,), cohort first."""
+    """1 for each of the case's cells that has at least min_cell distinct persons here; shape (cells,)."""
+    present = _present(case, table, state)
+    return np.array([float(cell in present and present[cell].sum() >= case.job.min_cell) for cell in case.cells])
+
+
+def weighs(case: Case, table: pa.Table, state: State, secret: bytes) -> bool:
+    """Whether the cohort's persons here weigh enough in *state*: between min_cell and twice as much.
+
+    Where exactly, only this holder knows, and the same persons always get the same limit: states that were chosen to bring a holder's
+    weight near a known limit would otherwise count its persons.
+    """
+    present = _present(case, table, state)[COHORT]
+    drawn = hmac.digest(secret, np.flatnonzero(present).astype("<i8").tobytes(), "sha256")
+    blur = int.from_bytes(drawn[:8], "big") / 2**64
+    return bool(present.sum() >= case.job.min_cell * (1.0 + blur))
+
+
+def _present(case: Case, table: pa.Table, state: State | None) -> dict[str, Floats]:
+    """How much of each person, by its code, is in each cell: the largest of its rows counts; shape (codes,)."""
     seen: dict[str, list[tuple[Persons, Floats]]] = defaultdict(list)
     for rows in _batches(case, table):
         for cell, weights in case.analysis.members(rows, case.dataset.schema, state).items():
             seen[cell].append((rows.persons, weights.astype(np.float64)))
-    persons = {cell: _persons(parts) for cell, parts in seen.items()}
-    return np.array([float(persons.get(cell, 0.0) >= case.job.min_cell) for cell in case.cells])
+    return {cell: _heaviest(parts) for cell, parts in seen.items()} if seen else {COHORT: np.zeros(0)}
 
 
-def _persons(parts: list[tuple[Persons, Floats]]) -> float:
-    """How many persons there are, each counted once, by the largest weight of its rows."""
+def _heaviest(parts: list[tuple[Persons, Floats]]) -> Floats:
     codes, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
     heaviest = np.zeros(codes.max() + 1 if len(codes) else 0)
     np.maximum.at(heaviest, codes, weights)
-    return float(heaviest.sum())
+    return heaviest
 
 
 def statistics(case: Case, table: pa.Table, body: State) -> Floats:

@@ -37,13 +37,17 @@ SIGNERS: tuple[type[Any], ...] = (secagg.Settled, secagg.Waiting)
 
 @wire("keyong/node-plan/v1")
 class Plan:
-    """What a node knows of a job from the start: the signed texts, the holders' keys in the order of their names, and who it is."""
+    """What a node knows of a job from the start: the signed texts, the holders' keys in the order of their names, and who it is.
+
+    *secret* belongs to the snapshot and blurs the limit of its weight (`sandbox.local.weighs`).
+    """
 
     job: str
     dataset: str
     me: str
     keys: tuple[str, ...]
     snapshot: str
+    secret: bytes = field(repr=False)
 
     @property
     def case(self) -> Case:
@@ -314,7 +318,7 @@ class Weighing:
 
     @property
     def question(self) -> bytes:
-        return local.weigh(parse(self.body))
+        return local.weigh(parse(self.body), self.plan.secret)
 
     @property
     def expect(self) -> int:

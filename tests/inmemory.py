@@ -84,7 +84,7 @@ def pooled(of: Case, tables: Collection[pa.Table], *, bodies: list[Any] | None =
             body = of.after_support([int(n) for n in counts], body)
             continue
         if of.weighs(body):
-            holders = sum(local.support(of, t, body["analysis"])[0] for t in tables)
+            holders = sum(local.weighs(of, t, body["analysis"], b"") for t in tables)
             body = of.after_weighing(int(holders), body)
         code = FixedPoint(bound=of.bounds(body), terms=len(of.dataset.holders), bits=128)
         words = [code.encode(local.statistics(of, t, body)) for t in tables]
@@ -115,7 +115,7 @@ class Run:
         self.journal, self.release = journal, ""
         keys = tuple(str(key(n).public) for n in self.names)
         self.board = Board(self.case.id, keys, self.case.dataset.colluding, step("accept"), 0, 0, (), "")
-        self.plans = {n: Plan(*of, n, keys, nonce()) for n in self.names}
+        self.plans = {n: Plan(*of, n, keys, nonce(), n.encode()) for n in self.names}
         self.programs = {n: local.program(local.spec(*of), t) for n, t in tables.items()}
         self.asked: dict[str, list[bytes]] = {n: [] for n in self.names}
         self.relays: dict[str, Relay] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -166,7 +167,8 @@ class Agent:
         try:
             with self.journal.transaction() as t:
                 kept = self._snapshot(t, docket.case.dataset.name)
-                plan = Plan(offer.job, offer.dataset, self.home.key.name, tuple(str(p.key) for p in docket.holders), kept.id)
+                keys = tuple(str(p.key) for p in docket.holders)
+                plan = Plan(offer.job, offer.dataset, self.home.key.name, keys, kept.id, _secret(t, kept.id))
                 state, post = machine.accept(plan, self.home.key)
                 t.append("job.accepted", job)
                 t.set_phase(job, "running", docket.case.job.title)
@@ -341,6 +343,16 @@ class Run:
             t.append("job.ended", self.job, ended.code)
             t.end_job(self.job, ended.phase, ended.code, ended.english)
         self.state = Finished(plan, "")
+
+
+def _secret(t: Transaction, snapshot: str) -> bytes:
+    """Blurs what is enough weight in a snapshot; drawn once."""
+    name = f"secret {snapshot}"
+    kept = t.get(name)
+    if kept is None:
+        kept = secrets.token_hex(32)
+        t.put(name, kept)
+    return bytes.fromhex(kept)
 
 
 def _keep(t: Transaction, job: str, state: State, post: Post | None) -> None:

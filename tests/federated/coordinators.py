@@ -100,7 +100,7 @@ class Place:
         """A holder's post to the first step."""
         with self.office.journal.view() as t:
             text = t.note("job", job_id)
-        plan = Plan(text, self.dataset, name, tuple(str(KEYS[n].public) for n in ROSTER), nonce())
+        plan = Plan(text, self.dataset, name, tuple(str(KEYS[n].public) for n in ROSTER), nonce(), bytes(32))
         return accept(plan, KEYS[name])[1]
 
 

@@ -74,7 +74,7 @@ class Nodes:
         self.posts: dict[str, Post] = {}
         self.programs = {n: local.program(local.spec(*texts), (rows or tables())[n]) for n in ROSTER}
         for name in ROSTER:
-            self.states[name], self.posts[name] = machine.accept(Plan(*texts, name, keys, SNAPSHOTS[name]), KEYS[name])
+            self.states[name], self.posts[name] = machine.accept(Plan(*texts, name, keys, SNAPSHOTS[name], bytes(32)), KEYS[name])
 
     def post(self, name: str) -> Relay | Ended | None:
         """Post once, and act on the answer as a node does."""

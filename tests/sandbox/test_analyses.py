@@ -21,6 +21,7 @@ from governance.errors import UsageError
 from sandbox import analyses, local
 from sandbox.analyses import Crosstab, Describe, LogisticRegression
 from sandbox.analyses.contract import COHORT, MOST_CELLS, Finding, dot, solve
+from sandbox.case import WEIGHTLESS
 from sandbox.rows import from_batch
 
 DATA = pytest.mark.parametrize("data", records.everything(), ids=lambda d: d.name)
@@ -253,7 +254,7 @@ def test_one_class_is_told_as_a_cell_without_support():
 def test_perfect_separation_has_no_estimate(gap):
     x = spread()
     x = x + np.sign(x) * gap
-    assert run(XY, LogisticRegression("y", ("x",)), tables_of({"x": x, "y": named(x > 0)}))["failed"].startswith("separation")
+    assert run(XY, LogisticRegression("y", ("x",)), tables_of({"x": x, "y": named(x > 0)}))["failed"].startswith(("separation", WEIGHTLESS))
 
 
 def test_quasi_separation_has_no_estimate():
@@ -498,3 +499,34 @@ def test_solving_equals_numpy(size, seed):
 )
 def test_what_is_not_positive_definite_has_no_solution(matrix):
     assert solve(matrix, [[1.0] * len(matrix)]) is None
+
+
+# --- weight in a state
+
+
+@settings(max_examples=40)
+@given(n=st.integers(1, 60), intercept=st.floats(-6, 6), secret=st.binary(min_size=32, max_size=32))
+def test_weight_is_enough_from_min_cell_to_twice_as_much_at_a_secret_limit(n, intercept, secret):
+    """With no slope everybody weighs 4 mu(1 - mu)."""
+    of = inmemory.case(XY, LogisticRegression("y", ("x",)))
+    table = inmemory.table(XY, {"x": np.linspace(-5, 5, n), "y": named(np.arange(n) % 2 == 0)})
+    weight = n / math.cosh(intercept / 2) ** 2
+    enough = local.weighs(of, table, {"phase": "newton", "gamma": [repr(intercept), "0.0"]}, secret)
+    assert enough == (weight >= 20) or 10 <= weight < 20
+    assert enough == local.weighs(of, table.take(list(reversed(range(n)))), {"phase": "newton", "gamma": [repr(-intercept), "0.0"]}, secret)
+
+
+def test_the_limit_belongs_to_holder_and_persons():
+    """Searching for it, state by state, finds another value at each holder, and for each set of persons; never one below min_cell."""
+    of = inmemory.case(XY, LogisticRegression("y", ("x",)))
+
+    def limit(n, secret):
+        table = inmemory.table(XY, {"x": np.linspace(-5, 5, n), "y": named(np.arange(n) % 2 == 0)})
+        states = np.linspace(0, 6, 200)
+        passed = [a for a in states if local.weighs(of, table, {"phase": "newton", "gamma": [repr(float(a)), "0.0"]}, secret)]
+        return n / math.cosh(max(passed) / 2) ** 2
+
+    limits = [limit(n, secret) for secret in (b"one", b"other") for n in (100, 101, 102, 150)]
+    assert all(10 <= x < 20.7 for x in limits)
+    assert len({round(x, 1) for x in limits}) > 5
+    assert limit(100, b"one") == limits[0]

@@ -182,7 +182,7 @@ def test_a_roster_that_differs_by_one_between_nodes_fails_closed():
     """b was told another key for c (PRIVACY 4): c's acceptance does not verify there, and a forged one opens no sum."""
     run = start()
     swapped = SigningKey.generate("c")
-    plan = Plan(*job(), "b", (str(key("a").public), str(key("b").public), str(swapped.public)), "0" * 32)
+    plan = Plan(*job(), "b", (str(key("a").public), str(key("b").public), str(swapped.public)), "0" * 32, bytes(32))
     run.states["b"], run.posts["b"] = machine.accept(plan, key("b"))
     relay = run.close()
     with pytest.raises(IntegrityError):
@@ -201,7 +201,7 @@ def test_a_roster_that_differs_by_one_between_nodes_fails_closed():
 
 def test_a_roster_that_is_one_smaller_for_one_node_is_another_dataset():
     with pytest.raises(UsageError, match="another entry"):
-        machine.accept(Plan(job("abcd")[0], job("abc")[1], "a", tuple(str(key(n).public) for n in "abc"), "0" * 32), key("a"))
+        machine.accept(Plan(job("abcd")[0], job("abc")[1], "a", tuple(str(key(n).public) for n in "abc"), "0" * 32, bytes(32)), key("a"))
 
 
 # --- refusal and end
