@@ -1,13 +1,15 @@
-"""An Arrow table in memory as a source: what `fed.simulate` and tests read."""
+"""A table in memory as a source: what `fed.simulate` and tests read."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from connectors.source import BATCH_ROWS, check_scan
+from governance.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,17 @@ class TableSource:
         check_scan(self.name, self.table.schema, columns, batch_rows=batch_rows)
         batches = self.table.to_batches(max_chunksize=batch_rows)
         return (batch.select(list(columns)) for batch in batches)
+
+
+def as_arrow(name: str, table: object) -> pa.Table:
+    """*table* of the holder *name*, an Arrow table or a pandas frame, as an Arrow table. The index of a frame is left out."""
+    try:
+        if isinstance(table, pandas.DataFrame if (pandas := sys.modules.get("pandas")) else ()):  # nobody has a frame without pandas
+            table = pa.Table.from_pandas(table, preserve_index=False)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise UsageError(f"the table of {name} cannot be read: {'; '.join(map(str, error.args))}") from None
+    if not isinstance(table, pa.Table):
+        raise UsageError(f"the table of {name} must be a pandas DataFrame or a pyarrow Table, not {type(table).__name__}")
+    if twice := sorted({c for c in table.column_names if table.column_names.count(c) > 1}):
+        raise UsageError(f"the table of {name} has two columns {', '.join(twice)}")
+    return table

@@ -5,9 +5,10 @@ No jail, no network and no journal: whoever calls this has all the tables anyway
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from pathlib import Path
@@ -16,15 +17,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from connectors import snapshot
-from connectors.tables import TableSource
+from connectors import normal, snapshot
+from connectors.tables import TableSource, as_arrow
 from federated.coordinator.board import Board, shown
 from federated.results import Result, result
 from governance import notes
 from governance.catalogue import Column, Dataset, Schema, category, number
 from governance.encoding import build, parse, plain
 from governance.errors import DecodeError, UsageError
-from governance.keys import SigningKey
+from governance.keys import SigningKey, check_name
 from governance.licences import LEAST_CELL
 from sandbox import analyses, local, machine
 from sandbox.analyses import Analysis
@@ -34,10 +35,12 @@ from sandbox.messages import Admission, Post, Relay, Release, step
 
 NAME, PERSON = "simulation", "person_id"
 FINEST, CONTEXT = Decimal("1e-17"), Context(prec=400)
+DECLARE = "levels={column: [value, …]} makes a category of a column, bounds={column: (low, high)} a number"
 Bounds = Mapping[str, tuple[float, float]]
+Levels = Mapping[str, Sequence[object] | Mapping[object, str]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Simulation:
     """Tables by holder, and what a catalogue would say of them."""
 
@@ -46,6 +49,11 @@ class Simulation:
     note: str
     min_cell: int
     left_out: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        """What the columns are taken as."""
+        rows = [f"  {c.name:<20} {c.kind:<9} {' | '.join(c.levels) or f'{c.low} to {c.high}'}" for c in self.schema.columns]
+        return "\n".join([f"{self.note}; {len(self.tables)} data holders", *rows, *(f"  left out: {reason}" for reason in self.left_out)])
 
     def run(self, analysis: Analysis, *, where: str | None = None, release: Mapping[str, Any] | None = None, dataset: str | None = None,
             purpose: str | None = None, licence: str | None = None, deadline: str | int | None = None) -> Result:  # fmt: skip
@@ -56,9 +64,9 @@ class Simulation:
         try:
             return self._run(analysis, where or "", int(rule["min_cell"]))
         except UsageError as error:
-            if not self.left_out:
-                raise
-            raise UsageError(f"{error}; left out of the simulation: {'; '.join(self.left_out)}", code=error.code) from None
+            more = [DECLARE] if error.code == "job.parameter" else []
+            more += [f"left out of the simulation: {'; '.join(self.left_out)}"] if self.left_out else []
+            raise UsageError("; ".join([error.detail or str(error.facts.get("detail", error)), *more]), code=error.code) from None
 
     def _run(self, analysis: Analysis, where: str, min_cell: int) -> Result:
         keys = {name: SigningKey.generate(name) for name in sorted(self.tables)}
@@ -133,73 +141,132 @@ class _Run:
         self.states[name] = state
 
 
-def simulate(tables: Mapping[str, pa.Table], bounds: Bounds | None = None, *, min_cell: int = 10, person: str | None = None) -> Simulation:
+def simulate(
+    tables: Mapping[str, Any], bounds: Bounds | None = None, *, levels: Levels | None = None, min_cell: int = 10, person: str | None = None
+) -> Simulation:
     """A federation of the caller's own tables, one for each holder.
 
     Parameters
     ----------
     tables
-        Arrow tables with the same columns and one row for each person; at least three, one for each data holder. Columns that a catalogue
-        could not register are left out.
+        pandas frames or Arrow tables with the same columns and one row for each person; at least three, one for each data holder. Columns
+        that a catalogue could not register are left out.
     bounds
         Lowest and highest value of number columns. Where left out they are taken from the tables, which a real catalogue never does.
+    levels
+        Values of category columns in the order wanted, ``{"grade": ["low", "high"]}``, or the name of each value, ``{"sex": {1: "male",
+        2: "female"}}``. Where left out, texts and booleans are categories of the values that occur, and so is a column of nothing but 0
+        and 1 that has no *bounds*; other numbers are numbers.
     min_cell
         Fewest persons in a cell at a holder.
     person
         Column that says which person a row is about; each row is a person unless given.
     """
+    if not isinstance(tables, Mapping):
+        raise UsageError(f"give the tables by data holder, {{'a': table, 'b': table, …}}, not a {type(tables).__name__}")
     if len(tables) < 3:
         raise UsageError(f"secure sums need at least 3 data holders, got {len(tables)}")
-    names = _names(tables, person)
-    columns, left_out = _columns(_pooled(tables, names), bounds or {})
+    read = {_holder(name): as_arrow(name, table) for name, table in tables.items()}
+    names = _names(read, person)
+    columns, left_out = _columns(_pooled(read, names), bounds or {}, levels or {})
     schema = Schema(person or PERSON, columns)
     inferred = [c.name for c in schema.columns if c.kind == "number" and c.name not in (bounds or {})]
     note = "simulation" + (f", bounds from the tables: {', '.join(inferred)}" if inferred else "")
-    return Simulation({n: _frozen(n, t, schema, person) for n, t in tables.items()}, schema, note[:64], min_cell, left_out)
+    return Simulation({n: _frozen(n, t, schema, person) for n, t in read.items()}, schema, note[:64], min_cell, left_out)
+
+
+def _holder(name: object) -> str:
+    try:
+        return check_name(name if isinstance(name, str) else "")
+    except DecodeError as error:
+        raise UsageError(f"{name!r} cannot name a data holder: {error}") from None
 
 
 def _names(tables: Mapping[str, pa.Table], person: str | None) -> list[str]:
-    names = [n for n in next(iter(tables.values())).column_names if n != person]
+    """The columns, which all the tables must have, besides *person*."""
+    first, *_ = tables
+    wanted = set(tables[first].column_names) | ({person} if person else set())
     for holder, table in tables.items():
-        if missing := sorted({*names, *([person] if person else [])} - set(table.column_names)):
+        if missing := sorted(wanted - set(table.column_names)):
             raise UsageError(f"the table of {holder} has no column {', '.join(missing)}")
-    if person is None and PERSON in names:
+        if more := sorted(set(table.column_names) - wanted):
+            raise UsageError(f"the table of {first} has no column {', '.join(more)}, which that of {holder} has")
+    if person is None and PERSON in wanted:
         raise UsageError(f"the tables have a column {PERSON}; give person={PERSON!r} if it says which person a row is about")
-    return names
+    return [n for n in tables[first].column_names if n != person]
 
 
 def _pooled(tables: Mapping[str, pa.Table], names: list[str]) -> pa.Table:
     try:
-        return pa.concat_tables([t.select(names) for t in tables.values()], promote_options="permissive")
+        return pa.concat_tables([t.select(names) for t in tables.values()], promote_options="permissive").combine_chunks()
     except pa.ArrowException as error:
         raise UsageError(f"the tables do not have the same columns: {error}") from None
 
 
-def _columns(pooled: pa.Table, bounds: Bounds) -> tuple[tuple[Column, ...], tuple[str, ...]]:
+def _columns(pooled: pa.Table, bounds: Bounds, levels: Levels) -> tuple[tuple[Column, ...], tuple[str, ...]]:
     """Registered columns, and which could not be registered, with the reason."""
-    if unknown := sorted(bounds.keys() - set(pooled.column_names)):
-        raise UsageError(f"bounds are given for columns that are not there: {', '.join(unknown)}")
+    for what, given in (("bounds", bounds), ("levels", levels)):
+        if unknown := sorted(given.keys() - set(pooled.column_names)):
+            raise UsageError(f"{what} are given for columns that are not there: {', '.join(unknown)}")
+    if both := sorted(bounds.keys() & levels.keys()):
+        raise UsageError(f"a column has bounds or levels, not both: {', '.join(both)}")
     made, left_out = [], []
     for name in pooled.column_names:
         try:
-            made.append(build(Column, plain(_column(pooled, name, bounds.get(name)))))
+            made.append(build(Column, plain(_column(pooled[name], name, bounds.get(name), levels.get(name)))))
         except DecodeError as error:
+            if name in bounds or name in levels:
+                raise UsageError(str(error)) from None
             left_out.append(f"{name} ({error})")
     if not made:
         raise UsageError(f"no column can be used: {'; '.join(left_out)}")
     return tuple(made), tuple(left_out)
 
 
-def _column(pooled: pa.Table, name: str, bounds: tuple[float, float] | None) -> Column:
-    values = pooled[name]
-    if pa.types.is_boolean(values.type):
+def _column(values: pa.ChunkedArray, name: str, bounds: tuple[float, float] | None, levels: Any) -> Column:
+    if levels is not None:
+        return _declared(values, name, levels)
+    kind = normal.plain_type(values.type)
+    if pa.types.is_boolean(kind):
         return category(name, ("false", "true"))
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type) or pa.types.is_dictionary(values.type):
-        return category(name, sorted(str(v) for v in pc.unique(values.cast(pa.string())).to_pylist() if v is not None))
-    if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(values.type):
+        return category(name, sorted(str(v) for v in _values(values.cast(kind))))
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise DecodeError(f"has the type {values.type}; numbers, texts and booleans can be simulated")
-    low, high = bounds or _range(values)
+    if bounds is None and set(_values(values)) == {0, 1}:
+        return category(name, ("0", "1"))
+    low, high = _pair(name, bounds) if bounds is not None else _range(values)
     return number(name, _decimal(low, ROUND_FLOOR), _decimal(high, ROUND_CEILING), cuts=())
+
+
+def _values(values: pa.ChunkedArray) -> list[Any]:
+    """The different values that are there; NaN is not."""
+    return [v for v in pc.unique(values).to_pylist() if v is not None and v == v]  # noqa: PLR0124
+
+
+def _declared(values: pa.ChunkedArray, name: str, levels: Any) -> Column:
+    """The category that the caller declares; every value must be in it, so that none gets lost by a slip."""
+    if isinstance(levels, str | bytes) or not isinstance(levels, Mapping | Sequence):
+        raise UsageError(f"levels of {name} read [value, …] or {{value: level, …}}")
+    codes = tuple(str(v) for v in levels)
+    made = category(name, map(str, levels.values()) if isinstance(levels, Mapping) else codes, codes=codes)
+    there = [v for v in _values(values) if str(v).strip()]
+    lost = [str(v) for v, level in zip(there, normal.levels(pa.array(there), made).to_pylist(), strict=True) if level is None]
+    if lost:
+        raise UsageError(
+            f"levels of {name} leave out {', '.join(lost[:8])}{' …' if len(lost) > 8 else ''}; {{value: level, …}} names each value"
+        )
+    return made
+
+
+def _pair(name: str, bounds: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, bounds)
+    except (TypeError, ValueError):
+        raise UsageError(f"bounds of {name} read (low, high)") from None
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise UsageError(f"bounds of {name} must be finite")
+    return low, high
 
 
 def _range(values: pa.ChunkedArray) -> tuple[float, float]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pc
 import pytest
@@ -95,6 +99,53 @@ def test_columns_that_no_catalogue_could_hold_are_left_out_and_named():
         sim.run(fed.Describe(columns=["年龄"]))
 
 
+def test_frames_are_taken_like_tables(tables, sim, frame):
+    frames = {name: t.to_pandas().set_index("patient", drop=False) for name, t in tables.items()}
+    twin = fed.simulate(frames, person="patient")
+    assert [c.name for c in twin.schema.columns] == [c.name for c in sim.schema.columns]  # the index is no column
+    asked = fed.LogisticRegression(target="ill", features=["age", "sex"])
+    assert twin.run(asked).outcome == sim.run(asked).outcome
+
+
+def test_tables_need_no_pandas(tmp_path):
+    (tmp_path / "pandas.py").write_text("raise ImportError")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport pyarrow as pa, federated as fed\n"
+    code += "print(fed.simulate({n: pa.table({'x': [0, 1] * 9}) for n in 'abc'}, min_cell=3).run(fed.Crosstab('x')))"
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "27" in seen.stdout
+
+
+def test_a_column_of_zeros_and_ones_is_a_category_that_can_be_a_target(tables, frame):
+    """Missing values make floats of integers in a frame; that changes nothing."""
+    whole = frame.assign(ill=frame["ill"].astype(int))[["ill", "age", "thalach"]]
+    frames = {name: whole.iloc[i::4].copy() for i, name in enumerate(tables)}
+    frames["zurich"]["ill"] = frames["zurich"]["ill"].where(frames["zurich"].index > 99)
+    sim = fed.simulate(frames)
+    assert sim.schema["ill"].levels == ("0", "1")
+    ours = sim.run(fed.LogisticRegression(target="ill", features=["age", "thalach"])).to_pandas()
+    rows = pd.concat(frames.values()).dropna()
+    fit = sm.Logit(rows["ill"], sm.add_constant(rows[["age", "thalach"]])).fit(disp=0, method="newton", tol=1e-14)
+    assert np.abs(ours["coef"].to_numpy() - fit.params.to_numpy()).max() <= 1e-9
+    assert fed.simulate(frames, {"ill": (0, 1)}).schema["ill"].kind == "number"
+
+
+@pytest.mark.parametrize("levels, names", [([2, 1], ("2", "1")), ({1: "男", 2: "女"}, ("男", "女")), ({1.0: "m", 2.0: "f"}, ("m", "f"))])
+def test_levels_can_be_declared(levels, names):
+    sex = [1.0, 2.0, None, 1.0, 1.0] * 4
+    sim = fed.simulate({n: pd.DataFrame({"sex": sex}) for n in "abc"}, levels={"sex": levels}, min_cell=3)
+    counts = sim.run(fed.Crosstab("sex")).to_pandas()["n"]
+    assert sim.schema["sex"].levels == tuple(counts.index) == names
+    assert sorted(counts) == [12, 36] and counts.loc[names[0] if levels != [2, 1] else "1"] == 36
+
+
+def test_a_simulation_says_what_columns_are_taken_as_and_an_error_how_to_change_that():
+    sim = fed.simulate({n: pd.DataFrame({"sex": [1, 2] * 9, "ill": [0, 1] * 9, "when": pd.Timestamp("2026-01-01")}) for n in "abc"})
+    assert [line.split() for line in repr(sim).splitlines()[1:3]] == [["sex", "number", "1", "to", "2"], ["ill", "category", "0", "|", "1"]]
+    assert "left out: when (has the type timestamp" in repr(sim)
+    with pytest.raises(UsageError, match=r"sex is a number column.*levels={column: \[value, …\]}.*left out of the simulation: when"):
+        sim.run(fed.LogisticRegression(target="sex", features=["ill"]))
+
+
 ROW = {"x": [1.0, 2.0, 3.0, 4.0]}
 
 
@@ -102,6 +153,20 @@ ROW = {"x": [1.0, 2.0, 3.0, 4.0]}
     (lambda: fed.simulate({n: pa.table(ROW) for n in "ab"}), "at least 3"),
     (lambda: fed.simulate({"a": pa.table(ROW), "b": pa.table(ROW), "c": pa.table({"y": [1]})}), "the table of c has no column x"),
     (lambda: fed.simulate({"a": pa.table(ROW), "b": pa.table(ROW), "c": pa.table({"x": ["text"]})}), "not have the same columns"),
+    (lambda: fed.simulate({}), "at least 3 data holders, got 0"),
+    (lambda: fed.simulate([pa.table(ROW)] * 3), "by data holder"),
+    (lambda: fed.simulate({1: pa.table(ROW), 2: pa.table(ROW), 3: pa.table(ROW)}), "1 cannot name a data holder"),
+    (lambda: fed.simulate({"a": pa.table(ROW), "b": pa.table(ROW), "c": ROW}), "the table of c must be a pandas DataFrame or a pyarrow Table, not dict"),
+    (lambda: fed.simulate({"a": pa.table(ROW), "b": pa.table(ROW), "c": pa.table({**ROW, "y": [1] * 4})}), "the table of a has no column y, which that of c has"),
+    (lambda: fed.simulate({n: pd.DataFrame({"x": [1, "text"]}) for n in "abc"}), "the table of a cannot be read.*column x"),
+    (lambda: fed.simulate({n: pa.Table.from_arrays([[1], [2]], ["x", "x"]) for n in "abc"}), "two columns x"),
+    (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, {"x": 5}), r"bounds of x read \(low, high\)"),
+    (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, {"x": (5, 1)}), "low < high"),
+    (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, {"x": (0, float("inf"))}), "finite"),
+    (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, {"x": (0, 9)}, levels={"x": [1]}), "bounds or levels, not both: x"),
+    (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, levels={"y": [1]}), "levels are given for columns that are not there: y"),
+    (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, levels={"x": [1, 2]}), "levels of x leave out 3.0, 4.0"),
+    (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, levels={"x": "1234"}), "levels of x read"),
     (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, {"y": (0.0, 1.0)}), "bounds are given for columns that are not there: y"),
     (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, person="id"), "has no column id"),
     (lambda: fed.simulate({n: pa.table({**ROW, "person_id": [1, 2, 3, 4]}) for n in "abc"}), "give person='person_id'"),
