@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+from governance.details import in_chinese
+
 TEXTS: dict[str, tuple[str, str]] = {
     # who must act, by class
     "keyong": ("keyong failed: {detail}", "keyong 出错：{detail}"),
@@ -146,5 +148,7 @@ TEXTS: dict[str, tuple[str, str]] = {
 def text_of(code: str, language: str, facts: Mapping[str, object]) -> str:
     """The text of *code*; a fact that was not given shows as ``?``."""
     english, chinese = TEXTS.get(code) or TEXTS[code.partition(".")[0]]
-    text = chinese if language == "zh" else english
-    return text.format_map(defaultdict(lambda: "?", {k: str(v) for k, v in facts.items()}))
+    shown = {name: str(fact) for name, fact in facts.items()}
+    if language == "zh" and "detail" in shown:
+        shown["detail"] = in_chinese(shown["detail"])
+    return (chinese if language == "zh" else english).format_map(defaultdict(lambda: "?", shown))

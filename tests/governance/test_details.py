@@ -1,0 +1,62 @@
+"""Details of our own are said in Chinese inside a Chinese text; what others wrote is left as it is."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from governance.details import SENTENCES, in_chinese
+from governance.errors import KeyongError, QuorumLost, UsageError
+
+SOURCES = [p for package in ("governance", "mpc", "sandbox", "federated") for p in (Path(__file__).parents[2] / package).rglob("*.py")]
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+def names(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("english", SENTENCES)
+def test_both_sides_say_the_same(english):
+    chinese = SENTENCES[english]
+    assert english.isascii() and CHINESE.search(chinese)
+    assert names(english) == names(chinese)
+    assert in_chinese(english.replace("{", "<").replace("}", ">")) != english
+
+
+@pytest.fixture(scope="module")
+def written():
+    """Every literal text of the sources as one, with a mark where an expression stands; adjacent literals are one text."""
+    text = "\n".join(p.read_text() for p in SOURCES if p.name != "details.py")
+    text = re.sub(r'"\s*\n?\s*f?"(?=[^"\n])', "", text)
+    return re.sub(r"\{+[^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*\}+", "{}", text)
+
+
+@pytest.mark.parametrize("english", SENTENCES)
+def test_each_is_said_somewhere(english, written):
+    """A sentence that was reworded at its source would fall back to English unseen."""
+    parts = [part.strip() for part, _, _, _ in string.Formatter().parse(english.removesuffix("none")) if part]
+    parts = english.split(" or ") if english.startswith(("number or", "category or")) else parts  # joined where they are said
+    assert all(part in written for part in parts), parts
+
+
+@pytest.mark.parametrize("error, says", [
+    (UsageError(code="job.parameter", detail="there is no column hdl in the dataset; it has age, sex"), "分析参数有误：数据集中没有字段 hdl；现有字段：age, sex"),
+    (UsageError(code="job.parameter", detail="sex is a number column; a category or band column is needed here"), "分析参数有误：字段 sex 是数值字段；此处需要类别或分段字段"),
+    (UsageError(code="job.predicate", detail="45 is no registered cut point of age; those are none"), "筛选条件不被允许：45 不是 age 已登记的切点；该字段没有切点"),
+    (QuorumLost("2 nodes computed this state, 3 must agree before it is used"), "在线的数据持有方不足：2 个节点算出该状态；须有 3 个一致方可使用"),
+    (KeyongError("there are no numbers: limit: too many rounds"), "keyong 出错：没有数值：限度：轮次过多"),
+])  # fmt: skip
+def test_a_text_in_chinese_is_chinese_throughout(error, says):
+    assert error.text("zh") == says
+    assert not CHINESE.search(error.text("en"))
+
+
+def test_what_others_wrote_stays_as_it_is():
+    assert in_chinese("a reason that a person gave") == "a reason that a person gave"
+    assert in_chinese("{secret} is no level of {0}; those are {x}") == "{secret} 不是 {0} 的水平；其水平为：{x}"
+    assert in_chinese("a round takes long") == "a round takes long"
+    assert in_chinese("x" * 100_000 + " takes y") == "x" * 100_000 + " takes y"
