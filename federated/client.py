@@ -29,7 +29,7 @@ Progress = Callable[[Status], None]
 WAIT = 15.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Released:
     """A released and verified result, with the bundle that proves it."""
 
@@ -45,8 +45,8 @@ class Released:
         """Write the bundle, for ``keyong verify``."""
         Path(path).write_text(canonical(self.bundle) + "\n")
 
-    def summary(self) -> str:
-        return self.value.summary()
+    def summary(self, language: str | None = None) -> str:
+        return self.value.summary(language)
 
     def to_pandas(self) -> Any:
         return self.value.to_pandas()
@@ -54,7 +54,7 @@ class Released:
     def plot(self, ax: Any = None) -> Any:
         return self.value.plot(ax)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:

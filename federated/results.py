@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from html import escape
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
+
+from federated import pictures
+from federated.language import said
+from governance.details import in_chinese
 from governance.errors import DisclosureRefused, Unavailable
 
 if TYPE_CHECKING:
@@ -16,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HIDDEN = "*"
+MOST_NAMED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +39,28 @@ class Provenance:
     rounds: int
     entry: int | None
 
-    def __str__(self) -> str:
-        ledger = f", ledger #{self.entry}" if self.entry is not None else ""
+    def lines(self, language: str | None = None) -> list[str]:
+        """What stands behind the numbers, in words."""
         missing = ", ".join(sorted(set(self.holders) - set(self.survivors)))
-        gone = f" (without {missing})" if missing else ""
-        return (
-            f"{len(self.survivors)} data holders{gone}, computed alike and signed by {len(self.signers)}; exact totals, no noise; only "
-            f"cells that several holders fill with {self.min_cell} persons or more were opened; {self.rounds} rounds; "
-            f"job {self.job[:12]}{ledger}"
-        )
+        gone = said(f" (without {missing})", f"（不含 {missing}）", language) if missing else ""
+        ledger = said(f", ledger #{self.entry}", f"，账本第 {self.entry} 条", language) if self.entry is not None else ""
+        n, signed = len(self.survivors), len(self.signers)
+        return [
+            said(f"{n} data holders{gone}, computed alike and signed by {signed}; exact totals, no noise",
+                 f"{n} 家数据持有方{gone}，{signed} 家复算一致并签名；精确合计，未加噪声", language),
+            said(f"only cells that several holders fill with {self.min_cell} persons or more were opened",
+                 f"只打开了有多家持有方各自不少于 {self.min_cell} 人的单元", language),
+            said(f"{self.rounds} rounds of secure sums: whether there are persons enough, then the totals; job {self.job[:12]}{ledger}",
+                 f"{self.rounds} 轮安全求和：先看人数是否足够，再求合计；任务 {self.job[:12]}{ledger}", language),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Result:
-    """A released result. Subclasses know their method."""
+    """A released result. Subclasses know their method. Texts are in the locale's language unless one, ``"en"`` or ``"zh"``, is given."""
 
     outcome: Mapping[str, Any] = field(repr=False)
     suppressed: tuple[str, ...]
@@ -57,19 +71,37 @@ class Result:
         """Why the method gave no numbers, or None."""
         return self.outcome.get("failed")
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
+    def table(self, language: str | None = None) -> tuple[list[str], list[list[str]]]:
         """Headings and rows, as text."""
         raise NotImplementedError
 
-    def summary(self) -> str:
+    def summary(self, language: str | None = None) -> str:
         """The result as text, with its notes."""
-        lines = [f"{self.provenance.title}  ({self.provenance.method} on {self.provenance.dataset})", ""]
-        lines += [f"no estimate: {self.failed}"] if self.failed else _aligned(*self.table())
-        return "\n".join([*lines, "", *self.notes(), str(self.provenance)])
+        p = self.provenance
+        head = said(f"{p.title}  ({p.method} on {p.dataset})", f"{p.title}（{p.dataset} 上的 {p.method}）", language)
+        body = [self._no_estimate(language)] if self.failed else _aligned(*self.table(language))
+        return "\n".join([head, "", *body, "", *self.notes(language), *p.lines(language)])
 
-    def notes(self) -> list[str]:
+    def notes(self, language: str | None = None) -> list[str]:
         """What a reader must know beside the numbers."""
-        return [f"{HIDDEN} suppressed (too little support): {', '.join(self.suppressed)}"] if self.suppressed else []
+        if not self.suppressed:
+            return []
+        more = len(self.suppressed) - MOST_NAMED
+        cells = ", ".join(self.suppressed[:MOST_NAMED]) + (said(f" and {more} more", f" 等，另有 {more} 个", language) if more > 0 else "")
+        return [said(f"{HIDDEN} suppressed, not zero: too few holders have persons enough there, so nobody opened it: {cells}",
+                     f"{HIDDEN} 已抑制，并非零：人数足够的持有方太少，任何人都没有打开：{cells}", language)]  # fmt: skip
+
+    def to_dict(self) -> dict[str, Any]:
+        """For machines: the outcome as it was signed, what is suppressed, and where it comes from."""
+        return {
+            "job": self.provenance.job,
+            "outcome": self.outcome,
+            "suppressed": list(self.suppressed),
+            "provenance": asdict(self.provenance),
+        }
+
+    def _no_estimate(self, language: str | None = None) -> str:
+        return said(f"no estimate: {self.failed}", f"没有估计值：{in_chinese(self.failed or '')}", language)
 
     def to_pandas(self) -> pd.DataFrame:
         """The numbers as a data frame; suppressed ones are missing."""
@@ -79,7 +111,9 @@ class Result:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the result on *ax*, or on a new figure."""
         self._numbers()
-        return self._draw(ax if ax is not None else _axes())
+        ax = ax if ax is not None else pictures.axes()
+        self._draw(ax)
+        return ax
 
     def _numbers(self) -> None:
         if self.failed:
@@ -88,20 +122,20 @@ class Result:
     def _frame(self, pandas: Any) -> pd.DataFrame:
         raise NotImplementedError
 
-    def _draw(self, ax: Axes) -> Axes:
+    def _draw(self, ax: Axes) -> None:
         raise NotImplementedError
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.summary()
 
     def _repr_html_(self) -> str:
         if self.failed:
-            body = f"<p>no estimate: {escape(str(self.failed))}</p>"
+            body = f"<p>{escape(self._no_estimate())}</p>"
         else:
             head, rows = self.table()
             cells = ["".join(f"<td>{escape(c)}</td>" for c in row) for row in rows]
             body = f"<table><tr>{''.join(f'<th>{escape(h)}</th>' for h in head)}</tr>{''.join(f'<tr>{c}</tr>' for c in cells)}</table>"
-        notes = "".join(f"<p><small>{escape(n)}</small></p>" for n in [*self.notes(), str(self.provenance)])
+        notes = "".join(f"<p><small>{escape(n)}</small></p>" for n in [*self.notes(), *self.provenance.lines()])
         return f"<h4>{escape(self.provenance.title)}</h4>{body}{notes}"
 
 
@@ -110,25 +144,25 @@ class DescribeResult(Result):
 
     __slots__ = ()
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
+    def table(self, language: str | None = None) -> tuple[list[str], list[list[str]]]:
         rows = [[c["column"], _count(c["n"]), _count(c["missing"]), _number(c["mean"]), _number(c["sd"])] for c in self.outcome["columns"]]
-        return ["column", "n", "missing", "mean", "sd"], rows
+        return said("column n missing mean sd", "字段 人数 缺失 均值 标准差", language).split(), rows
 
-    def notes(self) -> list[str]:
-        required = self.outcome.get("required")
-        left_out = f"persons without a value in any of {', '.join(required or ())} are left out: too few to be told apart from the others"
-        return [*([left_out] if required else []), *Result.notes(self)]
+    def notes(self, language: str | None = None) -> list[str]:
+        required = ", ".join(self.outcome.get("required") or ())
+        left_out = said(
+            f"persons without a value in any of {required} are left out: they are too few to be told apart from the others",
+            f"在 {required} 中任一字段缺失的人未计入：人数太少，分开统计会暴露他们", language,
+        )  # fmt: skip
+        return [*([left_out] if required else []), *Result.notes(self, language)]
 
     def _frame(self, pandas: Any) -> pd.DataFrame:
         numbers = [{**c, "mean": _float(c["mean"]), "sd": _float(c["sd"])} for c in self.outcome["columns"]]
-        return pandas.DataFrame(numbers).set_index("column")  # type: ignore[no-any-return]
+        types = {"n": "Int64", "missing": "Int64", "mean": "float64", "sd": "float64"}
+        return pandas.DataFrame(numbers).set_index("column").astype(types)  # type: ignore[no-any-return]
 
-    def _draw(self, ax: Axes) -> Axes:
-        shown = [c for c in self.outcome["columns"] if c["mean"] is not None and c["sd"] is not None]
-        ax.errorbar([float(c["mean"]) for c in shown], range(len(shown)), xerr=[float(c["sd"]) for c in shown], fmt="o", capsize=4)
-        ax.set_yticks(range(len(shown)), [f"{c['column']} (n={c['n']})" for c in shown])
-        ax.set_xlabel("mean ± sd")
-        return ax
+    def _draw(self, ax: Axes) -> None:
+        pictures.means(ax, self.provenance.title, self.outcome["columns"], hidden=HIDDEN)
 
 
 class CrosstabResult(Result):
@@ -136,32 +170,32 @@ class CrosstabResult(Result):
 
     __slots__ = ()
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
-        across = [a or "n" for a in self.outcome["across"]]
+    def table(self, language: str | None = None) -> tuple[list[str], list[list[str]]]:
+        shown = said("opened", "已打开", language)
+        across = [a or said("n", "人数", language) for a in self.outcome["across"]]
         rows = [[level, *map(_count, row)] for level, row in zip(self.outcome["down"], self.outcome["counts"], strict=True)]
         opened = [[n or 0 for n in row] for row in self.outcome["counts"]]
         if self.outcome["columns"] is None:
-            return [self.outcome["index"], *across], [*rows, ["opened", str(sum(map(sum, opened)))]]
+            return [self.outcome["index"], *across], [*rows, [shown, str(sum(map(sum, opened)))]]
         rows = [[*row, str(sum(n))] for row, n in zip(rows, opened, strict=True)]
-        foot = ["opened", *(str(sum(column)) for column in zip(*opened, strict=True)), str(sum(map(sum, opened)))]
-        return [f"{self.outcome['index']} \\ {self.outcome['columns']}", *across, "opened"], [*rows, foot]
+        foot = [shown, *(str(sum(column)) for column in zip(*opened, strict=True)), str(sum(map(sum, opened)))]
+        return [f"{self.outcome['index']} \\ {self.outcome['columns']}", *across, shown], [*rows, foot]
+
+    def notes(self, language: str | None = None) -> list[str]:
+        if self.failed:
+            return Result.notes(self, language)
+        names = self.outcome["index"] + (f", {self.outcome['columns']}" if self.outcome["columns"] else "")
+        margins = said("opened: sum of the cells that are shown, not of all persons; ", "“已打开”只是所示单元之和，并非总人数；", language)
+        missing = said(f"persons without a value in {names} are in no cell", f"{names} 缺失的人不在任何单元中", language)
+        return [(margins if self.suppressed else "") + missing, *Result.notes(self, language)]
 
     def _frame(self, pandas: Any) -> pd.DataFrame:
         index = pandas.Index(self.outcome["down"], name=self.outcome["index"])
         columns = pandas.Index([a or "n" for a in self.outcome["across"]], name=self.outcome["columns"])
         return pandas.DataFrame(self.outcome["counts"], index=index, columns=columns, dtype="Int64")  # type: ignore[no-any-return]
 
-    def _draw(self, ax: Axes) -> Axes:
-        width = 0.8 / len(self.outcome["across"])
-        for i, level in enumerate(self.outcome["across"]):
-            counts = [row[i] or 0 for row in self.outcome["counts"]]
-            ax.bar([x + i * width for x in range(len(counts))], counts, width, label=level or None)
-        ax.set_xticks(range(len(self.outcome["down"])), self.outcome["down"])
-        ax.set_xlabel(self.outcome["index"])
-        ax.set_ylabel("persons (suppressed cells are left out)")
-        if self.outcome["columns"] is not None:
-            ax.legend(title=self.outcome["columns"])
-        return ax
+    def _draw(self, ax: Axes) -> None:
+        pictures.bars(ax, self.provenance.title, self.outcome, hidden=HIDDEN)
 
 
 class LogisticRegressionResult(Result):
@@ -180,32 +214,33 @@ class LogisticRegressionResult(Result):
             found.append({"term": term["term"], "coef": coef, "se": se, **ends, "p": math.erfc(abs(coef / se) / math.sqrt(2))})
         return found
 
-    def table(self) -> tuple[list[str], list[list[str]]]:
+    def table(self, language: str | None = None) -> tuple[list[str], list[list[str]]]:
         rows = [
-            [t["term"], _figure(t["coef"]), _figure(t["se"]), f"{t['coef'] / t['se']:.2f}", _p(t["p"]),
-             f"{_figure(t['lower'])} to {_figure(t['upper'])}", _odds(t["coef"])]
+            [t["term"], _figure(t["coef"]), _figure(t["se"]), f"{t['coef'] / t['se']:.3f}", _p(t["p"]), _figure(t["lower"]),
+             _figure(t["upper"]), _odds(t["coef"])]
             for t in self.terms
         ]  # fmt: skip
-        return ["term", "coef", "std err", "z", "p", "95 % interval", "odds ratio"], rows
+        head = said("term|coef|std err|z|P>¦z¦|[0.025|0.975]|odds ratio", "项|系数|标准误|z|P>¦z¦|[0.025|0.975]|优势比", language)
+        return [name.replace("¦", "|") for name in head.split("|")], rows
 
-    def notes(self) -> list[str]:
+    def notes(self, language: str | None = None) -> list[str]:
         if self.failed:
-            return Result.notes(self)
-        o = self.outcome
-        fit = f"{o['target']} = {o['event']}: {o['events']} of {o['n']} persons"
-        return [f"{fit}; log-likelihood {float(o['loglik']):.4f}; {o['steps']} Newton steps", *Result.notes(self)]
+            return Result.notes(self, language)
+        o, loglik = self.outcome, float(self.outcome["loglik"])
+        fit = said(
+            f"{o['target']} = {o['event']}: {o['events']} of {o['n']} persons; log-likelihood {loglik:.4f}; {o['steps']} Newton steps",
+            f"{o['target']} = {o['event']}：{o['n']} 人中 {o['events']} 人；对数似然 {loglik:.4f}；{o['steps']} 步牛顿迭代",
+            language,
+        )
+        read = said("odds ratio: for one unit more of a number, or for a level against the first; persons who lack a value are left out",
+                    "优势比：数值每增加一个单位，或该水平相对于首个水平；有缺失值的人未计入", language)  # fmt: skip
+        return [fit, read, *Result.notes(self, language)]
 
     def _frame(self, pandas: Any) -> pd.DataFrame:
         return pandas.DataFrame(self.terms, columns=["term", "coef", "se", "lower", "upper", "p"])  # type: ignore[no-any-return]
 
-    def _draw(self, ax: Axes) -> Axes:
-        terms = [t for t in self.terms if t["term"] != "Intercept"][::-1]
-        spread = [[t["coef"] - t["lower"] for t in terms], [t["upper"] - t["coef"] for t in terms]]
-        ax.errorbar([t["coef"] for t in terms], range(len(terms)), xerr=spread, fmt="s", capsize=4)
-        ax.axvline(0, linewidth=0.8, linestyle="--", color="grey")
-        ax.set_yticks(range(len(terms)), [t["term"] for t in terms])
-        ax.set_xlabel("coefficient, 95 % interval")
-        return ax
+    def _draw(self, ax: Axes) -> None:
+        pictures.forest(ax, self.provenance.title, self.terms)
 
 
 RESULTS: dict[str, type[Result]] = {
@@ -226,11 +261,15 @@ def result(
 
 
 def _aligned(head: list[str], rows: list[list[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = [
-        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in [head, *rows]
-    ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+    widths = [max(cell_len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = ["  ".join(_padded(c, w, left=i == 0) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in [head, *rows]]
+    return [lines[0], "-" * cell_len(lines[0]), *lines[1:]]
+
+
+def _padded(text: str, width: int, *, left: bool) -> str:
+    """*text* in *width* columns of a terminal, where a Chinese character takes two."""
+    blank = " " * (width - cell_len(text))
+    return text + blank if left else blank + text
 
 
 def _count(n: int | None) -> str:
@@ -246,7 +285,7 @@ def _float(text: str | None) -> float | None:
 
 
 def _p(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+    return "<0.001" if p < 0.0005 else f"{p:.3f}"
 
 
 def _figure(x: float) -> str:
@@ -264,11 +303,3 @@ def _pandas() -> Any:
     except ImportError:
         raise Unavailable("to_pandas() needs pandas: pip install pandas") from None
     return pd
-
-
-def _axes() -> Axes:
-    try:
-        import matplotlib.pyplot as plt  # noqa: PLC0415
-    except ImportError:
-        raise Unavailable("plot() needs matplotlib: pip install 'keyong[plot]'") from None
-    return plt.figure(layout="constrained").add_subplot()

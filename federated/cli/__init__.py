@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 import click
 
+from federated.language import language
 from governance.errors import KeyongError
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -51,11 +51,6 @@ class Lazy(click.Group):
 @click.version_option(package_name="keyong")
 def main_group() -> None:
     """keyong 可用: compute over data that never leave their domain. Usable, never visible."""
-
-
-def language() -> str:
-    """``zh`` or ``en``, by the locale."""
-    return "zh" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).lower().startswith("zh") else "en"
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from federated.cli import json_option, language, say
+from federated.cli import json_option, say
+from federated.language import language
 
 IDENTITY = click.option(
     "--identity", type=click.Path(path_type=Path), default=Path("operator.key"), show_default=True, help="The operator's key."
@@ -114,5 +115,4 @@ def _show(hub: Any, job: str, out: Path | None, as_json: bool) -> None:
         released = hub.result(job, progress=progress)
     if out is not None:
         released.save(out)
-    data = {"job": job, "outcome": released.value.outcome, "suppressed": list(released.value.suppressed)}
-    say(data, released.summary(), as_json)
+    say(released.value.to_dict(), released.summary(), as_json)
