@@ -10,7 +10,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ from typing import Any
 import yaml
 
 from federated.client import Hub, Released
+from federated.language import said
 from federated.local import Federation
+from federated.progress import place
 from federated.stage import Stage
 from federated.verify import as_dict
+from governance.details import in_chinese
 from governance.errors import KeyongError, Refused, Unavailable
 from sandbox.analyses import Crosstab, Describe, LogisticRegression
 from sandbox.messages import Status
@@ -44,6 +47,7 @@ class Demo:
         self.names = list(HOSPITALS)[:holders]
         self.steps: list[dict[str, Any]] = []
         self.bundle: Released | None = None
+        self._told = ""
 
     def play(self) -> dict[str, Any]:
         """Run all steps; return the report that ``--json`` prints."""
@@ -74,10 +78,14 @@ class Demo:
 
     def _open(self) -> None:
         self.stage.open(
-            "keyong 可用: usable, never visible",
-            f"{len(self.names)} hospitals keep their records; a licensed operator gets aggregates of them, and nothing else leaves.\n"
-            "Every party is a process of its own on this machine; the records are the UCI heart-disease data.\n"
-            "原始数据不出域，数据可用不可见。",
+            said("keyong 可用: usable, never visible", "keyong 可用：数据可用不可见"),
+            said(
+                f"{len(self.names)} hospitals keep their records; a licensed operator gets aggregates of them, and nothing else leaves.\n"
+                "Every party is a process of its own on this machine; the records are the UCI heart-disease data.\n"
+                "原始数据不出域，数据可用不可见。",
+                f"{'三四'[len(self.names) - 3]}家医院各自保管病历；持有授权的运营单位只得到汇总结果，\n其余数据一概不出域。\n"
+                "每一方都是本机上的独立进程；病历为 UCI 心脏病数据集的真实记录。",
+            ),
         )
 
     def _federation(self, folder: Path) -> Federation:
@@ -91,9 +99,11 @@ class Demo:
         )  # fmt: skip
 
     def _scenes(self, federation: Federation, pooled: _Background) -> None:
-        with self._step("founding", "authority, coordinator, enrolments, frozen snapshots, licence, nodes") as step:
+        texts = ("authority, coordinator, enrolments, snapshots, licence, nodes", "授权主体、协调方、登记、快照、授权书、节点")
+        with self._step("founding", "组建联邦", texts) as step:
             federation.found()
-            step["outcome"] = f"{len(federation.processes)} processes; each node dials out only"
+            n = len(federation.processes)
+            self._outcome(step, f"{n} processes; each node dials out only", f"{n} 个进程；各节点只向外连接")
         hub = federation.hub()
         self._describe(hub)
         self._regression(hub, pooled)
@@ -103,14 +113,18 @@ class Demo:
         self._verify()
 
     @contextmanager
-    def _step(self, name: str, text: str) -> Any:
-        self.stage.begin(name, text)
+    def _step(self, name: str, chinese: str, texts: tuple[str, str]) -> Iterator[dict[str, Any]]:
+        self.stage.begin(said(name, chinese), said(*texts))
         step: dict[str, Any] = {"name": name}
         start = time.perf_counter()
         yield step
         step["seconds"] = round(time.perf_counter() - start, 3)
         self.steps.append(step)
-        self.stage.end(step["seconds"], step["outcome"])
+        self.stage.end(step["seconds"], self._told)
+
+    def _outcome(self, step: dict[str, Any], english: str, chinese: str) -> None:
+        """What came out of *step*: in English in the report, in the reader's language on the stage."""
+        step["outcome"], self._told = english, said(english, chinese)
 
     def _run(self, hub: Hub, analysis: Any, title: str, **more: Any) -> Released:
         return hub.run(
@@ -118,15 +132,19 @@ class Demo:
         )
 
     def _describe(self, hub: Hub) -> None:
-        with self._step("describe", "mean and spread of five columns over all hospitals") as step:
+        texts = ("mean and spread of five columns over all hospitals", "全部医院五个字段的均值与离散程度")
+        with self._step("describe", "描述统计", texts) as step:
             analysis = Describe(("age", "trestbps", "chol", "thalach", "oldpeak"))
             released = self._run(hub, analysis, "baseline 基线特征")
             self._table(released)
-            step["n"] = released.value.outcome["columns"][0]["n"]
-            step["outcome"] = f"{step['n']} persons; no hospital's own number was seen by anybody"
+            n = step["n"] = released.value.outcome["columns"][0]["n"]
+            self._outcome(
+                step, f"{n} persons; no hospital's own number was seen by anybody", f"{n} 人；没有任何人看到过某一家医院自己的数字"
+            )
 
     def _regression(self, hub: Hub, pooled: _Background) -> None:
-        with self._step("logistic regression", "disease ~ " + " + ".join(FEATURES)) as step:
+        formula = "disease ~ " + " + ".join(FEATURES)
+        with self._step("logistic regression", "逻辑回归", (formula, formula)) as step:
             released = self._run(hub, LogisticRegression("disease", FEATURES), "risk model 风险模型")
             self._table(released)
             coef, se = pooled.result()
@@ -134,35 +152,42 @@ class Demo:
             step["difference"] = max(
                 max(abs(float(t["coef"]) - b), abs(float(t["se"]) - s)) for t, b, s in zip(terms, coef, se, strict=True)
             )
-            step["outcome"] = f"equal to statsmodels on the pooled rows: largest difference {step['difference']:.1e}"
+            off = f"{step['difference']:.1e}"
+            self._outcome(step, f"equal to statsmodels on the pooled rows: largest difference {off}",
+                          f"与汇集全部记录后用 statsmodels 计算的结果一致：最大差 {off}")  # fmt: skip
             self.bundle = released
 
     def _crosstab(self, hub: Hub) -> None:
-        with self._step("crosstab", "age band by sex, small cells suppressed") as step:
+        with self._step("crosstab", "交叉表", ("age band by sex, small cells suppressed", "年龄段与性别，小单元被抑制")) as step:
             released = self._run(hub, Crosstab("age_band", "sex"), "age by sex 年龄与性别")
             self._table(released)
             step["suppressed"] = list(released.value.suppressed)
-            step["outcome"] = f"{len(step['suppressed'])} cells have too little support (*) and were never opened"
+            n = len(step["suppressed"])
+            self._outcome(step, f"{n} cells have too little support (*) and were never opened", f"{n} 个单元人数不足（*），从未被打开")
 
     def _refused(self, hub: Hub) -> None:
-        with self._step("refusal", f"a job that asks for {UNLICENSED}, which the licence does not name") as step:
+        texts = (f"a job that asks for {UNLICENSED}, which the licence does not name", f"任务要用授权书未列出的字段 {UNLICENSED}")
+        with self._step("refusal", "拒绝", texts) as step:
             try:
                 self._run(hub, Crosstab(UNLICENSED, "disease"), "unlicensed 未授权字段")
             except Refused as error:
                 step.update(code=error.code, en=error.text("en"), zh=error.text("zh"))
-                self.stage.show(f"  {error.text('en')}\n  {error.text('zh')}")
-                step["outcome"] = f"refused: {error.code}"
+                self.stage.show(said(f"{step['en']}\n{step['zh']}", step["zh"]))
+                self._outcome(step, f"refused: {error.code}", f"已拒绝：{error.code}")
             else:
                 raise KeyongError("an unlicensed column was not refused")
 
     def _killed(self, federation: Federation, hub: Hub) -> None:
-        with self._step("kill -9", "a node dies in mid-round and comes back from its journal") as step:
+        texts = ("a node dies in mid-round and comes back from its journal", "一个节点在轮次中途被杀，凭日志恢复")
+        with self._step("kill -9", "kill -9", texts) as step:
             victim = self.names[-1]
             for _ in range(TRIES):
                 step.update(self._kill_during(federation, hub, victim))
                 if step["killed_at"]:
                     break
-            step["outcome"] = f"{victim} was killed at step {step['killed_at']}, restarted, and the job ended: {step['phase']}"
+            at, n = step["killed_at"] or "accept", step["survivors"]
+            self._outcome(step, f"{victim} was killed ({place(at, 'en')}) and came back; all {n} hospitals are in the released result",
+                          f"{victim} 被杀（{place(at, 'zh')}）后恢复；发布的结果包含全部 {n} 家医院")  # fmt: skip
 
     def _kill_during(self, federation: Federation, hub: Hub, victim: str) -> dict[str, Any]:
         """Kill *victim* as soon as the job is under way; None where the job was faster."""
@@ -179,30 +204,45 @@ class Demo:
         return {"killed_at": killed[0] if killed else None, "phase": "released", "survivors": len(released.value.provenance.survivors)}
 
     def _verify(self) -> None:
-        with self._step("verify", "the regression's bundle, offline, with nothing but the authority's key") as step:
+        texts = ("the regression's bundle, offline, with the authority's key alone", "仅凭授权主体的公钥，离线核验回归的结果包")
+        with self._step("verify", "核验", texts) as step:
             if self.bundle is None:
                 raise KeyongError("there is no bundle to verify")
             verified = self.bundle.verify()
             if self.keep is not None:
                 self.bundle.save(self.keep / "bundle.json")
-            self.stage.show("\n".join(f"  {check}" for check in verified.checks))
+            self.stage.show("\n".join(said(check, in_chinese(check)) for check in verified.checks))
             step.update(as_dict(verified))
-            step["outcome"] = "every signature and proof holds"
+            self._outcome(step, "every signature and proof holds", "全部签名和证明均成立")
 
     def _table(self, released: Released) -> None:
         head, rows = released.value.table()
         self.stage.show("", head=head, rows=rows)
 
     def _close(self, seconds: float) -> None:
-        kept = f"Keys, journals, logs and bundle are in {self.keep}." if self.keep else "No process and no file is left behind."
-        limits = (
-            "With three holders no dropout is tolerated." if len(self.names) == 3 else "Four holders tolerate one dropout, one colluding."
+        kept = (
+            said(f"Keys, journals, logs and bundle are in {self.keep}.", f"密钥、日志和结果包在 {self.keep} 中。")
+            if self.keep
+            else said("No process and no file is left behind.", "没有留下任何进程和文件。")
         )
-        self.stage.close(f"{seconds:.1f} s in all. {limits} {kept}\nNext: README.md, and `keyong --help`.")
+        limits = (
+            said("With three holders no dropout is tolerated.", "三家持有方不容许任何一家掉线。")
+            if len(self.names) == 3
+            else said("Four holders tolerate one dropout, one colluding.", "四家持有方可容许一家掉线、一家合谋。")
+        )
+        self.stage.close(
+            said(
+                f"{seconds:.1f} s in all. {limits} {kept}\nNext: README.md, and `keyong --help`.",
+                f"共 {seconds:.1f} 秒。{limits}{kept}\n接下来：README.zh.md，以及 `keyong --help`。",
+            )
+        )
 
     def _serve(self, federation: Federation) -> None:
         self.stage.close(
-            f"The federation serves on https://127.0.0.1:{federation.port}; operator key in {federation.path}. Ctrl-C ends it."
+            said(
+                f"The federation serves on https://127.0.0.1:{federation.port}; operator key in {federation.path}. Ctrl-C ends it.",
+                f"联邦在 https://127.0.0.1:{federation.port} 上运行；运营单位密钥在 {federation.path} 中。按 Ctrl-C 结束。",
+            )
         )
         try:
             threading.Event().wait()

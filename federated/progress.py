@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from federated.language import language, said
 from sandbox.messages import Status
 
 STEPS = {
@@ -18,18 +19,22 @@ PHASES = {
 }  # fmt: skip
 
 
-def line(status: Status, language: str = "en") -> str:
+def place(step: str, tongue: str | None = None) -> str:
+    """The round and the step in it, in words."""
+    number, _, kind = step.rpartition(".")
+    where = number.partition(".")[0]
+    return (said(f"round {where}, ", f"第 {where} 轮，", tongue) if number else "") + said(*STEPS[kind], tongue)
+
+
+def line(status: Status, tongue: str | None = None) -> str:
     """One line that says where the job stands and who is awaited."""
-    chinese = language == "zh"
+    chinese = (tongue or language()) == "zh"
     phase = PHASES.get(status.phase, status.phase) if chinese else status.phase
     if status.ended:
         why = status.chinese if chinese else status.english
         return f"{status.job[:12]}  {phase}{('：' if chinese else ': ') + why if why else ''}"
-    number, _, kind = status.step.rpartition(".")
-    what = STEPS[kind][chinese]
-    where = f"{'第' if chinese else 'round '}{number.partition('.')[0]}{' 轮' if chinese else ''}  " if number else ""
     waiting = f"  ({'等待' if chinese else 'waiting for'} {', '.join(status.waiting_for)})" if status.waiting_for else ""
-    return f"{status.job[:12]}  {phase}  {where}{what}{waiting}"
+    return f"{status.job[:12]}  {phase}  {place(status.step, tongue)}{waiting}"
 
 
 @contextmanager

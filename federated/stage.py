@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -40,13 +41,12 @@ class Terminal:
         self._number = 0
 
     def open(self, title: str, text: str) -> None:
-        self._console.print(
-            Panel(Text(text), title=f"[bold]{title}", border_style="cyan", padding=(0, 2), width=min(100, self._console.width))
-        )
+        self._panel(text, title=f"[bold]{title}")
 
     def begin(self, name: str, text: str) -> None:
         self._number += 1
-        self._console.print(f"\n[bold cyan]{self._number}[/] [bold]{name}[/]  [dim]{text}")
+        self._console.print()
+        self._lines(Text.assemble((f"{self._number} ", "bold cyan"), (name, "bold"), "  ", (text, "dim")), first="", then="    ")
         self._status = self._console.status("[dim]…", spinner="dots")
         self._status.start()
 
@@ -54,19 +54,28 @@ class Terminal:
         self._status.update(Text(line(status), style="dim"))
 
     def show(self, text: str, *, head: list[str] | None = None, rows: list[list[str]] | None = None) -> None:
-        if text:
-            self._console.print(Text(text))
+        for paragraph in text.splitlines():
+            self._lines(Text(paragraph), first="  ", then="    ")
         if head is not None and rows is not None:
-            table = Table(box=None, header_style="bold", pad_edge=True, padding=(0, 2, 0, 1))
+            table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
             for i, name in enumerate(head):
-                table.add_column(name, justify="left" if i == 0 else "right")
+                table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i > 0)
             for row in rows:
                 table.add_row(*(Text(cell, style="yellow" if cell == "*" else "") for cell in row))
-            self._console.print(table)
+            self._console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def end(self, seconds: float, outcome: str, *, good: bool = True) -> None:
         self._status.stop()
-        self._console.print(f"  [{'green' if good else 'red'}]{'✓' if good else '✗'}[/] {outcome}  [dim]{seconds:.1f} s")
+        mark = ("✓ ", "green") if good else ("✗ ", "red")
+        self._lines(Text.assemble(mark, outcome, "  ", (f"{seconds:.1f} s", "dim")), first="  ", then="    ")
 
     def close(self, text: str) -> None:
-        self._console.print(Panel(Text(text), border_style="cyan", padding=(0, 2), width=min(100, self._console.width)))
+        self._panel(text)
+
+    def _panel(self, text: str, **more: Any) -> None:
+        self._console.print(Panel(Text(text), border_style="cyan", padding=(0, 2), width=min(100, self._console.width), **more))
+
+    def _lines(self, text: Text, *, first: str, then: str) -> None:
+        """*text*, its first line after *first* and those that it wraps onto after *then*."""
+        for i, part in enumerate(text.wrap(self._console, self._console.width - len(then))):
+            self._console.print(Text(then if i else first) + part)

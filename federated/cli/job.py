@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from federated.cli import json_option, say
-from federated.language import language
 
 IDENTITY = click.option(
     "--identity", type=click.Path(path_type=Path), default=Path("operator.key"), show_default=True, help="The operator's key."
@@ -82,7 +81,7 @@ def status(job: str, identity: Path, as_json: bool) -> None:
 
     hub = _hub(identity)
     found = hub.status(hub.find(job))
-    say(plain(found), line(found, language()), as_json)
+    say(plain(found), line(found), as_json)
 
 
 @command.command(epilog="Example: keyong job result 3f2a91c0 --out bundle.json")

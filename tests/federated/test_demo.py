@@ -10,6 +10,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from rich.cells import cell_len
+
+from federated.progress import line, place
+from federated.results import result
+from federated.stage import Terminal
+from sandbox.messages import Status
 
 
 @pytest.mark.parametrize("holders", [4, 3])
@@ -31,3 +37,70 @@ def test_the_demo_shows_what_it_promises_and_leaves_nothing(tmp_path, holders):
     assert not list(Path(tmp_path).iterdir()), "a file was left"
     left = [p.pid for p in psutil.process_iter(["cmdline"]) if any(str(tmp_path) in part for part in p.info["cmdline"] or [])]
     assert not left, "a process was left"
+
+
+def test_where_the_locale_is_chinese_the_demo_speaks_chinese_and_its_report_stays_as_it_is(tmp_path):
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "LC_ALL": "zh_CN.UTF-8", "PYTHONUTF8": "1", "COLUMNS": "80"}
+    command = [sys.executable, "-c", "from federated.cli import main; main()", "demo", "--holders", "3"]
+    seen = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment).stdout
+    assert all(cell_len(row) <= 80 for row in seen.splitlines())
+    for words in (
+        "三家医院",
+        "1 组建联邦",
+        "2 描述统计",
+        "标准差",
+        "3 逻辑回归",
+        "优势比",
+        "从未被打开",
+        "已拒绝：licence.column",
+        "三家持有方不容许",
+        "全部签名和证明均成立",
+    ):
+        assert words in seen
+    assert not [word for word in ("hospitals", "licence does not", "signed", "persons", "Next:") if word in seen]
+
+
+TERMS = [
+    ("Intercept", "-0.50585", "0.89492"),
+    ("age", "0.030129", "0.010220"),
+    ("sex[male]", "1.42010", "0.21689"),
+    ("thalach", "-0.021412", "0.0038"),
+]
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("locale", ["C", "zh_CN.UTF-8"])
+def test_a_regression_fits_a_terminal_without_wrapping(monkeypatch, capsys, columns, locale):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("LC_ALL", locale)
+    outcome = {"terms": [{"term": t, "coef": c, "se": s} for t, c, s in TERMS]}
+    document = {
+        "analysis": "logistic_regression@1",
+        "title": "",
+        "dataset": "",
+        "min_cell": 10,
+        "rounds": 3,
+        "suppressed": [],
+        "outcome": outcome,
+    }
+    head, rows = result(document, "f" * 64, holders="abc", survivors="abc", signers="abc", entry=1).table()
+    Terminal().show("", head=head, rows=rows)
+    printed = capsys.readouterr().out.splitlines()
+    assert [row.split() for row in printed[1:]] == rows
+    assert max(map(cell_len, printed)) <= 80
+
+
+def test_what_wraps_stays_to_the_right_of_what_it_belongs_to(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    stage = Terminal()
+    stage.begin("verify", "a text that is too long for one line of this terminal")
+    stage.show("a check that is too long for one line of this terminal")
+    stage.end(1.0, "an outcome that is too long for one line of this terminal")
+    assert [row[:4] for row in capsys.readouterr().out.splitlines()] == ["", "1 ve", "    ", "  a ", "    ", "  ✓ ", "    "]
+
+
+def test_a_place_is_told_in_words():
+    assert place("0.0.upload", "en") == "round 0, local step and masked upload"
+    assert place("accept", "zh") == "各持有方审核中"
+    status = Status("f" * 64, "t", "d", "describe@1", "o", "running", "2.0.reveal", ("zurich",), "", "", "", 0, 9, 1)
+    assert line(status, "zh") == "ffffffffffff  运行中  第 2 轮，打开合计  (等待 zurich)"
