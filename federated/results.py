@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
 from statistics import NormalDist
@@ -44,13 +44,13 @@ class Provenance:
         missing = ", ".join(sorted(set(self.holders) - set(self.survivors)))
         gone = said(f" (without {missing})", f"（不含 {missing}）", language) if missing else ""
         ledger = said(f", ledger #{self.entry}", f"，账本第 {self.entry} 条", language) if self.entry is not None else ""
-        n, signed = len(self.survivors), len(self.signers)
+        n, signed, s = len(self.survivors), len(self.signers), "" if self.rounds == 1 else "s"
         return [
             said(f"{n} data holders{gone}, computed alike and signed by {signed}; exact totals, no noise",
                  f"{n} 家数据持有方{gone}，{signed} 家复算一致并签名；精确合计，未加噪声", language),
             said(f"only cells that several holders fill with {self.min_cell} persons or more were opened",
                  f"只打开了有多家持有方各自不少于 {self.min_cell} 人的单元", language),
-            said(f"{self.rounds} rounds of secure sums: whether there are persons enough, then the totals; job {self.job[:12]}{ledger}",
+            said(f"{self.rounds} round{s} of secure sums: whether there are persons enough, then the totals; job {self.job[:12]}{ledger}",
                  f"{self.rounds} 轮安全求和：先看人数是否足够，再求合计；任务 {self.job[:12]}{ledger}", language),
         ]  # fmt: skip
 
@@ -84,7 +84,7 @@ class Result:
 
     def notes(self, language: str | None = None) -> list[str]:
         """What a reader must know beside the numbers."""
-        if not self.suppressed:
+        if not self.suppressed or str(self.failed).startswith("suppressed"):  # the reason says it then
             return []
         more = len(self.suppressed) - MOST_NAMED
         cells = ", ".join(self.suppressed[:MOST_NAMED]) + (said(f" and {more} more", f" 等，另有 {more} 个", language) if more > 0 else "")
@@ -159,7 +159,7 @@ class DescribeResult(Result):
     def _frame(self, pandas: Any) -> pd.DataFrame:
         numbers = [{**c, "mean": _float(c["mean"]), "sd": _float(c["sd"])} for c in self.outcome["columns"]]
         types = {"n": "Int64", "missing": "Int64", "mean": "float64", "sd": "float64"}
-        return pandas.DataFrame(numbers).set_index("column").astype(types)  # type: ignore[no-any-return]
+        return pandas.DataFrame(numbers).set_index("column")[list(types)].astype(types)  # type: ignore[no-any-return]
 
     def _draw(self, ax: Axes) -> None:
         pictures.means(ax, self.provenance.title, self.outcome["columns"], hidden=HIDDEN)
@@ -174,11 +174,12 @@ class CrosstabResult(Result):
         shown = said("opened", "已打开", language)
         across = [a or said("n", "人数", language) for a in self.outcome["across"]]
         rows = [[level, *map(_count, row)] for level, row in zip(self.outcome["down"], self.outcome["counts"], strict=True)]
-        opened = [[n or 0 for n in row] for row in self.outcome["counts"]]
+        counts = self.outcome["counts"]
+        whole = _opened(n for row in counts for n in row)
         if self.outcome["columns"] is None:
-            return [self.outcome["index"], *across], [*rows, [shown, str(sum(map(sum, opened)))]]
-        rows = [[*row, str(sum(n))] for row, n in zip(rows, opened, strict=True)]
-        foot = [shown, *(str(sum(column)) for column in zip(*opened, strict=True)), str(sum(map(sum, opened)))]
+            return [self.outcome["index"], *across], [*rows, [shown, whole]]
+        rows = [[*row, _opened(n)] for row, n in zip(rows, counts, strict=True)]
+        foot = [shown, *(_opened(column) for column in zip(*counts, strict=True)), whole]
         return [f"{self.outcome['index']} \\ {self.outcome['columns']}", *across, shown], [*rows, foot]
 
     def notes(self, language: str | None = None) -> list[str]:
@@ -274,6 +275,12 @@ def _padded(text: str, width: int, *, left: bool) -> str:
 
 def _count(n: int | None) -> str:
     return HIDDEN if n is None else str(n)
+
+
+def _opened(counts: Iterable[int | None]) -> str:
+    """Sum of the cells that were opened; of none there is no sum."""
+    opened = [n for n in counts if n is not None]
+    return str(sum(opened)) if opened else HIDDEN
 
 
 def _number(text: str | None) -> str:

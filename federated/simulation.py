@@ -35,7 +35,10 @@ from sandbox.messages import Admission, Post, Relay, Release, step
 
 NAME, PERSON = "simulation", "person_id"
 FINEST, CONTEXT = Decimal("1e-17"), Context(prec=400)
-DECLARE = "levels={column: [value, …]} makes a category of a column, bounds={column: (low, high)} a number"
+HINTS = {
+    "job.parameter": "levels={column: [value, …]} makes a category of a column, bounds={column: (low, high)} a number",
+    "job.predicate": "a simulation has no cut points: make a column of groups, as with pandas.cut, and compare that",
+}
 Bounds = Mapping[str, tuple[float, float]]
 Levels = Mapping[str, Sequence[object] | Mapping[object, str]]
 
@@ -64,7 +67,7 @@ class Simulation:
         try:
             return self._run(analysis, where or "", int(rule["min_cell"]))
         except UsageError as error:
-            more = [DECLARE] if error.code == "job.parameter" else []
+            more = [HINTS[error.code]] if error.code in HINTS else []
             more += [f"left out of the simulation: {'; '.join(self.left_out)}"] if self.left_out else []
             raise UsageError("; ".join([error.detail or str(error.facts.get("detail", error)), *more]), code=error.code) from None
 
@@ -155,8 +158,8 @@ def simulate(
         Lowest and highest value of number columns. Where left out they are taken from the tables, which a real catalogue never does.
     levels
         Values of category columns in the order wanted, ``{"grade": ["low", "high"]}``, or the name of each value, ``{"sex": {1: "male",
-        2: "female"}}``. Where left out, texts and booleans are categories of the values that occur, and so is a column of nothing but 0
-        and 1 that has no *bounds*; other numbers are numbers.
+        2: "female"}}``. Where left out, texts, booleans and a frame's categories are categories of the values that occur, and so is a
+        column of nothing but 0 and 1 that has no *bounds*; other numbers are numbers.
     min_cell
         Fewest persons in a cell at a holder.
     person
@@ -229,8 +232,10 @@ def _column(values: pa.ChunkedArray, name: str, bounds: tuple[float, float] | No
     kind = normal.plain_type(values.type)
     if pa.types.is_boolean(kind):
         return category(name, ("false", "true"))
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(values.type):
-        return category(name, sorted(str(v) for v in _values(values.cast(kind))))
+    if pa.types.is_dictionary(values.type) and normal.is_scalar(kind):
+        return category(name, _in_order(values))
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return category(name, sorted(_values(values)))
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise DecodeError(f"has the type {values.type}; numbers, texts and booleans can be simulated")
     if bounds is None and set(_values(values)) == {0, 1}:
@@ -242,6 +247,13 @@ def _column(values: pa.ChunkedArray, name: str, bounds: tuple[float, float] | No
 def _values(values: pa.ChunkedArray) -> list[Any]:
     """The different values that are there; NaN is not."""
     return [v for v in pc.unique(values).to_pylist() if v is not None and v == v]  # noqa: PLR0124
+
+
+def _in_order(values: pa.ChunkedArray) -> list[str]:
+    """Levels that occur, in the order of the categories."""
+    there = {str(v) for v in _values(values)}
+    order = values.unify_dictionaries().chunk(0).dictionary.to_pylist() if values.num_chunks else []
+    return [level for level in map(str, order) if level in there]
 
 
 def _declared(values: pa.ChunkedArray, name: str, levels: Any) -> Column:

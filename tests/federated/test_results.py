@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import matplotlib as mpl
@@ -23,8 +24,8 @@ from governance.errors import DisclosureRefused, KeyongError, Unavailable
 
 TITLE = '<script>alert("四院")</script> & more'
 DESCRIBED = {"columns": [
-    {"column": "age", "n": 920, "missing": None, "mean": "53.51086956521739", "sd": "9.424685209576858"},
-    {"column": "chol", "n": None, "missing": None, "mean": None, "sd": None},
+    {"column": "age", "mean": "53.51086956521739", "missing": None, "n": 920, "sd": "9.424685209576858"},  # sorted, as it is signed
+    {"column": "chol", "mean": None, "missing": None, "n": None, "sd": None},
 ]}  # fmt: skip
 COUNTED = {"index": "party", "columns": "vote", "down": ["<left>", "right"], "across": ["a", "b"], "counts": [[30, None], [12, 70]]}
 LISTED = {"index": "vote", "columns": None, "down": ["a", "b"], "across": [""], "counts": [[42], [None]]}
@@ -90,6 +91,20 @@ def test_margins_of_a_table_are_sums_of_what_is_shown():
     assert ["right", "12", "70", "82"] in rows
     assert ["opened", "42", "70", "112"] in rows
     assert ["opened", "42"] in [line.split() for line in LIST.summary().splitlines()]
+
+
+def test_a_margin_over_nothing_opened_is_no_zero():
+    rows = [line.split() for line in made("crosstab", {**COUNTED, "counts": [[None, None], [12, None]]}).summary().splitlines()]
+    assert ["<left>", "*", "*", "*"] in rows and ["opened", "12", "*", "12"] in rows
+
+
+def test_a_reason_is_not_told_twice():
+    assert [r.notes() for r in FAILED] == [[], [], []]
+    assert "x" in made("describe", {"failed": "limit: too many rounds"}, suppressed=["x"]).notes()[0]
+
+
+def test_one_round_is_one():
+    assert "1 round of secure sums" in str(replace(DESCRIBE.provenance, rounds=1))
 
 
 def test_a_regression_has_estimate_error_interval_and_fit():

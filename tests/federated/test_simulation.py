@@ -138,6 +138,17 @@ def test_levels_can_be_declared(levels, names):
     assert sorted(counts) == [12, 36] and counts.loc[names[0] if levels != [2, 1] else "1"] == 36
 
 
+def test_categories_of_a_frame_keep_their_order_and_make_groups_for_conditions():
+    ages = pd.Series([30, 45, 70] * 20)
+    bands = pd.cut(ages, [0, 40, 60, 80, 99], labels=["young", "middle", "old", "nobody"])
+    sim = fed.simulate({n: pd.DataFrame({"age": ages, "band": bands, "interval": pd.cut(ages, [0, 50, 99])}) for n in "abc"})
+    assert sim.schema["band"].levels == ("young", "middle", "old")
+    assert sim.schema["interval"].levels == ("(0, 50]", "(50, 99]")
+    assert sim.run(fed.Crosstab("band"), where="band != 'old'").to_pandas()["n"].tolist()[:2] == [60, 60]
+    with pytest.raises(UsageError, match="a simulation has no cut points: make a column of groups"):
+        sim.run(fed.Crosstab("band"), where="age >= 50")
+
+
 def test_a_simulation_says_what_columns_are_taken_as_and_an_error_how_to_change_that():
     sim = fed.simulate({n: pd.DataFrame({"sex": [1, 2] * 9, "ill": [0, 1] * 9, "when": pd.Timestamp("2026-01-01")}) for n in "abc"})
     assert [line.split() for line in repr(sim).splitlines()[1:3]] == [["sex", "number", "1", "to", "2"], ["ill", "category", "0", "|", "1"]]
@@ -159,6 +170,7 @@ ROW = {"x": [1.0, 2.0, 3.0, 4.0]}
     (lambda: fed.simulate({"a": pa.table(ROW), "b": pa.table(ROW), "c": ROW}), "the table of c must be a pandas DataFrame or a pyarrow Table, not dict"),
     (lambda: fed.simulate({"a": pa.table(ROW), "b": pa.table(ROW), "c": pa.table({**ROW, "y": [1] * 4})}), "the table of a has no column y, which that of c has"),
     (lambda: fed.simulate({n: pd.DataFrame({"x": [1, "text"]}) for n in "abc"}), "the table of a cannot be read.*column x"),
+    (lambda: fed.simulate({n: pd.DataFrame([[1, 2]], columns=["x", "x"]) for n in "abc"}), "two columns of the same name"),
     (lambda: fed.simulate({n: pa.Table.from_arrays([[1], [2]], ["x", "x"]) for n in "abc"}), "two columns x"),
     (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, {"x": 5}), r"bounds of x read \(low, high\)"),
     (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, {"x": (5, 1)}), "low < high"),
