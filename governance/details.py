@@ -87,6 +87,27 @@ SENTENCES: dict[str, str] = {
     "the job has no release (yet)": "任务（尚）无发布结果",
     "the coordinator did not end the job at its deadline": "协调方未在截止时间结束任务",
     "{url} does not answer ({error})": "{url} 没有应答（{error}）",
+    "{path} or {file} is missing; make them with: keyong operator join TOKEN --identity {same}": (
+        "缺少 {path} 或 {file}；请用以下命令生成：keyong operator join TOKEN --identity {same}"
+    ),
+    "there is no key file at {path}": "{path} 处没有密钥文件",
+    "{file} can be read by others: chmod 600 it": "{file} 可被他人读取；请执行 chmod 600",
+    # a data holder's
+    "{path} is no node's folder; make one with: keyong node join TOKEN --home {same}": (
+        "{path} 不是节点目录；请用以下命令创建：keyong node join TOKEN --home {same}"
+    ),
+    "{name} is not registered as a holder of {dataset}": "{name} 未登记为 {dataset} 的持有方",
+    "{dataset} has one row for each person, but a person key repeats; bring it into that form first": (
+        "{dataset} 须每人一行，但人员标识有重复；请先整理数据"
+    ),
+    "{count} waiting jobs start with {start}; give at least 8 digits of one": (
+        "有 {count} 个待审任务以 {start} 开头；请至少给出其中一个的前 8 位"
+    ),
+    "{source} has no column {names}; the dataset is registered with {names2}": "{source} 没有字段 {names}；数据集登记的字段为：{names2}",
+    "column {name} of {source} is {type}; a {own} column needs {own2}": "{source} 的字段 {name} 类型为 {type}；{own}字段需要{own2}",
+    "numbers, booleans, or text that holds numbers": "数字、布尔值或内容为数字的文本",
+    "text, numbers or booleans": "文本、数字或布尔值",
+    "{source} has more rows than the {most} that the dataset is registered with": "{source} 的行数超过数据集登记的 {most} 行",
     # what a bundle proves
     "authority signed dataset, licence and {count} enrolments": "授权主体已签署数据集、授权书和 {count} 份登记",
     "operator {name} ({organisation}) signed the job; the licence covers it (use {use})": (
@@ -98,7 +119,7 @@ SENTENCES: dict[str, str] = {
     ),
     "ledger entry {index} holds it, under a checkpoint of {name}": "账本第 {index} 条记录了该结果，由 {name} 的检查点覆盖",
 }
-WITH_SPACES = {"own", "own2", "names", "level", "levels", "cuts", "cell", "cells", "organisation", "operators", "word", "given", "error"}
+WITH_SPACES = re.compile("own2?|names2?|path|file|same|source|type|levels?|cuts|cells?|organisation|operators|word|given|error")
 LONGEST = 4096
 
 
@@ -117,4 +138,4 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 
 
 def _group(name: re.Match[str]) -> str:
-    return f"(?P<{name[1]}>{'.' if name[1] in WITH_SPACES else '[^ ]'}+?)"
+    return f"(?P<{name[1]}>{'.' if WITH_SPACES.fullmatch(name[1]) else '[^ ]'}+?)"

@@ -11,7 +11,11 @@ import pytest
 from governance.details import SENTENCES, in_chinese
 from governance.errors import KeyongError, QuorumLost, UsageError
 
-SOURCES = [p for package in ("governance", "mpc", "sandbox", "federated") for p in (Path(__file__).parents[2] / package).rglob("*.py")]
+SOURCES = [
+    p
+    for package in ("governance", "mpc", "connectors", "sandbox", "federated")
+    for p in (Path(__file__).parents[2] / package).rglob("*.py")
+]
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -32,7 +36,7 @@ def written():
     """Every literal text of the sources as one, with a mark where an expression stands; adjacent literals are one text."""
     text = "\n".join(p.read_text() for p in SOURCES if p.name != "details.py")
     text = re.sub(r'"\s*\n?\s*f?"(?=[^"\n])', "", text)
-    return re.sub(r"\{+[^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*\}+", "{}", text)
+    return text + re.sub(r"\{+[^{}\n]*(?:\{[^{}\n]*\}[^{}\n]*)*\}+", "{}", text)
 
 
 @pytest.mark.parametrize("english", SENTENCES)
