@@ -50,6 +50,10 @@ SENTENCES: dict[str, str] = {
         "已抑制：下列单元中人数足够的持有方太少：{cells}，另有 {count} 个单元"
     ),
     "suppressed: too few holders have enough persons with {cells}": "已抑制：下列单元中人数足够的持有方太少：{cells}",
+    "suppressed: at the next step too few holders have enough persons whose outcome the features leave open; "
+    "so it is where they separate the classes": (
+        "已抑制：下一步中，拥有足够多结局尚未被特征确定的人的持有方太少；特征可将两类分开时即如此"
+    ),
     "rank: some feature is a linear combination of the others": "秩亏：某个特征是其余特征的线性组合",
     "separation: the features tell the two classes apart exactly, so no finite estimate exists": (
         "完全分离：特征可将两类完全分开，不存在有限估计"
