@@ -16,10 +16,11 @@ from federated.transport import Link
 from federated.verify import Bundle, Verified
 from governance import notes
 from governance.catalogue import Dataset
-from governance.encoding import build, canonical
+from governance.encoding import canonical
 from governance.errors import ProtocolError, Refused, Unavailable, UsageError
-from governance.keys import SigningKey, Trust
+from governance.keys import SigningKey, Trust, VerifyKey
 from governance.licences import Licence
+from governance.parties import read_enrolment
 from sandbox import analyses
 from sandbox.analyses import Analysis
 from sandbox.job import Job, nonce, parameters, read_file, seconds
@@ -39,7 +40,7 @@ class Released:
 
     def verify(self) -> Verified:
         """Verify the bundle again, offline. Raises; never returns False."""
-        return verification.verify(build(Bundle, self.bundle), self.trust)
+        return verification.verify(Bundle.of(self.bundle), self.trust)
 
     def save(self, path: str | Path) -> None:
         """Write the bundle, for ``keyong verify``."""
@@ -64,8 +65,8 @@ class Released:
 class Hub:
     """A connection to a coordinator, as one operator."""
 
-    def __init__(self, link: Link, key: SigningKey, trust: Trust) -> None:
-        self.link, self.key, self.trust = link, key, trust
+    def __init__(self, link: Link, key: SigningKey, trust: Trust, coordinator: VerifyKey) -> None:
+        self.link, self.key, self.trust, self.coordinator = link, key, trust, coordinator
 
     def run(self, analysis: Analysis, *, dataset: str, purpose: str | None = None, licence: str | None = None, where: str | None = None,
             release: Mapping[str, Any] | None = None, deadline: str | int = "10m", title: str | None = None,
@@ -113,8 +114,8 @@ class Hub:
         now = int(time.time())
         title = spec.get("title") or f"{analysis.name} of {spec['dataset']}"
         made = parameters(analyses.parameters_of(analysis))
-        job = Job(title, str(self.key.public), purpose, licence_id, spec["dataset"], notes.read(dataset_text).id, spec.get("where") or "",
-                  analysis.name, analysis.version, made, "secagg", "exact", rule["min_cell"], now,
+        job = Job(title, str(self.key.public), str(self.coordinator), purpose, licence_id, spec["dataset"], notes.read(dataset_text).id,
+                  spec.get("where") or "", analysis.name, analysis.version, made, "secagg", "exact", rule["min_cell"], now,
                   now + seconds(spec.get("deadline") or "10m"), nonce())  # fmt: skip
         return notes.write(job).signed_by(self.key)
 
@@ -173,7 +174,7 @@ class Hub:
         if status.phase != "released":
             raise _ending(status)
         bundle = self.link.bundle(job)
-        return Released(verification.verify(build(Bundle, bundle), self.trust).result, bundle, self.trust)
+        return Released(verification.verify(Bundle.of(bundle), self.trust).result, bundle, self.trust)
 
 
 def _ending(status: Status) -> Exception:
@@ -211,4 +212,5 @@ def connect(
     token = Token.read(trust_file.read_text().strip())
     key = SigningKey.load(path)
     client_cert = client_cert or client_files(path.parent)
-    return Hub(Link(url or token.url, ca or token.ca, key, proxy=proxy, client_cert=client_cert), key, token.trust)
+    link = Link(url or token.url, ca or token.ca, key, proxy=proxy, client_cert=client_cert)
+    return Hub(link, key, token.trust, read_enrolment(token.coordinator, token.trust).key)

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from governance import errors
-from governance.errors import DecodeError, IntegrityError, KeyongError, ProtocolError, Refused, Unavailable, UsageError
+from governance.errors import DecodeError, KeyongError, ProtocolError, Refused, Unavailable, UsageError
 from governance.texts import TEXTS
 
 MEDIA_TYPE = "application/problem+json"
@@ -24,10 +24,10 @@ TYPE = "urn:keyong:error:"
 CLASSES = {c.__name__: c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, KeyongError)}
 BY_CODE = {
     "auth.role": 403, "http.path": 404, "job.unknown": 404, "http.method": 405, "http.size": 413, "http.type": 415, "http.host": 421,
-    "http.input": 422, "http.failed": 500,
+    "http.input": 422, "http.failed": 500, "integrity.sent": 400,
 }  # fmt: skip
 BY_CLASS: tuple[tuple[type[KeyongError], int], ...] = (
-    (Refused, 403), (ProtocolError, 409), (Unavailable, 503), (UsageError, 400), (DecodeError, 400), (IntegrityError, 400),
+    (Refused, 403), (ProtocolError, 409), (Unavailable, 503), (UsageError, 400), (DecodeError, 400),
 )  # fmt: skip
 RESERVED = frozenset({"self", "message", "code"})
 

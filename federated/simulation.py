@@ -77,8 +77,9 @@ class Simulation:
         rows = max(t.num_rows for t in self.tables.values()) + 1
         dataset = notes.write(Dataset(NAME, 1, self.note, self.schema, tuple(keys), 1, max(rows, min_cell))).signed_by(authority)
         now = int(time.time())
-        made = Job(self.note, str(operator.public), NAME, "0" * 64, NAME, dataset.id, where, analysis.name, analysis.version,
-                   parameters(analyses.parameters_of(analysis)), "secagg", "exact", min_cell, now, now + 600, nonce())  # fmt: skip
+        made = Job(self.note, str(operator.public), str(coordinator.public), NAME, "0" * 64, NAME, dataset.id, where,
+                   analysis.name, analysis.version, parameters(analyses.parameters_of(analysis)), "secagg", "exact", min_cell,
+                   now, now + 600, nonce())  # fmt: skip
         job = notes.write(made).signed_by(operator)
         plans = {
             name: Plan(str(job), str(dataset), name, tuple(str(k.public) for k in keys.values()), nonce(), name.encode())

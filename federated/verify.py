@@ -5,22 +5,37 @@ It proves that t nodes of the roster computed the same result from what each of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from federated.results import Result, result
 from governance import checkpoint, ledger, merkle, notes
 from governance.catalogue import Dataset
-from governance.encoding import parse, strict
-from governance.errors import DecodeError, IntegrityError, LicenceRefused
-from governance.keys import Trust, VerifyKey
+from governance.encoding import build, canonical, parse, strict
+from governance.errors import DecodeError, IntegrityError, LicenceRefused, UsageError
+from governance.keys import Trust
 from governance.licences import Licence, Request, covers
 from governance.parties import Party, read_enrolment, roster
 from mpc import secagg
 from sandbox import case as cases
-from sandbox.case import Case
+from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Release
+
+VERSION = "bundle/v1"
+LIMIT = 1 << 24
+T = TypeVar("T")
+
+
+@contextmanager
+def _alarm() -> Iterator[None]:
+    """Bytes of a bundle that are not what they should be were altered: that is an alarm, not a fault of the caller."""
+    try:
+        yield
+    except (DecodeError, UsageError) as error:
+        raise IntegrityError(f"the bundle was altered: {error}") from None
 
 
 @strict
@@ -37,7 +52,7 @@ class Proof:
 class Bundle:
     """All that is needed to verify a release; see docs/specs/bundle.md."""
 
-    keyong: str
+    keyong: Literal["bundle/v1"]
     job: str
     licence: str
     dataset: str
@@ -46,6 +61,30 @@ class Bundle:
     acceptances: dict[str, str]
     release: str
     ledger: Proof
+
+    @classmethod
+    def read(cls, raw: bytes) -> Bundle:
+        """A bundle's file. `DecodeError` where it is no bundle of this version, `IntegrityError` where it is one that was altered."""
+        if len(raw) > LIMIT:
+            raise DecodeError(f"a bundle has at most {LIMIT} bytes")
+        try:
+            _check_version(json.loads(raw, parse_int=str, parse_float=str))
+        except (ValueError, RecursionError) as error:
+            raise error if isinstance(error, DecodeError) else DecodeError("this is no bundle: it is not JSON") from None
+        with _alarm():
+            return cls.of(parse(raw, limit=LIMIT))
+
+    @classmethod
+    def of(cls, data: object) -> Bundle:
+        """The bundle that was read from JSON."""
+        _check_version(data)
+        with _alarm():
+            return build(cls, data)
+
+
+def _check_version(data: object) -> None:
+    if not isinstance(data, Mapping) or data.get("keyong") != VERSION:
+        raise DecodeError("this is no bundle of a version that is understood here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,50 +95,68 @@ class Verified:
     result: Result
 
 
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What a bundle says, once every signature line and every link between its parts was checked."""
+
+    job: Job
+    licence: Licence
+    dataset: Dataset
+    operator: Party
+    coordinator: Party
+    admission: Admission
+    release: Release
+    signers: tuple[str, ...]
+
+
 def verify(bundle: Bundle, trust: Trust) -> Verified:
     """Raise unless every link of the bundle holds, up to the authority's keys in *trust*."""
-    if bundle.keyong != "bundle/v1":
-        raise DecodeError("this is not a bundle of a version that is understood here")
-    parties = {name: _party(name, text, trust) for name, text in bundle.enrolments.items()}
-    dataset = notes.opened(bundle.dataset, Dataset, trust)
-    for text in (bundle.dataset, bundle.licence):
-        _known(notes.read(text), trust.keys)
-    case = cases.read(bundle.job, bundle.dataset)
-    holders = roster(parties.values(), dataset.holders)
-    operator = _operator(bundle, case, parties, trust)
-    coordinator = next((p for p in parties.values() if p.role == "coordinator"), None)
-    if coordinator is None:
-        raise IntegrityError("the bundle holds no enrolled coordinator")
-    if operator.organisation == coordinator.organisation:
-        raise LicenceRefused(code="licence.same_house", organisation=operator.organisation)
-    use = _admission(bundle, case, holders, coordinator)
-    release, signers = _release(bundle, case, holders)
-    _ledger(bundle, coordinator)
+    with _alarm():
+        signed = _signed(bundle, trust)
+    case = cases.read(bundle.job, bundle.dataset)  # all signatures hold: what is not understood here is of another version
+    _licensed(signed, case)
     made = result(
-        parse(release.result),
-        case.id,
-        holders=release.holders,
-        survivors=release.survivors,
-        signers=sorted(signers),
+        _answer(signed), case.id, holders=signed.release.holders, survivors=signed.release.survivors, signers=signed.signers,
         entry=bundle.ledger.index,
-    )
+    )  # fmt: skip
+    holders = len(signed.dataset.holders)
     checks = (
-        f"authority signed dataset, licence and {len(parties)} enrolments",
-        f"operator {operator.name} ({operator.organisation}) signed the job; the licence covers it (use {use})",
-        f"all {len(holders)} data holders accepted it",
-        f"{len(signers)} of {len(holders)} data holders computed and signed this result; "
-        f"{secagg.threshold(len(holders), dataset.colluding)} are needed",
-        f"ledger entry {bundle.ledger.index} holds it, under a checkpoint of {coordinator.name}",
+        f"authority signed dataset, licence and {len(bundle.enrolments)} enrolments",
+        f"operator {signed.operator.name} ({signed.operator.organisation}) signed the job; the licence covers it "
+        f"(use {signed.admission.use})",
+        f"all {holders} data holders accepted it",
+        f"{len(signed.signers)} of {holders} data holders computed and signed this result; "
+        f"{secagg.threshold(holders, signed.dataset.colluding)} are needed",
+        f"ledger entry {bundle.ledger.index} holds it, under a checkpoint of {signed.coordinator.name}",
     )
     return Verified(checks, made)
 
 
-def _known(note: notes.Note, keys: Iterable[VerifyKey]) -> frozenset[str]:
-    """Who signed; raise where a line is nobody's, so that not even a signature more than are needed can be altered."""
-    signers = note.signers(*keys)
-    if len(signers) != len(note.signatures):
-        raise IntegrityError("a signature in the bundle is nobody's who could have signed there")
-    return signers
+# --- whose words these are, and that they are about each other
+
+
+def _signed(bundle: Bundle, trust: Trust) -> _Signed:
+    parties = {name: _party(name, text, trust) for name, text in bundle.enrolments.items()}
+    job = notes.read(bundle.job).document(Job)
+    operator, coordinator = _named("operator", job.operator, parties), _named("coordinator", job.coordinator, parties)
+    _opened(bundle.job, Job, Trust((operator.key,)))
+    dataset, licence = _opened(bundle.dataset, Dataset, trust), _opened(bundle.licence, Licence, trust)
+    if (job.catalogue, job.licence) != (notes.read(bundle.dataset).id, notes.read(bundle.licence).id):
+        raise IntegrityError("dataset and licence are not those that the job names")
+    holders = roster(parties.values(), dataset.holders)
+    if parties.keys() != {*holders, operator.name, coordinator.name}:
+        raise IntegrityError("there is an enrolment of a party that had no part in the job")
+    admission = _admission(bundle, holders, coordinator)
+    release, signers = _release(bundle, holders, dataset.colluding)
+    _ledger(bundle, coordinator)
+    return _Signed(job, licence, dataset, operator, coordinator, admission, release, tuple(sorted(signers)))
+
+
+def _opened(text: str, cls: type[T], trust: Trust) -> T:
+    """The document, signed by *trust* and nobody else: not even a signature more than are needed can be altered or added."""
+    note = notes.read(text)
+    note.require_only(trust)
+    return note.document(cls)
 
 
 def _party(name: str, enrolment: str, trust: Trust) -> Party:
@@ -109,43 +166,37 @@ def _party(name: str, enrolment: str, trust: Trust) -> Party:
     return party
 
 
-def _operator(bundle: Bundle, case: Case, parties: Mapping[str, Party], trust: Trust) -> Party:
-    operator = next((p for p in parties.values() if p.role == "operator" and str(p.key) == case.job.operator), None)
-    if operator is None:
-        raise IntegrityError("the job's operator is not enrolled")
-    notes.read(bundle.job).require(Trust((operator.key,)))
-    licence = notes.opened(bundle.licence, Licence, trust)
-    if notes.read(bundle.licence).id != case.job.licence or not licence.not_before <= case.job.created <= licence.not_after:
-        raise LicenceRefused("the licence is another one, or was not in force when the job was made")
-    covers(
-        licence, Request(case.job.operator, case.job.dataset, frozenset(case.columns), case.job.purpose, case.job.method, case.job.min_cell)
-    )
-    return operator
+def _named(role: str, key: str, parties: Mapping[str, Party]) -> Party:
+    """The party whom the job names in *role*; another one of that role has no say."""
+    party = next((p for p in parties.values() if p.role == role and str(p.key) == key), None)
+    if party is None:
+        raise IntegrityError(f"the {role} that the job names is not enrolled")
+    return party
 
 
-def _admission(bundle: Bundle, case: Case, holders: Mapping[str, Party], coordinator: Party) -> int:
-    admission = notes.opened(bundle.admission, Admission, Trust((coordinator.key,)))
+def _admission(bundle: Bundle, holders: Mapping[str, Party], coordinator: Party) -> Admission:
+    job = notes.read(bundle.job)
     if bundle.acceptances.keys() != holders.keys():
         raise IntegrityError("the acceptances are not those of the dataset's holders")
     for name, party in holders.items():
-        acceptance = notes.opened(bundle.acceptances[name], Acceptance, Trust((party.key,)))
-        if (acceptance.job, acceptance.holder) != (case.id, name):
+        acceptance = _opened(bundle.acceptances[name], Acceptance, Trust((party.key,)))
+        if (acceptance.job, acceptance.holder) != (job.id, name):
             raise IntegrityError(f"the acceptance of {name} is for another job")
+    admission = _opened(bundle.admission, Admission, Trust((coordinator.key,)))
     ids = tuple(notes.read(bundle.acceptances[name]).id for name in sorted(holders))
-    if (admission.job, admission.licence, admission.acceptances) != (case.id, case.job.licence, ids):
+    if (admission.job, admission.licence, admission.acceptances) != (job.id, notes.read(bundle.licence).id, ids):
         raise IntegrityError("the admission is for another job")
-    if admission.use > (limit := notes.read(bundle.licence).document(Licence).use_count):
-        raise LicenceRefused(code="licence.used", limit=limit)
-    return admission.use
+    return admission
 
 
-def _release(bundle: Bundle, case: Case, holders: Mapping[str, Party]) -> tuple[Release, frozenset[str]]:
+def _release(bundle: Bundle, holders: Mapping[str, Party], colluding: int) -> tuple[Release, frozenset[str]]:
+    least = secagg.threshold(len(holders), colluding)
     note = notes.read(bundle.release)
     release = note.document(Release)
-    signers = _known(note, [p.key for p in holders.values()]) & set(release.survivors)
-    if (release.job, release.run, release.holders) != (case.id, notes.read(bundle.admission).id, tuple(sorted(holders))):
+    signers = note.require_only(Trust(tuple(p.key for p in holders.values()))) & set(release.survivors)
+    if (release.job, release.run, release.holders) != (notes.read(bundle.job).id, notes.read(bundle.admission).id, tuple(sorted(holders))):
         raise IntegrityError("the release is of another job or run")
-    if len(signers) < secagg.threshold(len(holders), case.dataset.colluding):
+    if len(signers) < least:
         raise IntegrityError(f"only {len(signers)} data holders signed the release")
     return release, signers
 
@@ -155,6 +206,7 @@ def _ledger(bundle: Bundle, coordinator: Party) -> None:
     entry = ledger.read_entry(proof.entry.encode())
     if entry.event != "job.released" or entry.subject != notes.read(bundle.release).id:
         raise IntegrityError("the ledger entry is not about this release")
+    notes.read(proof.checkpoint, limit=checkpoint.LIMIT).require_only(Trust((coordinator.key,)))
     head = checkpoint.opened(proof.checkpoint, coordinator.key)
     path = [_hash(text) for text in proof.inclusion]
     merkle.verify_inclusion(path, head.root, leaf=merkle.leaf_hash(proof.entry.encode()), index=proof.index, size=head.size)
@@ -168,6 +220,38 @@ def _hash(text: str) -> bytes:
     if raw.hex() != text:  # one spelling
         raise DecodeError("a hash in the proof is not in lower-case hexadecimal")
     return raw
+
+
+# --- what they were allowed to do
+
+
+def _licensed(signed: _Signed, case: cases.Case) -> None:
+    job, licence, admission = signed.job, signed.licence, signed.admission
+    if signed.operator.organisation == signed.coordinator.organisation:
+        raise LicenceRefused(code="licence.same_house", organisation=signed.operator.organisation)
+    if not licence.not_before <= job.created <= licence.not_after:
+        raise LicenceRefused("the licence was not in force when the job was made")
+    if not licence.not_before <= admission.at <= licence.not_after or admission.at >= job.deadline:
+        raise IntegrityError("the job was admitted when the licence was not in force, or after its deadline")
+    covers(licence, Request(job.operator, job.dataset, frozenset(case.columns), job.purpose, job.method, job.min_cell))
+    if admission.use > licence.use_count:
+        raise LicenceRefused(code="licence.used", limit=licence.use_count)
+
+
+def _answer(signed: _Signed) -> dict[str, Any]:
+    """What was released, which says what it answers: exactly what the job asked."""
+    job = signed.job
+    asked = {
+        "analysis": job.method, "parameters": job.parameters, "where": job.where, "dataset": job.dataset, "title": job.title,
+        "purpose": job.purpose, "min_cell": job.min_cell,
+    }  # fmt: skip
+    with _alarm():
+        released = parse(signed.release.result)
+    if not isinstance(released, dict) or released.keys() != asked.keys() | {"rounds", "suppressed", "outcome"}:
+        raise IntegrityError("the release is not a result")
+    if canonical({name: released[name] for name in asked}) != canonical(asked):
+        raise IntegrityError("the release answers another question than the job's")
+    return released
 
 
 def as_dict(verified: Verified) -> dict[str, Any]:

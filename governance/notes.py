@@ -81,6 +81,13 @@ class Note:
             raise IntegrityError(f"{len(names)} of the {trust.threshold} trusted signatures needed are here")
         return names
 
+    def require_only(self, trust: Trust) -> frozenset[str]:
+        """Like `require`; and no other line stands there, neither a stranger's nor a second one by the same key."""
+        names = self.require(trust)
+        if len(names) != len(self.signatures):
+            raise IntegrityError("a signature is nobody's who could have signed there, or stands there twice")
+        return names
+
     def document(self, *classes: type[T]) -> T:
         """The document in the text, which must be of one of *classes*."""
         kind, _, body = self.text.partition("\n")

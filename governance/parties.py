@@ -70,7 +70,7 @@ def read_enrolment(raw: str, trust: Trust, *, now: int | None = None) -> Party:
         raise IntegrityError(f"the key is called {key.name}, the invitation says {invitation.name}")
     if now is not None and now > invitation.expires:
         raise IntegrityError("the invitation has run out; ask the authority for a new one")
-    note.require(Trust((read_key(invitation.key), key), threshold=2))
+    note.require_only(Trust((read_key(invitation.key), key), threshold=2))
     return Party(invitation.name, invitation.organisation, invitation.role, key)
 
 

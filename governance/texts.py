@@ -21,6 +21,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "protocol.turn": ("a message came out of turn: {detail}", "消息不在其应到之时：{detail}"),
     "protocol.peer": ("another party broke the protocol: {detail}", "另一方违反协议：{detail}"),
     "integrity": ("integrity alarm: {detail}", "完整性告警：{detail}"),
+    "integrity.sent": (
+        "integrity alarm: what was sent is not signed as it must be: {detail}",
+        "完整性告警：所发送的内容未按要求签名：{detail}",
+    ),
     "unavailable": ("not available now: {detail}", "暂不可用：{detail}"),
     # the licence
     "licence.forged": (
@@ -107,6 +111,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "job.unsigned": (
         "the job is not signed by an enrolled operator; sign it with the enrolled key",
         "任务没有已登记运营单位的有效签名，请用已登记的密钥签名",
+    ),
+    "job.coordinator": (
+        "the job was made for another coordinator than {coordinator}; submit it there, or make it again for this one",
+        "任务并非为协调方 {coordinator} 制作；请提交给任务所指明的协调方，或为本协调方重新制作",
     ),
     "job.parameter": ("a parameter of the analysis is wrong: {detail}", "分析参数有误：{detail}"),
     "job.predicate": ("the condition is not allowed: {detail}", "筛选条件不被允许：{detail}"),

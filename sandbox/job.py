@@ -27,6 +27,7 @@ class Job:
 
     title: Label
     operator: str
+    coordinator: str
     purpose: Slug
     licence: Digest
     dataset: Slug

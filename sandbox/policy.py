@@ -52,13 +52,15 @@ def check_licence(docket: Docket, trust: Trust, *, now: int) -> Licence:
     job, operator = docket.case.job, docket.operator
     note = notes.read(docket.job)
     try:
-        note.require(Trust((operator.key,)))
+        note.require_only(Trust((operator.key,)))
     except IntegrityError:
         raise LicenceRefused(code="job.unsigned") from None
     if note.id != docket.case.id:
         raise LicenceRefused(code="job.unsigned")
     if operator.role != "operator" or job.operator != str(operator.key) or notes.read(docket.licence).id != job.licence:
         raise LicenceRefused(code="licence.bearer", operator=operator.name)
+    if job.coordinator != str(docket.coordinator.key):
+        raise LicenceRefused(code="job.coordinator", coordinator=docket.coordinator.name)
     request = Request(job.operator, job.dataset, frozenset(docket.case.columns), job.purpose, job.method, job.min_cell)
     licence = licences.check(docket.licence, request, trust, revocations=docket.revocations, now=now)
     if operator.organisation == docket.coordinator.organisation:

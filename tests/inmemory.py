@@ -61,7 +61,8 @@ def texts(schema: Schema, analysis: Analysis, holders: Iterable[str], *, where: 
     """The signed job and dataset; *more* are other fields of the job."""
     dataset = notes.write(Dataset("trial", 1, "trial", schema, tuple(sorted(holders)), colluding, rows)).signed_by(AUTHORITY)
     fields: dict[str, Any] = {
-        "title": "trial", "operator": str(OPERATOR.public), "purpose": "research", "licence": "0" * 64, "dataset": "trial", "catalogue": dataset.id,
+        "title": "trial", "operator": str(OPERATOR.public), "coordinator": str(COORDINATOR.public), "purpose": "research",
+        "licence": "0" * 64, "dataset": "trial", "catalogue": dataset.id,
         "where": where, "analysis": analysis.name, "version": analysis.version, "parameters": parameters(analyses.parameters_of(analysis)),
         "protect": "secagg", "rule": "exact", "min_cell": min_cell, "created": NOW, "deadline": NOW + 600, "nonce": nonce(), **more,
     }  # fmt: skip

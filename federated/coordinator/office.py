@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from federated.coordinator.board import Board, shown
-from governance import licences, notes
+from governance import notes
 from governance.catalogue import Dataset
 from governance.encoding import decode, encode
 from governance.errors import DecodeError, IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
@@ -28,7 +29,7 @@ from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, S
 from sandbox.policy import Docket, check_licence
 
 PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations}
-BOARD = "board"
+BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
 BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
 T = TypeVar("T")
 
@@ -68,7 +69,8 @@ class Office:
 
     def enrol(self, text: str) -> Party:
         """Keep an enrolment; an invitation serves once."""
-        party = read_enrolment(text, self.trust, now=int(self.clock()))
+        with _sent():
+            party = read_enrolment(text, self.trust, now=int(self.clock()))
         with self.journal.transaction() as t:
             old = t.note("enrolment", party.name)
             if old is not None and old != text:
@@ -83,24 +85,26 @@ class Office:
         """Keep a document that the authority signed; return its kind and id."""
         note = notes.read(text)
         kind = _kind(note)
-        document: object = notes.opened(text, PUBLISHED[kind], self.trust)
+        with _sent():
+            document: Any = notes.opened(text, PUBLISHED[kind], self.trust)
+            if isinstance(document, Dataset):
+                roster(self.parties().values(), document.holders)
         text = str(note.only(*self.trust.keys))
         with self.journal.transaction() as t:
             name = {"dataset": getattr(document, "name", ""), "licence": note.id, "revocations": "current"}[kind]
             old = t.note(kind, name)
             if old is None or notes.read(old).id != note.id:
-                self._supersedes(kind, old, document, text)
+                self._supersedes(kind, old, document)
                 t.put_note(kind, name, text, replace=True)
+                if kind == "dataset":
+                    t.put_note(ENTRY, note.id, text)
                 t.append("document.published", note.id)
         return kind, note.id
 
-    def _supersedes(self, kind: str, old: str | None, document: object, text: str) -> None:
-        if kind == "revocations":
-            licences.newer(old, text, self.trust)
-        if isinstance(document, Dataset):
-            roster(self.parties().values(), document.holders)
-            if old is not None and notes.opened(old, Dataset, self.trust).version >= document.version:
-                raise UsageError(f"version {document.version} of the dataset is not newer than the one published")
+    def _supersedes(self, kind: str, old: str | None, document: Any) -> None:
+        """Versions only rise: a replayed old document is refused."""
+        if old is not None and notes.opened(old, PUBLISHED[kind], self.trust).version >= document.version:
+            raise UsageError(f"version {document.version} of the {kind} is not newer than the one published")
 
     def documents(self, kind: str) -> list[tuple[str, str]]:
         with self.journal.view() as t:
@@ -114,7 +118,7 @@ class Office:
         with self.journal.transaction() as t:
             if t.note("job", note.id) is not None:
                 return note.id
-            docket = self._docket(t, job_text, operator)
+            docket = self._docket(t, job_text, operator, current=True)
             check_licence(docket, self.trust, now=int(self.clock()))
             job = docket.case.job
             t.put_note("job", note.id, job_text)
@@ -128,9 +132,11 @@ class Office:
             self._changed.notify_all()
         return note.id
 
-    def _docket(self, t: View, job_text: str, operator: Party) -> Docket:
+    def _docket(self, t: View, job_text: str, operator: Party, *, current: bool) -> Docket:
+        """What is known about a job; *current* says that it must be made for the entry that the catalogue shows today."""
         job = notes.read(job_text).document(Job)
-        dataset, licence = t.note("dataset", job.dataset), t.note("licence", job.licence)
+        dataset = t.note("dataset", job.dataset) if current else t.note(ENTRY, job.catalogue)
+        licence = t.note("licence", job.licence)
         if dataset is None:
             raise UsageError(f"there is no dataset {job.dataset} in the catalogue")
         if licence is None:
@@ -139,11 +145,14 @@ class Office:
         holders = tuple(roster(self.parties().values(), case.dataset.holders).values())
         return Docket(case, job_text, licence, t.note("revocations", "current"), operator, self.parties()[self.key.name], holders)
 
-    def offers(self, holder: str, *, wait: float) -> list[Offer]:
-        """Jobs that wait for *holder*'s answer; blocks up to *wait* seconds for the first."""
+    def offers(self, holder: str, *, known: Collection[str] = (), wait: float) -> list[Offer]:
+        """Jobs that wait for *holder*'s answer, apart from those that it knows; blocks up to *wait* seconds for the first."""
+
+        def news() -> list[str]:
+            return [job for job, live in self._live.items() if job not in known and self._awaits(live, holder)]
+
         with self._changed:
-            self._changed.wait_for(lambda: any(self._awaits(live, holder) for live in self._live.values()), timeout=wait)
-            jobs = [job for job, live in self._live.items() if self._awaits(live, holder)]
+            jobs = self._changed.wait_for(news, timeout=wait)
         with self.journal.view() as t:
             return [self._offer(t, job) for job in jobs]
 
@@ -155,7 +164,7 @@ class Office:
         job_text = _text(t.note("job", job_id))
         job = notes.read(job_text).document(Job)
         enrolments, row = dict(t.notes("enrolment")), t.job(job_id)
-        dataset = _text(t.note("dataset", job.dataset))
+        dataset = _text(t.note(ENTRY, job.catalogue))
         holders = notes.opened(dataset, Dataset, self.trust).holders
         licence, revocations = _text(t.note("licence", job.licence)), t.note("revocations", "current") or ""
         operator, coordinator = enrolments[_text(row).detail], enrolments[self.key.name]
@@ -170,7 +179,8 @@ class Office:
             if answer is not None:
                 return answer
             live = self._live[job]
-            live.board.check(post)
+            with _sent():
+                live.board.check(post)
             kept = live.posts.setdefault(post.sender, post)
             if kept != post:
                 raise OutOfTurn(f"{post.sender} posted something else to this step before")
@@ -229,12 +239,13 @@ class Office:
 
     def _admit(self, t: Transaction, job: str, relay: Relay) -> Relay:
         """Number the use of the licence in the order of this ledger, once all holders have accepted."""
-        document = notes.read(_text(t.note("job", job))).document(Job)
-        limit = notes.opened(_text(t.note("licence", document.licence)), Licence, self.trust).use_count
+        now, text, operator = int(self.clock()), _text(t.note("job", job)), self.parties()[_text(t.job(job)).detail]
+        licence = check_licence(self._docket(t, text, operator, current=False), self.trust, now=now)  # a person may have taken days
+        document = notes.read(text).document(Job)
         use = t.next_use(document.licence)
-        t.take_use(document.licence, use, job, limit)
+        t.take_use(document.licence, use, job, licence.use_count)
         acceptances = tuple(notes.read(relay.bodies[name]).id for name in sorted(relay.bodies))
-        admission = notes.write(Admission(job, document.licence, use, acceptances, int(self.clock()))).signed_by(self.key)
+        admission = notes.write(Admission(job, document.licence, use, acceptances, now)).signed_by(self.key)
         t.put_note("admission", job, str(admission))
         t.put_note("acceptances", job, json.dumps({name: body.decode() for name, body in sorted(relay.bodies.items())}))
         t.append("job.admitted", job)
@@ -303,12 +314,12 @@ class Office:
         """Close steps whose patience is over and end jobs whose deadline has passed; called a few times a second."""
         with self._changed:
             for job, live in list(self._live.items()):
-                if self.clock() >= live.row.deadline:
-                    self._end(job, "expired", "job.deadline", text_of("job.deadline", "en", {}), text_of("job.deadline", "zh", {}))
-                else:
-                    self._guarded(job, live)
+                self._guarded(job, live)
 
     def _guarded(self, job: str, live: _Live) -> None:
+        if self.clock() >= live.row.deadline:
+            self._end(job, "expired", "job.deadline", text_of("job.deadline", "en", {}), text_of("job.deadline", "zh", {}))
+            return
         try:
             self._advance(job, live)
         except KeyongError as error:
@@ -367,7 +378,7 @@ class Office:
                 raise UsageError("the job has no release (yet)")
             text = _text(t.note("job", job))
             document = notes.read(text).document(Job)
-            dataset = _text(t.note("dataset", document.dataset))
+            dataset = _text(t.note(ENTRY, document.catalogue))
             enrolments, row = dict(t.notes("enrolment")), _text(t.job(job))
             parties = {*notes.read(dataset).document(Dataset).holders, row.detail, self.key.name}
             return {
@@ -400,6 +411,15 @@ def _kind(note: notes.Note) -> str:
         if note.holds(cls):
             return kind
     raise DecodeError(f"only these documents can be published: {', '.join(PUBLISHED)}")
+
+
+@contextmanager
+def _sent() -> Iterator[None]:
+    """An alarm in here is about what a caller sent, and not about what is kept here."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise IntegrityError(str(error), code="integrity.sent") from None
 
 
 def _text(value: T | None) -> T:

@@ -50,7 +50,9 @@ def dataset(name: str = "cohort", holders: tuple[str, ...] = ROSTER, version: in
 
 def licence(operator: str = "operator", dataset_name: str = "cohort", *, by: SigningKey = AUTHORITY) -> notes.Note:
     now = int(time.time())
-    document = Licence(str(KEYS[operator].public), dataset_name, ("age",), ("research",), ("describe@1",), 10, 1000, 0, now + 86_400)
+    document = Licence(
+        str(KEYS[operator].public), dataset_name, ("age",), ("research",), ("describe@1",), 10, 1000, now - 3600, now + 86_400
+    )
     return notes.write(document).signed_by(by)
 
 
@@ -59,10 +61,11 @@ def revocations(version: int = 1, *revoked: str) -> str:
     return str(notes.write(Revocations(version, now, now + 86_400, revoked)).signed_by(AUTHORITY))
 
 
-def job(licence_id: str, dataset_text: str, *, operator: str = "operator", by: SigningKey | None = None, deadline: int = 600) -> notes.Note:
+def job(licence_id: str, dataset_text: str, *, operator: str = "operator", by: SigningKey | None = None, deadline: int = 600,
+        coordinator: SigningKey = KEYS["coordinator"]) -> notes.Note:  # fmt: skip
     now = int(time.time())
-    document = Job("ages", str(KEYS[operator].public), "research", licence_id, "cohort", notes.read(dataset_text).id, "", "describe", 1,
-                   {"columns": ("age",)}, "secagg", "exact", 10, now, now + deadline, nonce())  # fmt: skip
+    document = Job("ages", str(KEYS[operator].public), str(coordinator.public), "research", licence_id, "cohort", notes.read(dataset_text).id, "",
+                   "describe", 1, {"columns": ("age",)}, "secagg", "exact", 10, now, now + deadline, nonce())  # fmt: skip
     return notes.write(document).signed_by(by or KEYS[operator])
 
 

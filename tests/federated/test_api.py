@@ -273,14 +273,14 @@ def test_a_damaged_journal_is_our_fault_not_the_callers(ask, http, monkeypatch):
 
 def test_a_forged_document_is_an_integrity_alarm(ask):
     forged = str(coordinators.licence(by=STRANGER))
-    refused(ask(None, "POST", "/v1/documents", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity")
+    refused(ask(None, "POST", "/v1/documents", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity.sent")
 
 
 def test_a_forged_enrolment_is_an_integrity_alarm(ask):
     name = KEYS["north"].name
     note = enrolment(SigningKey.generate(name), "holder")
     forged = note.replace("House of", "Hause of")
-    refused(ask(None, "POST", "/v1/enrolments", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity")
+    refused(ask(None, "POST", "/v1/enrolments", json.dumps({"note": forged}).encode(), media=JSON), 400, "integrity.sent")
     refused(ask(None, "POST", "/v1/enrolments", json.dumps({"note": note}).encode(), media=JSON), 403, "refused")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 
 import coordinators
@@ -9,10 +11,11 @@ import pytest
 from coordinators import KEYS, ROSTER
 from offices import Floor, Nodes
 
+from federated.coordinator.web import access
 from federated.verify import Bundle, verify
 from governance import notes
-from governance.encoding import build
-from governance.errors import KeyongError, OutOfTurn, PeerError, QuorumLost, UsageError
+from governance.errors import IntegrityError, KeyongError, OutOfTurn, PeerError, QuorumLost, Refused, UsageError
+from governance.keys import SigningKey
 from governance.licences import Licence
 from sandbox import machine
 from sandbox.machine import Finished
@@ -34,7 +37,7 @@ def test_a_job_runs_to_a_bundle_that_verifies(floor):
     assert (status.phase, status.code, status.waiting_for) == ("released", "", ())
     nodes.turn()
     assert all(isinstance(s, Finished) and s.release for s in nodes.states.values())
-    verified = verify(build(Bundle, floor.bundle(job)), coordinators.TRUST)
+    verified = verify(Bundle.of(floor.bundle(job)), coordinators.TRUST)
     assert verified.result.provenance.survivors == ROSTER
 
 
@@ -171,3 +174,101 @@ def test_an_operator_cancels_its_own_job_only(floor):
         floor.office.cancel(job, parties["rival"])
     floor.office.cancel(job, parties["operator"])
     assert floor.office.status(job).phase == "cancelled"
+
+
+# --- a job keeps to the entry of its dataset that it was made for
+
+
+def test_a_new_version_of_the_entry_changes_no_job_that_was_made_before(floor):
+    old = dict(floor.office.documents("dataset"))["cohort"]
+    done, begun = floor.submit(), floor.submit()
+    Nodes(floor, done).run()
+    before = {**floor.bundle(done), "ledger": None}  # its proof grows with the ledger
+    floor.office.publish(coordinators.dataset(version=2, holders=("east", "north", "other", "south")))
+    assert {**floor.bundle(done), "ledger": None} == before
+    verify(Bundle.of(floor.bundle(done)), coordinators.TRUST)
+    floor.restart()
+    assert [o.dataset for o in floor.office.offers("west", wait=0)] == [old]
+    assert floor.office.offers("other", wait=0) == []
+    Nodes(floor, begun).run()
+    verify(Bundle.of(floor.bundle(begun)), coordinators.TRUST)
+    with pytest.raises(UsageError, match="made for another entry of the dataset cohort"):
+        floor.office.submit(str(coordinators.job(floor.licence.id, old)), floor.office.parties()["operator"])
+
+
+def test_who_may_see_a_job_goes_by_the_entry_it_was_made_for(floor):
+    job, parties = floor.submit(), floor.office.parties()
+    floor.office.publish(coordinators.dataset(version=2, holders=("east", "north", "other", "south")))
+    assert access.job(floor.office, parties["west"], job).job == job
+    with pytest.raises(UsageError):
+        access.job(floor.office, parties["other"], job)
+
+
+def test_versions_of_what_is_published_only_rise(floor):
+    floor.office.publish(coordinators.dataset(version=2))
+    floor.office.publish(coordinators.revocations(2))
+    for text in (coordinators.dataset(version=1), coordinators.revocations(1), coordinators.revocations(2, "0" * 64)):
+        with pytest.raises(UsageError, match="not newer"):
+            floor.office.publish(text)
+
+
+# --- what a bundle must not hold is not taken
+
+
+def test_a_job_for_another_coordinator_is_refused(floor):
+    dataset = dict(floor.office.documents("dataset"))["cohort"]
+    job = coordinators.job(floor.licence.id, dataset, coordinator=coordinators.STRANGER)
+    with pytest.raises(Refused) as refusal:
+        floor.office.submit(str(job), floor.office.parties()["operator"])
+    assert refusal.value.code == "job.coordinator" and "coordinator" in refusal.value.text("zh")
+
+
+def test_a_job_with_a_strangers_line_is_refused(floor):
+    dataset = dict(floor.office.documents("dataset"))["cohort"]
+    job = coordinators.job(floor.licence.id, dataset)
+    for key in (coordinators.STRANGER, KEYS["operator"]):
+        with pytest.raises(Refused) as refusal:
+            floor.office.submit(str(job.signed_by(key)), floor.office.parties()["operator"])
+        assert refusal.value.code == "job.unsigned"
+
+
+def test_an_enrolment_with_a_strangers_line_is_refused(floor):
+    note = notes.read(coordinators.enrolment(SigningKey.generate("late"), "holder"))
+    for key in (coordinators.STRANGER, coordinators.AUTHORITY):
+        with pytest.raises(IntegrityError, match="nobody's"):
+            floor.office.enrol(str(note.signed_by(key)))
+    assert floor.office.enrol(str(note)).name == "late"
+
+
+def test_a_licence_that_ran_out_while_holders_decided_admits_nothing(floor):
+    document = notes.read(str(floor.licence)).document(Licence)
+    floor.licence = notes.write(replace(document, not_after=int(floor.clock()) + 60)).signed_by(coordinators.AUTHORITY)
+    floor.office.publish(str(floor.licence))
+    job = floor.submit(deadline=3600)
+    floor.wait(61)
+    Nodes(floor, job).turn()
+    status = floor.office.status(job)
+    assert (status.phase, status.code) == ("refused", "licence.expired")
+
+
+def test_nothing_is_admitted_between_the_deadline_and_the_next_tick(floor):
+    job = floor.submit(deadline=300)
+    nodes = Nodes(floor, job)
+    floor.late = 300
+    nodes.turn()
+    assert floor.office.status(job).phase == "expired"
+
+
+# --- offers
+
+
+def test_an_offer_that_is_known_is_waited_over(floor):
+    known = floor.submit()
+    started = time.monotonic()
+    assert floor.office.offers("north", known={known}, wait=0.3) == []
+    assert time.monotonic() - started >= 0.3
+    made = []
+    threading.Timer(0.3, lambda: made.append(floor.submit())).start()
+    offers = floor.office.offers("north", known={known}, wait=20)
+    assert [notes.read(o.job).id for o in offers] == made
+    assert time.monotonic() - started < 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import replace
 
 import coordinators
@@ -15,12 +16,13 @@ from offices import Floor, Nodes
 from federated.verify import Bundle, as_dict, verify
 from governance import notes
 from governance.checkpoint import Checkpoint
-from governance.encoding import build, canonical, parse
+from governance.encoding import canonical, parse
 from governance.errors import DecodeError, IntegrityError, KeyongError, LicenceRefused
 from governance.keys import SigningKey, Trust
 from governance.ledger import entry
 from governance.licences import Licence
 from governance.merkle import leaf_hash
+from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Release
 
 TRUST = coordinators.TRUST
@@ -45,7 +47,7 @@ def bundle(made):
 
 
 def verified(bundle, trust=TRUST):
-    return verify(build(Bundle, bundle), trust)
+    return verify(Bundle.of(bundle), trust)
 
 
 def refused(bundle, says=None, error=KeyongError, trust=TRUST):
@@ -124,8 +126,8 @@ def test_every_byte_of_every_note_is_covered(made, part, bit):
 def test_no_hash_of_the_proof_has_two_spellings(bundle):
     path = bundle["ledger"]["inclusion"]
     assert path
-    refused({**bundle, "ledger": {**bundle["ledger"], "inclusion": [path[0].upper(), *path[1:]]}}, "lower-case", DecodeError)
-    refused({**bundle, "ledger": {**bundle["ledger"], "inclusion": [f" {path[0]}", *path[1:]]}}, "lower-case", DecodeError)
+    refused({**bundle, "ledger": {**bundle["ledger"], "inclusion": [path[0].upper(), *path[1:]]}}, "lower-case", IntegrityError)
+    refused({**bundle, "ledger": {**bundle["ledger"], "inclusion": [f" {path[0]}", *path[1:]]}}, "lower-case", IntegrityError)
 
 
 @pytest.mark.parametrize("part", ["job", "licence", "dataset", "enrolments", "admission", "acceptances", "release", "ledger"])
@@ -138,8 +140,9 @@ def test_a_part_of_another_bundle_does_not_fit(made, part):
 
 @pytest.mark.parametrize("part", ["job", "licence", "dataset", "enrolments", "admission", "acceptances", "release", "ledger", "keyong"])
 def test_nothing_can_be_left_out(bundle, part):
-    refused({n: v for n, v in bundle.items() if n != part}, part, DecodeError)
-    refused({**bundle, part: {} if isinstance(bundle[part], dict) else ""})
+    error = DecodeError if part == "keyong" else IntegrityError  # without its version it is no bundle
+    refused({n: v for n, v in bundle.items() if n != part}, "version" if part == "keyong" else part, error)
+    refused({**bundle, part: {} if isinstance(bundle[part], dict) else ""}, error=error)
 
 
 @pytest.mark.parametrize("name", ["north", "operator", "coordinator"])
@@ -156,8 +159,118 @@ def test_no_acceptance_can_be_left_out_or_added(bundle):
 
 
 def test_an_unknown_field_is_refused(bundle):
-    refused({**bundle, "note": "x"}, error=DecodeError)
+    refused({**bundle, "note": "x"}, error=IntegrityError)
     refused({**bundle, "keyong": "bundle/v2"}, "version", DecodeError)
+
+
+# --- whatever is altered, it is an alarm
+
+NOTES = [("job",), ("licence",), ("dataset",), ("admission",), ("release",), ("ledger", "checkpoint"), ("ledger", "entry"),
+         *[("enrolments", n) for n in (*coordinators.ROSTER, "coordinator", "operator")], *[("acceptances", n) for n in coordinators.ROSTER]]  # fmt: skip
+PARTS = [*NOTES, ("enrolments",), ("acceptances",), ("ledger",), ("ledger", "index"), ("ledger", "inclusion"), ("ledger", "inclusion", 0)]
+OTHERS = (None, True, 0, -1, 2**40, 1.5, "", "x", [], {}, [""], {"a": ""})
+
+
+def at(bundle, path):
+    for name in path:
+        bundle = bundle[name]
+    return bundle
+
+
+def put(bundle, path, value):
+    copied = copy.deepcopy(bundle)
+    at(copied, path[:-1])[path[-1]] = value
+    return copied
+
+
+def without(bundle, path):
+    copied = copy.deepcopy(bundle)
+    del at(copied, path[:-1])[path[-1]]
+    return copied
+
+
+def lines(text):
+    """A note's text with the empty line, and its signature lines."""
+    head, _, below = text.rpartition("\n\n")
+    return head + "\n\n", below.splitlines(keepends=True)
+
+
+def alterations(made):
+    bundle, other = made
+    for path in PARTS:
+        value = at(bundle, path)
+        yield f"drop {path}", without(bundle, path)
+        for thing in OTHERS:
+            yield f"{path} is {thing!r}", put(bundle, path, thing)
+        for path2 in PARTS:
+            if path < path2[: len(path)] or path > path2[: len(path)]:
+                yield f"swap {path} {path2}", put(put(bundle, path, at(bundle, path2)), path2, value)
+        yield f"duplicate {path}", put(bundle, path, value * 2 if isinstance(value, (str, list)) else [value, value])
+        yield f"wrap {path}", put(bundle, path, [value])
+        yield f"add beside {path}", put(bundle, (*path[:-1], "more" if isinstance(path[-1], str) else 0), value) if isinstance(path[-1], str) else {
+            **bundle, "ledger": {**bundle["ledger"], "inclusion": [*bundle["ledger"]["inclusion"], value]}}  # fmt: skip
+        if at(other, path) != value:
+            yield f"{path} of another", put(bundle, path, at(other, path))
+    stranger = SigningKey.generate("stranger")
+    for path in NOTES:
+        if path == ("ledger", "entry"):
+            continue
+        text, signed = lines(at(bundle, path))
+        yield f"no line under {path}", put(bundle, path, text)
+        yield f"a line twice under {path}", put(bundle, path, text + "".join([*signed, signed[0]]))
+        for name, key in {**KEYS, "stranger": stranger, "authority": coordinators.AUTHORITY}.items():
+            more = "".join(lines(str(notes.Note(text[:-1]).signed_by(key)))[1])
+            if more not in signed:
+                yield f"a line of {name} under {path}", put(bundle, path, text + "".join(signed) + more)
+    for name in ("other", "rival"):  # parties as good as the others, who had nothing to do with it
+        yield (
+            f"{name} beside the parties",
+            put(bundle, ("enrolments", name), coordinators.enrolment(KEYS[name], coordinators.PARTIES[name])),
+        )
+
+
+def exit_of(raw):
+    try:
+        verify(Bundle.read(raw), TRUST)
+    except KeyongError as error:
+        return error.exit_status
+    return 0
+
+
+def as_file(bundle):
+    return json.dumps(bundle, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def test_every_alteration_of_a_part_is_an_integrity_alarm(made):
+    assert exit_of(as_file(made[0])) == exit_of(as_file(made[1])) == 0
+    tried = dict(alterations(made))
+    assert len(tried) > 600
+    assert {what: code for what, lie in tried.items() if lie != made[0] and (code := exit_of(as_file(lie))) != 4} == {}
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_every_bit_of_the_file_is_covered(made, data):
+    """2 where what is left is not JSON or of no known version, 4 everywhere else."""
+    raw = bytearray(as_file(made[0]))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        is_bundle = json.loads(raw).get("keyong") == "bundle/v1"
+    except ValueError:
+        is_bundle = False
+    assert exit_of(bytes(raw)) == (4 if is_bundle else 2)
+
+
+@pytest.mark.parametrize("raw", [
+    b"", b"{", b"[]", b"1", b"null", b"{}", b'"bundle/v1"', b'{"keyong":"bundle/v2"}', b'{"keyong":1}', b"\xff", b"[" * 10**5, b" " * (1 << 24) + b"{}",
+])  # fmt: skip
+def test_what_is_no_bundle_is_a_fault_of_the_call(raw):
+    assert exit_of(raw) == 2
+
+
+def test_a_bundle_has_one_spelling(made):
+    for raw in (json.dumps(made[0]).encode(), b" " + as_file(made[0]), as_file(made[0])[:-1] + b',"release":""}'):
+        assert exit_of(raw) == 4
 
 
 # --- wrong authority
@@ -170,18 +283,54 @@ def test_another_authority_vouches_for_nobody(bundle):
     refused(bundle, "1 of the 2", IntegrityError, two)
 
 
+# --- the coordinator that the job names, and no other
+
+
+def readmitted(bundle, by, **changes):
+    """The bundle as it would be if *by* had admitted the job, and all holders had gone on with that."""
+    admission = notes.write(replace(notes.read(bundle["admission"]).document(Admission), **changes)).signed_by(by)
+    return release_by({**bundle, "admission": str(admission)}, coordinators.ROSTER, by=by, run=admission.id)
+
+
+def test_another_enrolled_coordinator_has_no_say(bundle):
+    other = SigningKey.generate("annex")
+    enrolments = {**bundle["enrolments"], "annex": coordinators.enrolment(other, "coordinator")}
+    alone = {n: text for n, text in enrolments.items() if n != "coordinator"}
+    refused({**bundle, "enrolments": enrolments}, "had no part", IntegrityError)
+    refused(readmitted({**bundle, "enrolments": alone}, other), "coordinator that the job names", IntegrityError)
+    refused(readmitted({**bundle, "enrolments": enrolments}, other), "had no part", IntegrityError)
+    refused(readmitted(bundle, other), "trusted signatures", IntegrityError)
+    refused(relogged(bundle, other), "trusted signatures", IntegrityError)
+    assert verified(readmitted(bundle, KEYS["coordinator"]))
+
+
+@pytest.mark.parametrize("at", [0, 2**33, "deadline"])
+def test_a_job_is_admitted_while_the_licence_is_in_force_and_before_its_deadline(bundle, at):
+    moment = notes.read(bundle["job"]).document(Job).deadline if at == "deadline" else at
+    refused(readmitted(bundle, KEYS["coordinator"], at=moment), "when the licence was not in force, or after its deadline", IntegrityError)
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"title": "another"}, "another question"), ({"where": "age >= 40"}, "another question"), ({"parameters": {"columns": ["sex"]}}, "another question"),
+    ({"more": 1}, "not a result"),
+])  # fmt: skip
+def test_a_release_answers_what_the_job_asked(bundle, changes, says):
+    answer = {**parse(notes.read(bundle["release"]).document(Release).result), **changes}
+    refused(release_by(bundle, coordinators.ROSTER, result=canonical(answer)), says, IntegrityError)
+
+
 # --- what operator, coordinator and too few holders can sign together
 
 
-def release_by(bundle, names, **changes):
+def release_by(bundle, names, *, by=KEYS["coordinator"], **changes):
     document = replace(notes.read(bundle["release"]).document(Release), **changes)
-    return relogged({**bundle, "release": signed(document, *names)})
+    return relogged({**bundle, "release": signed(document, *names)}, by)
 
 
-def relogged(bundle):
+def relogged(bundle, by=KEYS["coordinator"]):
     """The coordinator puts another release into a ledger of its own making."""
     leaf = entry("job.released", notes.read(bundle["release"]).id, code="", at=1).leaf
-    checkpoint = Checkpoint("coordinator", 1, leaf_hash(leaf)).signed_by(KEYS["coordinator"])
+    checkpoint = Checkpoint(by.name, 1, leaf_hash(leaf)).signed_by(by)
     return {**bundle, "ledger": {"index": 0, "entry": leaf.decode(), "inclusion": [], "checkpoint": str(checkpoint)}}
 
 
@@ -232,7 +381,7 @@ def test_the_licence_must_be_the_jobs_and_cover_it(bundle):
     for changes in ({"use_count": 7}, {"purposes": ("other",)}):
         document = replace(notes.read(bundle["licence"]).document(Licence), **changes)
         other = str(notes.write(document).signed_by(coordinators.AUTHORITY))
-        refused({**bundle, "licence": other}, "another one", LicenceRefused)
+        refused({**bundle, "licence": other}, "not those that the job names", IntegrityError)
 
 
 @pytest.mark.parametrize("event, subject, says", [

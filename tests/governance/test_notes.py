@@ -169,3 +169,14 @@ def test_an_error_never_carries_the_document():
     with pytest.raises(KeyongError) as caught:
         notes.Note('test/recipe/v1\n{"spoons":"Zhang San","title":"x"}\n').document(Recipe)
     assert "Zhang" not in str(caught.value)
+
+
+def test_a_note_that_is_passed_on_can_hold_only_the_lines_that_belong_there():
+    both = notes.write(SOUP).signed_by(ALICE, BOB)
+    assert both.require_only(TRUST) == {"alice", "bob"}
+    for more in (ALICE, SigningKey.generate("alice"), SigningKey.generate("stranger")):
+        assert both.signed_by(more).require(TRUST) == {"alice", "bob"}
+        with pytest.raises(IntegrityError, match="nobody's"):
+            both.signed_by(more).require_only(TRUST)
+    with pytest.raises(IntegrityError, match="1 of the 2"):
+        notes.write(SOUP).signed_by(ALICE).require_only(TRUST)

@@ -29,9 +29,9 @@ with: {target: disease, features: [age, chol, sex]}
 release: {rule: exact, min_cell: 10}
 deadline: 10m
 """
-OPERATOR = SigningKey.generate("operator")
-JOB = Job("四院", str(OPERATOR.public), "research", "0" * 64, "heart", "1" * 64, "sex == 'male'", "describe", 1, {"columns": ("age",)}, "secagg",
-          "exact", 10, 1, 2, "0" * 32)  # fmt: skip
+OPERATOR, COORDINATOR = SigningKey.generate("operator"), SigningKey.generate("coordinator")
+JOB = Job("四院", str(OPERATOR.public), str(COORDINATOR.public), "research", "0" * 64, "heart", "1" * 64, "sex == 'male'", "describe", 1,
+          {"columns": ("age",)}, "secagg", "exact", 10, 1, 2, "0" * 32)  # fmt: skip
 
 
 def test_a_job_file_is_read_as_it_is_written():

@@ -76,6 +76,9 @@ def test_what_is_licensed_may_run():
 
 @pytest.mark.parametrize("code, make", [
     ("job.unsigned", lambda: resigned(docket(), RIVAL)),
+    ("job.unsigned", lambda: resigned(docket(), inmemory.OPERATOR, RIVAL)), ("job.unsigned", lambda: resigned(docket(), *[inmemory.OPERATOR] * 2)),
+    ("job.coordinator", lambda: docket(coordinator=str(RIVAL.public))),
+    ("job.coordinator", lambda: docket({"coordinator": replace(COORDINATOR, key=SigningKey.generate("coordinator").public)})),
     ("job.unsigned", lambda: resigned(docket(), SigningKey.generate("operator"))),
     ("job.unsigned", lambda: docket({"operator": replace(OPERATOR, key=RIVAL.public)})),
     ("job.unsigned", lambda: docket({"job": docket(min_cell=3).job})),  # signed, and another one than is judged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from federated.coordinator.office import Office
+from federated.coordinator.office import ENTRY, Office
 from governance import notes
 from governance.catalogue import Dataset
 from governance.errors import UsageError
@@ -23,11 +23,11 @@ def roster(t: View, job: str) -> frozenset[str]:
     if accepted is not None:
         return frozenset(json.loads(accepted))
     text = t.note("job", job)
-    return _holders(t, notes.read(text).document(Job).dataset) if text is not None else frozenset()
+    return _holders(t, ENTRY, notes.read(text).document(Job).catalogue) if text is not None else frozenset()
 
 
-def _holders(t: View, dataset: str) -> frozenset[str]:
-    text = t.note("dataset", dataset)
+def _holders(t: View, kind: str, name: str) -> frozenset[str]:
+    text = t.note(kind, name)
     return frozenset(notes.read(text).document(Dataset).holders) if text is not None else frozenset()
 
 
@@ -73,5 +73,5 @@ def documents(office: Office, caller: Party, kind: str) -> list[tuple[str, str]]
 
 def _concerns(t: View, caller: Party, licence: Licence) -> bool:
     if caller.role == "holder":
-        return caller.name in _holders(t, licence.dataset)
+        return caller.name in _holders(t, "dataset", licence.dataset)
     return caller.role == "operator" and licence.operator == str(caller.key)

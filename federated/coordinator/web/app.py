@@ -94,7 +94,7 @@ def _failed(error: Exception) -> Response:
     """The last stop of every error: nothing but a problem document leaves, and nothing inside is told."""
     if isinstance(error, HTTPException):
         return _http_problem(error)
-    if not isinstance(error, KeyongError) or (isinstance(error, IntegrityError) and request.method != "POST"):
+    if not isinstance(error, KeyongError) or status_of(error) == 500:  # an alarm about what is kept here is not the caller's fault
         log.error("failed at %s", request.endpoint, exc_info=error)
         return _problem(KeyongError(code="http.failed"))
     if isinstance(error, IntegrityError):
