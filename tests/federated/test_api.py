@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,9 +208,14 @@ def talk(place, raw):
         (b"Content-Length: -5\r\n", b"411"),
         (b"Content-Length: 1_0\r\n", b"411"),
         (b"X: " + b"x" * (1 << 14) + b"\r\n", b"413"),
+        (b"Host: 127.0.0.1\r\nContent-Length: 5\r\n", b"400"),
+        (b"host: elsewhere.example\r\nContent-Length: 5\r\n", b"400"),
+        (b" elsewhere.example\r\nContent-Length: 5\r\n", b"400"),
+        (b"Content-Length: 5\r\nContent-Length: 5\r\n", b"400"),
+        (b"Content-Length: 5\r\nContent-Length: 0\r\n", b"400"),
     ],
 )
-def test_requests_of_doubtful_length_end_the_connection(place, head, status):
+def test_requests_that_can_be_read_in_two_ways_end_the_connection(place, head, status):
     answer = talk(
         place, b"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\n" + head + b"\r\n5\r\nhello\r\n0\r\n\r\nGET /v1/health HTTP/1.1\r\n\r\n"
     )
@@ -226,6 +232,48 @@ def test_a_large_refused_body_is_read_away_in_pieces(place, monkeypatch):
     answer = talk(place, head + bytes(size) + after)
     assert [part.split(b" ")[0] for part in answer.split(b"HTTP/1.1 ")[1:]] == [b"401", b"200"]
     assert sizes and max(sizes) <= PIECE
+
+
+HELLO = b"GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"",  # the request line itself
+        HELLO,
+        HELLO + b"X-Slow: ",
+        f"POST /v1/enrolments HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {JSON}\r\nContent-Length: 1000\r\n\r\n".encode(),
+        f"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {JSON}\r\nContent-Length: 1000\r\n\r\n".encode(),  # refused by its head
+        None,  # the handshake
+    ],
+)
+def test_a_client_that_trickles_keeps_no_thread(place, monkeypatch, first):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 1.0)
+    monkeypatch.setattr(server, "BODY_SECONDS", 1.0)
+    plain = socket.create_connection(("127.0.0.1", place.server.port), timeout=10)
+    talking = plain if first is None else client_context(TLS.certificate).wrap_socket(plain, server_hostname="127.0.0.1")
+    started = time.monotonic()
+    with talking, pytest.raises((OSError, EOFError)):
+        talking.sendall(b"\x16\x03\x01\x0f\xff" if first is None else first)
+        talking.settimeout(0.1)
+        while time.monotonic() - started < 8:
+            talking.sendall(b"\x01" if first is None else b"a")
+            with suppress(TimeoutError):
+                if not talking.recv(1 << 16):
+                    raise EOFError
+    assert 0.9 < time.monotonic() - started < 4
+    while place.server._http.reading and time.monotonic() - started < 6:
+        time.sleep(0.05)
+    assert not place.server._http.reading
+
+
+def test_a_long_poll_may_be_longer_than_a_head(place, monkeypatch):
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(server, "BODY_SECONDS", 0.3)
+    job = place.submitted()
+    with place.link("north") as link:
+        assert link.post(job, place.acceptance(job, "north"), wait=2.0) is None
 
 
 def test_an_unknown_address_and_method(ask, http):
@@ -269,6 +317,25 @@ def test_a_damaged_journal_is_our_fault_not_the_callers(ask, http, monkeypatch):
     answer = ask(None, "GET", "/v1/identity")
     refused(answer, 500, "http.failed")
     assert "SQLITE" not in answer.text
+
+
+def test_what_is_damaged_here_is_not_the_callers_fault_when_it_posts(tmp_path, http, caplog):
+    """A kept note that no longer verifies: found when the next version is published."""
+    with coordinator(tmp_path) as place:
+        forged = str(notes.Note(notes.read(place.dataset).text).signed_by(SigningKey(coordinators.AUTHORITY.name, bytes(32))))
+        with place.office.journal.transaction() as t:
+            t.put_note("dataset", "cohort", forged, replace=True)
+        body = json.dumps({"note": coordinators.dataset(version=2)}).encode()
+        with caplog.at_level(logging.ERROR, "keyong.coordinator"):
+            answer = coordinators.asking(place, http)(None, "POST", "/v1/documents", body, media=JSON)
+        refused(answer, 500, "http.failed")
+        assert "trusted signatures" not in answer.text and "trusted signatures" in caplog.text
+
+
+def test_a_post_that_somebody_else_signed_is_an_integrity_alarm(ask, place):
+    job = place.submitted()
+    forged = replace(place.acceptance(job, "south"), sender="north")
+    refused(ask("north", "POST", f"/v1/jobs/{job}/posts", encode(forged), media=CBOR), 400, "integrity.sent")
 
 
 def test_a_forged_document_is_an_integrity_alarm(ask):

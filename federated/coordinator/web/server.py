@@ -1,19 +1,22 @@
 """The server process: HTTPS by cheroot, threads for long polls, and the clockwork that drives the office.
 
-Four things are ours here, because cheroot 11 does otherwise: a TLS handshake is made in a worker (not in the one thread that accepts), a
-connection gets a worker when it has said something, a request body must have a length, and what is left of a refused one is read away
-piece by piece. The pool of threads grows when all of them are busy.
+Five things are ours here, because cheroot 11 does otherwise: a TLS handshake is made in a worker (not in the one thread that accepts), a
+connection gets a worker when it has said something, a request must be whole within a time (cheroot's own begins anew with every byte), its
+body must have a length, and what is left of a refused one is read away piece by piece. The pool of threads grows when all are busy.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import signal
+import socket
 import ssl
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -38,6 +41,9 @@ SPARE_THREADS = 32  # never kept by long polls
 TICK = 0.1
 STALLED = 5.0  # seconds without a tick after which the coordinator is not healthy
 HEADER_LIMIT = 1 << 14
+HEAD_SECONDS = 10.0  # for a TLS handshake and the head of a request
+BODY_SECONDS, BODY_RATE = 30.0, 1 << 16  # for a body: so long, and a second more for each so many bytes
+ONCE = frozenset({b"Host", b"Content-Length"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,7 @@ class Server:
                 self._office.tick()
                 self._ticked = time.monotonic()
                 self._http.grow()
+                self._http.hang_up()
             except Exception:
                 log.exception("the clockwork failed; it goes on in a second")
                 self._stopping.wait(1.0)
@@ -162,15 +169,30 @@ class _Adapter(BuiltinSSLAdapter):
         return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
 
 
+class _Headers(cheroot.HeaderReader):
+    """Headers of one request. A second Host or length is refused, or a folded one: two readers could take two (RFC 9112, 3.2)."""
+
+    def __init__(self) -> None:
+        self._seen: set[bytes] = set()
+
+    def _allow_header(self, key_name: bytes) -> bool:
+        if key_name in ONCE & self._seen:
+            raise ValueError("A header is given twice")
+        self._seen.add(key_name)
+        return True
+
+
 class _Request(cheroot.HTTPRequest):
     def read_request_headers(self) -> bool:
         """Bodies without a plain length are refused: two readers could see two requests (RFC 9112, 11.2)."""
+        self.header_reader = _Headers()
         if not super().read_request_headers():  # type: ignore[no-untyped-call]
             return False
         length = self.inheaders.get(b"Content-Length", b"0")
         if b"Transfer-Encoding" in self.inheaders or not length.isdigit():
             self.simple_response("411 Length Required", "A body needs a Content-Length")
             return False
+        self.conn.awaits(self, int(length))
         return True
 
     def send_headers(self) -> None:
@@ -182,8 +204,31 @@ class _Request(cheroot.HTTPRequest):
 class _Connection(cheroot.HTTPConnection):
     RequestHandlerClass = _Request
     shaken = False
+    due, request = math.inf, None
 
     def communicate(self) -> bool:
+        self.due, self.request = time.monotonic() + HEAD_SECONDS, None
+        self.server.reading.add(self)
+        try:
+            return self._communicate()
+        finally:
+            self.server.reading.discard(self)
+
+    def awaits(self, request: _Request, length: int) -> None:
+        """The head of *request* is here, and a body of *length* bytes is to come."""
+        self.due, self.request = time.monotonic() + BODY_SECONDS + length / BODY_RATE, request
+
+    @property
+    def late(self) -> bool:
+        """Whether what is still to be read should be here by now."""
+        return time.monotonic() > self.due and (self.request is None or getattr(self.request.rfile, "remaining", 0) > 0)
+
+    def hang_up(self) -> None:
+        """End the connection under the worker that reads from it; a TLS socket's own `shutdown` would first forget its keys."""
+        with suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+    def _communicate(self) -> bool:
         if not self.shaken and isinstance(self.socket, ssl.SSLSocket):
             try:
                 self.socket.do_handshake()
@@ -204,6 +249,7 @@ class _Http(WsgiServer):
             address, app, numthreads=LEAST_THREADS, max=MOST_THREADS, request_queue_size=128, timeout=30, shutdown_timeout=10,
             server_name="keyong",
         )  # fmt: skip
+        self.reading: set[_Connection] = set()
         if context is not None:
             self.ssl_adapter = _Adapter(context)
 
@@ -218,6 +264,12 @@ class _Http(WsgiServer):
         """More threads where all are busy."""
         if not self.requests.idle:
             self.requests.grow(MORE_THREADS)
+
+    def hang_up(self) -> None:
+        """No connection keeps a thread by saying what it has to say slowly."""
+        for connection in list(self.reading):
+            if connection.late:
+                connection.hang_up()
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         if isinstance(sys.exception(), OSError):  # a client went away: no fault of ours
