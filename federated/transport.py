@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -136,10 +136,11 @@ class Link:
         """End a job of one's own."""
         return self._post(f"{_job(job)}/cancel", None, Status)
 
-    def offers(self, *, wait: float) -> list[Offer]:
-        """Jobs that wait for this data holder's answer, or none after *wait* seconds."""
+    def offers(self, *, known: Sequence[str] = (), wait: float) -> list[Offer]:
+        """Jobs that wait for this data holder's answer, apart from the *known* ones; none after *wait* seconds."""
         started = time.monotonic()
-        found = self._get("/v1/offers", list[Offer], wait=wait)
+        left_out = {"known": ",".join(known)} if known else {}
+        found = self._get("/v1/offers", list[Offer], wait=wait, **left_out)
         if not found:
             _pace(started, wait)
         return found

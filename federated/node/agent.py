@@ -29,7 +29,8 @@ from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of, step
 log = logging.getLogger("keyong.node")
 PRELOAD = ("numpy", "pyarrow", "sandbox.local")
 WAIT = 20.0  # seconds that a long poll may take
-BREATH = 0.25  # seconds between two polls that offer only what is known
+BREATH = 0.25  # seconds between two looks at what persons decided, or two polls that offer only what is known
+MOST_KNOWN = 100  # jobs that are named as known: the head of a request has a limit
 LOCAL_STEP = 120.0  # seconds that one local step may take
 TURN = "turn"
 
@@ -59,24 +60,35 @@ class Agent:
         self.home.sweep()
         with self._zygote:
             self._resume()
+            threading.Thread(target=self._again, args=(self._decided, BREATH), name="decisions", daemon=True).start()
             ready()
-            while not self.stopping.is_set():
-                try:
-                    news = [self.consider(offer) for offer in self.link.offers(wait=WAIT)]
-                    self._decided()
-                    if news and not any(news):
-                        self.stopping.wait(BREATH)
-                except Unavailable as error:
-                    log.warning("the coordinator does not answer: %s", error)
-                    self.stopping.wait(1.0)
-                except KeyongError:
-                    log.exception("an offer could not be read")
-                    self.stopping.wait(1.0)
+            self._again(self._offered, 0.0)
             for thread in self._threads.values():
                 thread.join(timeout=5)
 
     def stop(self) -> None:
         self.stopping.set()
+
+    def _again(self, work: Callable[[], None], pause: float) -> None:
+        """Do *work* again and again until told to stop; what goes wrong is written down."""
+        while not self.stopping.wait(pause):
+            try:
+                work()
+            except Unavailable as error:
+                log.warning("the coordinator does not answer: %s", error)
+                self.stopping.wait(1.0)
+            except Exception:  # outermost loop of a thread
+                log.exception("an offer or a decision could not be acted on")
+                self.stopping.wait(1.0)
+
+    def _offered(self) -> None:
+        """Wait for offers that are new here, and consider them."""
+        now = self.clock()
+        with self.journal.view() as t:
+            known = [row.job for row in t.jobs(open_only=True) if row.deadline > now]
+        news = [self.consider(offer) for offer in self.link.offers(known=known[-MOST_KNOWN:], wait=WAIT)]
+        if news and not any(news):
+            self.stopping.wait(BREATH)
 
     def _resume(self) -> None:
         """Go on with open jobs: judge again what was not judged to the end, run what was accepted; what waits for a person waits on."""

@@ -60,6 +60,13 @@ class Waits(_Closed):
     wait: Wait = 0.0
 
 
+class News(_Closed):
+    known: Annotated[
+        str, Field(pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$", description="Ids of jobs to leave out, with commas between them")
+    ] = ""
+    wait: Wait = 0.0
+
+
 class Page(_Closed):
     start: Number = 0
     count: Annotated[int, Field(ge=1, le=1000)] = 1000
@@ -169,11 +176,12 @@ class Desk:
     # --- for data holders
 
     @get("/v1/offers", roles=("holder",))
-    def offers(self, caller: Party, query: Waits) -> list[Offer]:
-        """Jobs that wait for the data holder's answer."""
+    def offers(self, caller: Party, query: News) -> list[Offer]:
+        """Jobs that wait for the data holder's answer, apart from those it knows."""
+        known = frozenset(query.known.split(","))
 
         def ask(seconds: float) -> list[Offer]:
-            return self.office.offers(caller.name, wait=seconds)
+            return self.office.offers(caller.name, known=known, wait=seconds)
 
         return self.waiting.until(query.wait, ask, done=bool, party=caller.name)
 

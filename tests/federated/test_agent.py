@@ -1,0 +1,107 @@
+"""A node at a coordinator's door: how often it asks, and how soon a person's decision is acted on."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from connectors import snapshot
+from connectors.tables import TableSource
+from federated.node.agent import Agent
+from federated.node.home import Home, snapshot_text
+from governance import notes
+from governance.journal import Journal
+from sandbox.policy import DEFAULT
+from tests.federated import coordinators
+from tests.federated.coordinators import KEYS, TLS
+
+
+@pytest.fixture
+def agent(place, tmp_path):
+    """The node of north, which serves the dataset and leaves every job to a person."""
+    Journal.create(tmp_path / "journal.db", KEYS["north"]).close()
+    home = Home(tmp_path, KEYS["north"], place.server.url, TLS.certificate, coordinators.TRUST, KEYS["coordinator"].public)
+    home.write_policy(replace(DEFAULT, approval="person"))
+    home.snapshots.mkdir()
+    rows = pa.table({"id": [str(n) for n in range(30)], "age": [20.0 + n for n in range(30)]})
+    kept = snapshot.freeze(TableSource("rows", rows), coordinators.SCHEMA, home.snapshots / "draft")
+    kept = replace(kept, path=kept.path.rename(home.snapshots / f"{kept.id}.arrow"))
+    with place.link("north") as link:
+        made = Agent(home, link)
+        with made.journal.transaction() as t:
+            t.put("snapshot cohort", snapshot_text(kept))
+            t.put("catalogue cohort", notes.read(place.dataset).id)
+        yield made
+        made.journal.close()
+
+
+def until(look, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not look() and time.monotonic() < end:
+        time.sleep(0.02)
+    return look()
+
+
+def phase(agent, job):
+    with agent.journal.view() as t:
+        row = t.job(job)
+    return row.phase if row else None
+
+
+def test_a_job_that_waits_for_a_person_does_not_make_the_node_ask_again_and_again(place, agent, monkeypatch):
+    asked, offers = [], agent.link.offers
+    monkeypatch.setattr(agent.link, "offers", lambda **how: asked.append(how) or offers(**how))
+    monkeypatch.setattr("federated.node.agent.WAIT", 4.0)  # so that the node can be told to stop
+    serving = threading.Thread(target=agent.serve)
+    serving.start()
+    try:
+        first = place.submitted()
+        assert until(lambda: phase(agent, first) == "waiting")
+        before = len(asked)
+        time.sleep(2.5)
+        assert len(asked) - before <= 2
+        second = place.submitted()
+        started = time.monotonic()
+        assert until(lambda: phase(agent, second) == "waiting"), "a new job is seen at once"
+        with agent.journal.transaction() as t:
+            t.put_decision(first, "deny", "not our field")
+        assert until(lambda: place.office.status(first).phase == "refused"), "a decision is acted on at once"
+        assert time.monotonic() - started < 3
+        assert place.office.status(first).code == "policy.denied"
+        assert place.office.status(second).waiting_for == coordinators.ROSTER
+    finally:
+        agent.stop()
+        serving.join(timeout=20)
+    assert not serving.is_alive()
+
+
+def test_a_refusal_that_was_not_heard_is_told_again(place, agent, monkeypatch):
+    """What ended here is not among what the node says it knows, so it is offered until the coordinator has heard of it."""
+    with agent.journal.transaction() as t:
+        t.put("catalogue cohort", "0" * 64)
+    monkeypatch.setattr("federated.node.agent.WAIT", 1.0)
+    job = place.submitted()
+    offer = next(o for o in agent.link.offers(wait=0.0) if notes.read(o.job).id == job)
+    with monkeypatch.context() as cut:
+        cut.setattr(agent.link, "url", "https://127.0.0.1:1")  # the line breaks when the offer has come
+        agent.consider(offer)
+    assert phase(agent, job) == "refused" and place.office.status(job).phase == "offered"
+    agent._offered()
+    assert (place.office.status(job).phase, place.office.status(job).code) == ("refused", "policy.dataset")
+
+
+def test_known_jobs_are_left_out_of_the_offers(place, http, ask):
+    jobs = [place.submitted() for _ in range(2)]
+    with place.link("east") as link:
+        everything = {notes.read(o.job).id for o in link.offers(wait=0.0)}
+        assert everything >= set(jobs)
+        assert {notes.read(o.job).id for o in link.offers(known=jobs[:1], wait=0.0)} == everything - {jobs[0]}
+        assert link.offers(known=sorted(everything), wait=0.0) == []
+    for wrong in ("0" * 63, "0" * 64 + ",", "A" * 64):
+        answer = ask("east", "GET", f"/v1/offers?known={wrong}")
+        assert (answer.status_code, json.loads(answer.content)["code"]) == (422, "http.input")
