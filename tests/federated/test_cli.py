@@ -123,6 +123,10 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     text = bundle.read_text()
     bundle.write_text(text.replace("mean age", "mean Age"))
     assert keyong(capsys, "verify", bundle, "--authority", authority / "trust.json", code=4)["error"] == "integrity"
+    bundle.write_bytes(b"\xff" + text.encode())
+    assert keyong(capsys, "verify", bundle, "--authority", authority / "trust.json", code=2)["error"] == "decode"
+    bundle.write_text(text)
+    assert keyong(capsys, "verify", bundle, "--authority", card, code=2)["error"] == "usage"
 
 
 @pytest.mark.parametrize(
