@@ -248,7 +248,7 @@ def test_every_alteration_of_a_part_is_an_integrity_alarm(made):
     assert {what: code for what, lie in tried.items() if lie != made[0] and (code := exit_of(as_file(lie))) != 4} == {}
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_every_bit_of_the_file_is_covered(made, data):
     """2 where what is left is not JSON or of no known version, 4 everywhere else."""
