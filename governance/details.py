@@ -69,7 +69,7 @@ SENTENCES: dict[str, str] = {
     "a data holder posts for itself only": "数据持有方只能以自己的名义提交",
     "{party} is enrolled already, with another key": "{party} 已用另一密钥登记",
     "only the operator that submitted a job may cancel it": "任务只能由提交它的运营单位取消",
-    "the licence is another one, or was not in force when the job was made": "授权书并非所用的那一份，或在任务创建时未生效",
+    "the licence was not in force when the job was made": "授权书在任务创建时未生效",
     "the licence is not known here; the authority must publish it": "此处没有该授权书；须由授权主体发布",
     # an operator's calls
     "there is no dataset {name} in the catalogue; there are none": "目录中没有数据集 {name}；目录为空",
