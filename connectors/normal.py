@@ -73,6 +73,12 @@ def _unwrapped(array: pa.Array) -> pa.Array:
     return _unwrapped(pc.run_end_decode(array)) if types.is_run_end_encoded(array.type) else array
 
 
+def present(array: pa.Array) -> pa.Array:
+    """Whether each row has a value at the source, which a blank text or NaN is not."""
+    array = _plain(array)
+    return pc.fill_null(pc.not_equal(array, ""), False) if _is_text(array.type) else array.is_valid()
+
+
 def numbers(array: pa.Array, column: Column) -> Floats:
     """Values of a number column, clipped or left out as registered.
 

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import ipc
 
 from connectors import normal
@@ -32,6 +34,14 @@ _NEEDS = {"number": "numbers, booleans, or text that holds numbers", "category":
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Rows in which a column has no value: none at the source, or *unknown*, one that is not registered."""
+
+    missing: int
+    unknown: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What was frozen. How many rows and persons there are is for the holder alone, so it does not print."""
 
@@ -41,9 +51,10 @@ class Snapshot:
     rows: int = field(repr=False)
     persons: int = field(repr=False)
     skipped_rows: int = field(repr=False)
+    gaps: Mapping[str, Gap] = field(default_factory=dict, repr=False)  # by column of the source; empty where it was not frozen just now
 
 
-def freeze(source: Source, schema: Schema, path: Path, *, most_rows: int = MOST_ROWS) -> Snapshot:
+def freeze(source: Source, schema: Schema, path: Path, *, most_rows: int = MOST_ROWS, persons: normal.Persons | None = None) -> Snapshot:
     """Read the columns of *schema* from *source* once and write them to *path* in their registered form.
 
     The file appears complete and on disk, or not at all; a snapshot that is there already is never replaced. Rows without a person are left
@@ -59,6 +70,8 @@ def freeze(source: Source, schema: Schema, path: Path, *, most_rows: int = MOST_
         The new file, mode 0600.
     most_rows
         Most rows that the dataset is registered with at one holder.
+    persons
+        Filled with the persons' keys, for a caller that wants to know them again.
 
     Raises
     ------
@@ -68,17 +81,21 @@ def freeze(source: Source, schema: Schema, path: Path, *, most_rows: int = MOST_
     _check(source, schema)
     if path.exists():
         raise UsageError(f"there is a snapshot at {path} already; snapshots are never replaced")
-    id, persons = secrets.token_hex(16), normal.Persons()
+    id, persons = secrets.token_hex(16), persons or normal.Persons()
     rows = skipped = 0
+    empty, unknown = Counter[str](), Counter[str]()
     form = _form(schema, id)
     batches = each(_normalised(source, schema, form, persons=persons), file_blame(source.name, "readable to its end"))
     with closing(batches), _written(path) as file, ipc.new_file(file, form) as writer:
-        for read, kept in batches:
+        for read, kept, strange in batches:
             rows, skipped = rows + kept.num_rows, skipped + read - kept.num_rows
+            empty.update({name: kept.column(name).null_count for name in strange})
+            unknown.update(strange)
             if rows > min(most_rows, MOST_ROWS):
                 raise UsageError(f"{source.name} has more rows than the {most_rows} that the dataset is registered with")
             writer.write_batch(kept)
-    return Snapshot(id, path, tuple(c.name for c in schema.columns), rows=rows, persons=len(persons.codes), skipped_rows=skipped)
+    gaps = {c.name: Gap(empty[c.name] - unknown[c.name], unknown[c.name]) for c in schema.columns if c.of is None}
+    return Snapshot(id, path, tuple(c.name for c in schema.columns), rows, len(persons.codes), skipped, gaps)
 
 
 def _check(source: Source, schema: Schema) -> None:
@@ -99,12 +116,22 @@ def _form(schema: Schema, id: str) -> pa.Schema:
     return pa.schema(fields, metadata={_FORM: b"1", _ID: id.encode()})
 
 
-def _normalised(source: Source, schema: Schema, form: pa.Schema, *, persons: normal.Persons) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """For each batch of *source*, how many rows it had, and those with a person in registered form."""
+def _normalised(
+    source: Source, schema: Schema, form: pa.Schema, *, persons: normal.Persons
+) -> Iterator[tuple[int, pa.RecordBatch, Mapping[str, int]]]:
+    """For each batch of *source*, how many rows it had, those with a person in registered form, and how many values are not registered."""
     for batch in source.scan(schema.sources):
         codes = persons.encode(batch.column(schema.person))
+        named = codes.is_valid()
         arrays = [codes, *_columns(batch, schema.columns)]
-        yield batch.num_rows, pa.record_batch([array.filter(codes.is_valid()) for array in arrays], schema=form)
+        kept = pa.record_batch([array.filter(named) for array in arrays], schema=form)
+        strange = {c.name: _unknown(batch.column(c.name), named, kept.column(c.name)) for c in schema.columns if c.of is None}
+        yield batch.num_rows, kept, strange
+
+
+def _unknown(given: pa.Array, named: pa.Array, made: pa.Array) -> int:
+    """How many values of the *named* rows there were at the source that have none in registered form."""
+    return pc.sum(pc.and_(normal.present(given).filter(named), made.is_null())).as_py() or 0 if made.null_count else 0
 
 
 def _columns(batch: pa.RecordBatch, columns: Sequence[Column]) -> list[pa.Array]:

@@ -75,6 +75,27 @@ def status(home: Path, as_json: bool) -> None:
     say(rows, text or "no jobs yet", as_json)
 
 
+@command.command(epilog="Example: keyong node catalogue heart-disease")
+@click.argument("dataset", required=False)
+@HOME
+@PROXY
+@json_option
+def catalogue(dataset: str | None, home: Path, proxy: str | None, as_json: bool) -> None:
+    """The registered form of DATASET, into which a table must be brought before it is added; without it, what is registered."""
+    from federated.cli.catalogue import as_line, as_row, as_text
+    from federated.node import desk
+    from federated.node.home import Home
+    from governance import known
+    from governance.encoding import plain
+
+    found = {name: entry for name, (entry, _) in desk.catalogue(Home.open(home), proxy=proxy).items()}
+    if dataset is None:
+        say([as_row(d) for d in found.values()], "\n".join(map(as_line, found.values())) or "none yet", as_json)
+    else:
+        known.check("dataset", [dataset], found)
+        say(plain(found[dataset]), as_text(found[dataset]), as_json)
+
+
 @command.group()
 def data() -> None:
     """The datasets that this node serves."""
@@ -91,8 +112,12 @@ def add(dataset: str, url: str, home: Path, proxy: str | None, as_json: bool) ->
     from federated.node import desk
 
     made = desk.add_data(home, dataset, url, proxy=proxy)
+    warnings = desk.warnings(dataset, made)
     text = f"{dataset}: {made.rows} rows frozen as snapshot {made.id[:12]}; {made.skipped_rows} without a person were left out"
-    say({"dataset": dataset, "snapshot": made.id, "rows": made.rows, "persons": made.persons, "skipped": made.skipped_rows}, text, as_json)
+    lines = [text, *(f"  {line}" for line in desk.gaps(made)), *(f"{w['en']}\n{w['zh']}" for w in warnings)]
+    data = {"dataset": dataset, "snapshot": made.id, "rows": made.rows, "persons": made.persons, "skipped": made.skipped_rows}
+    columns = {name: {"missing": gap.missing, "unknown": gap.unknown} for name, gap in made.gaps.items()}
+    say({**data, "columns": columns, "warnings": warnings}, "\n".join(lines), as_json)
 
 
 @data.command("list", epilog="Example: keyong node data list")

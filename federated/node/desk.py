@@ -11,14 +11,16 @@ from typing import Any
 
 import connectors
 from connectors import snapshot as snapshots
+from connectors.normal import Persons
 from connectors.snapshot import Snapshot
-from federated.node import judge
+from federated.node import history, judge
 from federated.node.home import Home, read_snapshot, snapshot_text
 from federated.transport import Link
-from governance import notes
+from governance import known, notes
 from governance.catalogue import Dataset
 from governance.encoding import plain
 from governance.errors import UsageError
+from governance.journal import View
 from governance.licences import day
 from sandbox import case as cases
 from sandbox.messages import Offer
@@ -28,37 +30,68 @@ def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) ->
     """Freeze the table at *url*; jobs accepted from now on use the new snapshot, running ones keep theirs."""
     home = Home.open(path)
     home.sweep()
-    with Link(home.url, home.ca, home.key, proxy=proxy, client_cert=home.client_cert) as link:
-        published = dict(link.documents("dataset"))
-    if dataset not in published:
-        raise UsageError(f"there is no dataset {dataset} in the catalogue; there are {', '.join(sorted(published)) or 'none'}")
-    entry = notes.opened(published[dataset], Dataset, home.trust)
+    entry, note = _entry(home, dataset, proxy)
     if home.key.name not in entry.holders:
         raise UsageError(f"{home.key.name} is not registered as a holder of {dataset}")
-    draft = home.snapshots / f"{secrets.token_hex(8)}.draft"
-    made = snapshots.freeze(connectors.open(url), entry.schema, draft, most_rows=entry.rows)
+    draft, persons = home.snapshots / f"{secrets.token_hex(8)}.draft", Persons()
+    made = snapshots.freeze(connectors.open(url), entry.schema, draft, most_rows=entry.rows, persons=persons)
     if made.rows != made.persons:
         draft.unlink()
         raise UsageError(f"{dataset} has one row for each person, but a person key repeats; bring it into that form first")
+    mark = history.fingerprint(made, entry.schema, persons.codes, home.key)
     with closing(home.journal()) as journal, journal.transaction() as t:
-        made = _kept(made, read_snapshot(t.get(f"snapshot {dataset}"), home.snapshots), home.snapshots)
+        made = _kept(made, t, dataset, mark, home.snapshots)
+        history.remember(t, dataset, made.id, mark)
         t.put(f"snapshot {dataset}", snapshot_text(made))
-        t.put(f"catalogue {dataset}", notes.read(published[dataset]).id)
+        t.put(f"catalogue {dataset}", notes.read(note).id)
         names = set((t.get("datasets") or "").split()) | {dataset}
         t.put("datasets", " ".join(sorted(names)))
     return made
 
 
-def _kept(made: Snapshot, before: Snapshot | None, folder: Path) -> Snapshot:
-    """The new snapshot under its own name; or the one before, if the rows are the same: what was counted over them stays remembered."""
-    if before is not None and before.columns == made.columns and _rows(before).equals(_rows(made)):
-        made.path.unlink()
-        return before
+def _entry(home: Home, dataset: str, proxy: str | None) -> tuple[Dataset, str]:
+    """A dataset's entry in the catalogue, and its note."""
+    published = catalogue(home, proxy=proxy)
+    known.check("dataset", [dataset], published)
+    return published[dataset]
+
+
+def catalogue(home: Home, *, proxy: str | None = None) -> dict[str, tuple[Dataset, str]]:
+    """The registered datasets and their notes, by name."""
+    with Link(home.url, home.ca, home.key, proxy=proxy, client_cert=home.client_cert) as link:
+        return {name: (notes.opened(note, Dataset, home.trust), note) for name, note in link.documents("dataset")}
+
+
+def _kept(made: Snapshot, t: View, dataset: str, mark: history.Fingerprint, folder: Path) -> Snapshot:
+    """The new snapshot under its own name; or an earlier one, where there still is one with the same rows."""
+    for name in history.twins(t, dataset, mark):
+        if (file := folder / f"{name}.arrow").exists():
+            made.path.unlink()
+            return dataclasses.replace(made, id=name, path=file)
     return dataclasses.replace(made, path=made.path.rename(folder / f"{made.id}.arrow"))
 
 
-def _rows(snapshot: Snapshot) -> Any:
-    return snapshots.load(snapshot.path, snapshot.columns)
+def gaps(made: Snapshot) -> list[str]:
+    """One line for each column that lacks values; what is unknown has a value at the source that is not registered."""
+    return [
+        f"{name:<16} {gap.missing} of {made.rows} values missing, {gap.unknown} unknown (not in the registered form)"
+        for name, gap in made.gaps.items()
+        if gap.missing or gap.unknown
+    ]
+
+
+def warnings(dataset: str, made: Snapshot) -> list[dict[str, str]]:
+    """What makes rows count for nothing without an error anywhere, in English and Chinese."""
+    empty = [name for name, gap in made.gaps.items() if 0 < made.rows == gap.missing + gap.unknown]
+    return [
+        {
+            "en": f"WARNING: column {name} has no registered value in any row; these rows count for nothing in every job that uses it. "
+            f"See its registered codes and bounds with: keyong node catalogue {dataset}; then add the data again.",
+            "zh": f"警告：字段 {name} 在所有行中都没有登记的取值；凡用到该字段的任务，这些行都不计入。"
+            f"请用 keyong node catalogue {dataset} 查看登记的编码和上下界，改好后重新登记数据。",
+        }
+        for name in empty
+    ]
 
 
 def data(path: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from federated.node import history
 from federated.node.home import Home, read_snapshot
 from governance import licences, notes
 from governance.catalogue import Dataset
@@ -86,4 +87,5 @@ def _check_snapshot(docket: Docket, home: Home, t: Transaction) -> None:
     if kept is None or registered != case.job.catalogue:
         raise Refused(code="policy.dataset", dataset=case.dataset.name)
     check_roster(frozenset(p.name for p in docket.holders), t.cohorts(case.dataset.name, kept.id, "roster"))
-    check_min_cell(case.job.min_cell, t.get(min_cell_of(case.dataset.name, kept.id)))
+    for snapshot in history.family(t, case.dataset.name, kept.id):
+        check_min_cell(case.job.min_cell, t.get(min_cell_of(case.dataset.name, snapshot)))

@@ -12,7 +12,7 @@ from governance.encoding import canonical
 from governance.errors import BudgetExhausted, IntegrityError, OutOfTurn, UsageError
 from governance.journal import schema, sealing
 from governance.journal.rows import JobRow
-from governance.journal.view import View
+from governance.journal.view import View, history_of
 from governance.keys import SigningKey
 
 # Built once: these run for each step of each job, and building a statement costs more than running it.
@@ -146,8 +146,21 @@ class Transaction(View):
         """Write down which holders counted a snapshot together; the same set is kept once."""
         if members in self.cohorts(dataset, snapshot, kind):
             return
-        row = {"dataset": dataset, "snapshot": snapshot, "kind": kind, "members": canonical(sorted(members))}
+        root = self.history(dataset, snapshot)
+        row = {"dataset": dataset, "snapshot": root, "kind": kind, "members": canonical(sorted(members))}
         self._connection.execute(sa.insert(schema.cohort), {"number": self._next(schema.cohort.c.number), **row})
+
+    def share_history(self, dataset: str, one: str, other: str) -> None:
+        """From now on two snapshots have one history: all that was counted over either, and all that will be."""
+        root, old = self.history(dataset, one), self.history(dataset, other)
+        if root == old:
+            return
+        table = schema.cohort.c
+        self._connection.execute(sa.update(schema.cohort).where(table.dataset == dataset, table.snapshot == old).values(snapshot=root))
+        setting = schema.setting.c
+        pointing = self._connection.execute(sa.select(setting.name).where(setting.value == old)).scalars().all()
+        for name in {history_of(dataset, old), *(n for n in pointing if n.startswith(history_of(dataset, "")))}:
+            self.put(name, root)
 
     def _next(self, counter: sa.Column[int]) -> int:
         """Writers come one after another, so the highest number so far plus one is free."""

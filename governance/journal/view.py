@@ -16,6 +16,11 @@ from governance.ledger import Entry, Ledger
 COHORT_KINDS = frozenset({"roster", "opened"})
 
 
+def history_of(dataset: str, snapshot: str) -> str:
+    """Name of the setting that says whose history a snapshot shares."""
+    return f"history {dataset} {snapshot}"
+
+
 class View:
     """Readings of one transaction."""
 
@@ -105,10 +110,16 @@ class View:
         highest = self._connection.execute(sa.select(sa.func.max(table.number)).where(table.licence == licence)).scalar_one()
         return (highest or 0) + 1
 
+    def history(self, dataset: str, snapshot: str) -> str:
+        """The snapshot under which the history is kept that *snapshot* shares; itself unless it was said otherwise."""
+        return self.get(history_of(dataset, snapshot)) or snapshot
+
     def cohorts(self, dataset: str, snapshot: str, kind: str) -> list[frozenset[str]]:
-        """Sets of holders, in the order in which they were put down."""
+        """Sets of holders that counted the snapshot, or one that shares its history, in the order in which they were put down."""
         if kind not in COHORT_KINDS:
             raise UsageError(f"a cohort is a roster or opened, not {kind}")
         table = schema.cohort.c
-        chosen = sa.select(table.members).where(table.dataset == dataset, table.snapshot == snapshot, table.kind == kind)
+        chosen = sa.select(table.members).where(
+            table.dataset == dataset, table.snapshot == self.history(dataset, snapshot), table.kind == kind
+        )
         return [frozenset(parse(members)) for members in self._connection.execute(chosen.order_by(table.number)).scalars()]

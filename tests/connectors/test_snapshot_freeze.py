@@ -496,3 +496,13 @@ def test_loading_a_damaged_snapshot(snapshot: Any, cut: int) -> None:
     with pytest.raises(KeyongError) as caught:
         load(snapshot.path, ["x"])
     assert type(caught.value) is IntegrityError
+
+
+def test_missing_and_unknown_values_are_told_apart(tmp_path):
+    """A person of rows that are left out is not counted; a clipped number is no gap, one outside that is to be missing is."""
+    schema = Schema("p", (number("x", "0", "9", outside="missing"), number("y", "0", "9"), category("sex", ("f", "m"), codes=("0", "1"))))
+    table = pa.table({
+        "p": ["a", "b", "c", "d", None], "x": [1.0, math.nan, 99.0, None, 99.0], "y": ["1", "", "n/a", "99", "n/a"], "sex": ["1", "2", None, " ", "2"],
+    })  # fmt: skip
+    made = freeze(TableSource("clinic", table), schema, tmp_path / "s.arrow")
+    assert {name: (gap.missing, gap.unknown) for name, gap in made.gaps.items()} == {"x": (2, 1), "y": (1, 1), "sex": (2, 1)}

@@ -1,0 +1,92 @@
+"""At a data holder's desk: what is told about data that do not fit, the registered form, the holder's rules, and who may serve a folder."""
+
+from __future__ import annotations
+
+import json
+
+import federations
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from federated.authority import read_dataset
+from federated.cli import main
+
+CODED = """
+dataset: coded
+version: 1
+title: coded
+person: id
+holders: [north, south, east, west]
+colluding: 1
+rows: 1000
+columns:
+  sex: {kind: category, levels: [女, 男], codes: ["0", "1"], grade: 4}
+  age: {kind: number, low: "0", high: "120", unit: years, outside: missing, cuts: ["60"]}
+  age_band: {kind: band, of: age, cuts: ["60"], levels: [young, old]}
+"""
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with federations.federation(tmp_path_factory.mktemp("federation")) as federation:
+        federation.publish(federation.authority.sign(read_dataset(CODED)))
+        yield federation
+
+
+def keyong(capsys, *arguments, code=0):
+    """What a command printed on standard output and on standard error."""
+    try:
+        main(list(map(str, arguments)))
+        status = 0
+    except SystemExit as ended:
+        status = ended.code or 0
+    printed = capsys.readouterr()
+    assert status == code, printed.err + printed.out
+    return printed
+
+
+def add(running, capsys, table, *more):
+    pq.write_table(pa.table(table), running.path / "coded.parquet")
+    url = f"parquet://{running.path / 'coded.parquet'}"
+    return keyong(capsys, "node", "data", "add", "coded", url, "--home", running.home("north"), *more).out
+
+
+def test_codes_that_are_not_registered_are_told_of_and_a_wholly_unknown_column_warns_in_both_languages(running, capsys):
+    table = {"id": ["a", "b", "c"], "sex": [1, 2, None], "age": [50.0, 130.0, 40.0]}
+    told = add(running, capsys, table)
+    assert "sex              1 of 3 values missing, 1 unknown" in told
+    assert "age              0 of 3 values missing, 1 unknown" in told
+    assert "WARNING" not in told
+    told = add(running, capsys, {**table, "sex": ["F", "M", None]})
+    assert "WARNING: column sex" in told
+    assert "警告：字段 sex" in told
+    made = json.loads(add(running, capsys, {**table, "sex": ["F", "M", None]}, "--json"))
+    assert made["columns"] == {"sex": {"missing": 1, "unknown": 2}, "age": {"missing": 0, "unknown": 1}}
+    assert [sorted(w) for w in made["warnings"]] == [["en", "zh"]]
+
+
+def test_data_that_fit_are_not_warned_of(running, capsys):
+    assert add(running, capsys, {"id": ["a"], "sex": [1], "age": [50.0]}).count("\n") == 1
+    empty = {"id": pa.array([], pa.string()), "sex": pa.array([], pa.int8()), "age": pa.array([], pa.float64())}
+    assert "WARNING" not in add(running, capsys, empty)
+
+
+def test_a_holder_can_look_at_the_registered_form(running, capsys):
+    home = running.home("north")
+    shown = keyong(capsys, "node", "catalogue", "coded", "--home", home).out
+    for words in (
+        "by the column id",
+        "at most 1000 rows",
+        "0 = 女 | 1 = 男",
+        "grade 4",
+        "0 to 120 years, outside: missing; cut points 60",
+        "of age",
+    ):
+        assert words in shown
+    assert json.loads(keyong(capsys, "node", "catalogue", "coded", "--home", home, "--json").out)["schema"]["columns"][0]["codes"] == [
+        "0",
+        "1",
+    ]
+    assert "coded" in keyong(capsys, "node", "catalogue", "--home", home).out
+    assert "did you mean coded?" in keyong(capsys, "node", "catalogue", "codde", "--home", home, code=2).err
