@@ -20,10 +20,9 @@ from federated.coordinator import folder
 from federated.node import desk
 from federated.node import home as homes
 from federated.operator import join
-from federated.tokens import Token
 from federated.transport import Link
 from governance.errors import Unavailable
-from sandbox.analyses import METHODS
+from sandbox.policy import METHOD_NAMES
 
 START = 60.0
 
@@ -87,18 +86,13 @@ class Federation:
 
     def _join(self, name: str) -> None:
         token = self.authority.enrol(name, self.organisations.get(name, f"Hospital {name}"), "holder", coordinator=self.card)
-        read = Token.read(token.text())
-        key, enrolment = homes.make(self.home(name), read)
-        with Link(read.url, read.ca, None) as link:
-            link.enrol(enrolment)
-        homes.finish(self.home(name), read, key)
+        homes.join(self.home(name), token.text())
 
     def _licence(self) -> None:
         token = self.authority.enrol("operator", "Data Operations Ltd", "operator", coordinator=self.card)
         key = join(token.text(), self.path / "operator.key")
-        methods = tuple(f"{m.name}@{m.version}" for m in METHODS.values())
         licence = self.authority.licence(str(key.public), dataset=self.entry.name, columns=self.columns, purposes=(self.purpose,),
-                                         methods=methods, min_cell=self.min_cell, uses=self.uses, days=30)  # fmt: skip
+                                         methods=METHOD_NAMES, min_cell=self.min_cell, uses=self.uses, days=30)  # fmt: skip
         self.publish(licence)
         self.publish(self.authority.revocations())
 

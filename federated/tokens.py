@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
+import secrets
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from governance import notes
 from governance.encoding import canonical, parse
-from governance.errors import DecodeError
+from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.keys import SigningKey, Trust
+from governance.parties import Invitation, Role
 
+COMMANDS: dict[Role, str] = {"coordinator": "coordinator init", "holder": "node join", "operator": "operator join"}
 PREFIX = "keyong-join-1."
 
 
@@ -52,6 +58,32 @@ class Token:
         except (binascii.Error, KeyError, TypeError, ValueError, AttributeError) as error:
             raise DecodeError(f"the join token is damaged: {type(error).__name__}") from None
 
+    def expect(self, role: Role) -> Token:
+        """This token, if it is for a party of *role*: asked before anything is written or sent, for a token serves once."""
+        meant = notes.opened(self.invitation, Invitation, self.trust).role
+        if meant != role:
+            raise UsageError(f"this token is for {self.name}, in the role {meant}; use it with: keyong {COMMANDS[meant]}")
+        return self
+
+    def key(self, file: Path) -> SigningKey:
+        """The party's own key in *file*, made there by the first call, so that a join that was cut off can be repeated."""
+        if not file.exists():
+            SigningKey.generate(self.name).save(file)
+        key = SigningKey.load(file)
+        if key.name != self.name:
+            raise IntegrityError(f"{file} is the key of {key.name}, the token is for {self.name}")
+        return key
+
     def public(self) -> Token:
         """What is kept after joining: the one-time key is gone."""
         return replace(self, once=SigningKey(self.once.name, bytes(32)))
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, all of it or none."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

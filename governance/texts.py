@@ -62,12 +62,21 @@ TEXTS: dict[str, tuple[str, str]] = {
         "授权不允许使用方法 {method}，请改用授权内的方法，或向授权主体申请增加",
     ),
     "licence.min_cell": (
-        "min_cell {asked} is not what is required: {minimum} persons; ask with that",
-        "最小单元人数 {asked} 与要求不符：须为 {minimum} 人；请按此提出",
+        "min_cell {asked} is not the licence's, {minimum} persons; ask with that, or ask the authority for another licence",
+        "最小单元人数 {asked} 与授权书不符：授权书规定为 {minimum} 人；请按此提出，或向授权主体另行申请授权",
     ),
     "policy.min_cell": (
-        "the cells of this snapshot are judged by {fixed} persons; another min_cell would tell one holder's number; ask with that",
-        "该快照的单元一律按 {fixed} 人判定；换用其他最小单元人数会泄露某一家的数字；请按此提出",
+        "the cells of this snapshot are judged by {fixed} persons; another min_cell would tell one holder's number; ask under a licence "
+        "with that min_cell, or once the holder has added changed rows",
+        "该快照的单元一律按 {fixed} 人判定；换用其他最小单元人数会泄露某一家的数字；"
+        "请凭最小单元人数为 {fixed} 的授权书提出，或待持有方登记变化后的数据",
+    ),
+    "policy.least_cell": (
+        "this data holder requires at least {minimum} persons in a cell, and a job must ask its licence's min_cell, {asked}: the authority "
+        "must issue a licence with a min_cell of {minimum} or more, or the holder must require less",
+        "本数据持有方要求每个单元至少 {minimum} 人，而任务只能按授权书的 {asked} 人提出："
+        "须由授权主体另发最小单元人数不低于 {minimum} 的授权书，"
+        "或由持有方降低要求",
     ),
     "licence.used": (
         "the licence's {limit} uses are spent; ask the authority for more",

@@ -8,13 +8,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from governance import licences, notes
+from governance.catalogue import Slug
 from governance.encoding import wire
 from governance.errors import IntegrityError, LicenceRefused, Refused
 from governance.keys import Trust
-from governance.licences import LEAST_CELL, Licence, Request
+from governance.licences import LEAST_CELL, Licence, Method, Request
 from governance.parties import Party
+from sandbox.analyses import METHODS
 from sandbox.case import Case
 from sandbox.job import LONGEST
+
+METHOD_NAMES = tuple(f"{method.name}@{method.version}" for method in METHODS.values())  # as licences and policies name them
 
 
 @wire("keyong/policy/v1")
@@ -25,8 +29,8 @@ class Policy:
     """
 
     approval: Literal["automatic", "person"]
-    methods: tuple[str, ...]
-    purposes: tuple[str, ...]
+    methods: tuple[Method, ...]
+    purposes: tuple[Slug, ...]
     peers: tuple[str, ...]
     min_cell: Annotated[int, Field(ge=LEAST_CELL)]
 
@@ -70,14 +74,15 @@ def check_licence(docket: Docket, trust: Trust, *, now: int) -> Licence:
     return licence
 
 
-def check_policy(docket: Docket, policy: Policy) -> None:
-    """The data holder's own rules."""
+def check_policy(docket: Docket, policy: Policy, *, holder: str) -> None:
+    """The own rules of the data holder whose node is called *holder*; its own organisation is no stranger to it."""
     job = docket.case.job
     if policy.methods and job.method not in policy.methods:
         raise Refused(code="policy.method", method=job.method)
     if policy.purposes and job.purpose not in policy.purposes:
         raise Refused(code="policy.purpose", purpose=job.purpose)
-    if policy.peers and (strangers := sorted(p.organisation for p in docket.holders if p.organisation not in policy.peers)):
+    others = sorted(p.organisation for p in docket.holders if p.name != holder)
+    if policy.peers and (strangers := [name for name in others if name not in policy.peers]):
         raise Refused(code="policy.peer", peer=strangers[0])
     if job.min_cell < policy.min_cell:
-        raise LicenceRefused(code="licence.min_cell", asked=job.min_cell, minimum=policy.min_cell)
+        raise LicenceRefused(code="policy.least_cell", asked=job.min_cell, minimum=policy.min_cell)

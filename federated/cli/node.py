@@ -24,17 +24,11 @@ def command() -> None:
 def join(token: str, home: Path, proxy: str | None, as_json: bool) -> None:
     """Make this node's key and folder, and enrol with the coordinator in the token. One command, and it can be repeated."""
     from federated.node import home as homes
-    from federated.tls import client_files
-    from federated.tokens import Token
-    from federated.transport import Link
 
-    read = Token.read(token_text(token))
-    key, enrolment = homes.make(home, read)
-    with Link(read.url, read.ca, None, proxy=proxy, client_cert=client_files(home)) as link:
-        link.enrol(enrolment)
-    homes.finish(home, read, key)
-    text = f"{key.name} has joined {read.url}\nfingerprint {key.public.fingerprint}\nnext: keyong node data add DATASET URL --home {home}"
-    say({"name": key.name, "key": str(key.public), "url": read.url}, text, as_json)
+    made = homes.join(home, token_text(token), proxy=proxy)
+    name, key = made.key.name, made.key.public
+    text = f"{name} has joined {made.url}\nfingerprint {key.fingerprint}\nnext: keyong node data add DATASET URL --home {home}"
+    say({"name": name, "key": str(key), "url": made.url}, text, as_json)
 
 
 @command.command(epilog="Example: keyong node serve --home node")
@@ -180,4 +174,6 @@ def policy(home: Path, as_json: bool, **changes: object) -> None:
     from federated.node import desk
 
     now = desk.policy(home, changes)
-    say(now, "\n".join(f"{name}: {value}" for name, value in now.items()), as_json)
+    warning = desk.cell_warning(now["min_cell"]) if changes["min_cell"] is not None else None
+    lines = [f"{name}: {value}" for name, value in now.items()] + ([warning["en"], warning["zh"]] if warning else [])
+    say(now | ({"warnings": [warning]} if warning else {}), "\n".join(lines), as_json)

@@ -6,6 +6,7 @@ import gc
 import json
 import logging
 import os
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +25,7 @@ def create(home: Path, text: str, *, url: str, hosts: tuple[str, ...] = (), data
     from federated.coordinator.office import Office  # noqa: PLC0415
     from federated.tls import make_authority, server_pair  # noqa: PLC0415
 
-    token = Token.read(text)
+    token = Token.read(text).expect("coordinator")
     if (home / KEY).exists():
         raise UsageError(f"there is a coordinator in {home} already")
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -60,21 +61,19 @@ def serve(home: Path, *, listen: str, client_ca: Path | None = None, patience: f
     from federated.coordinator.office import Office  # noqa: PLC0415
     from federated.coordinator.web.server import Listen  # noqa: PLC0415
     from federated.coordinator.web.server import serve as work  # noqa: PLC0415
+    from federated.lock import alone  # noqa: PLC0415
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal():
         raise UsageError(f"listen on ADDRESS:PORT, got {listen}")
     key, (trusted, _) = SigningKey.load(home / KEY), trust(home)
-    kept = journal(home)
-    office = Office(kept, key, trusted, patience=patience)
-    where = Listen(host, int(port), home / CERTIFICATE, home / CERTIFICATE_KEY, client_ca)
-    gc.collect()
-    gc.freeze()  # what start-up made stays; no collection need look through it again
-    try:
+    with alone(home), closing(journal(home)) as kept:
+        office = Office(kept, key, trusted, patience=patience)
+        where = Listen(host, int(port), home / CERTIFICATE, home / CERTIFICATE_KEY, client_ca)
+        gc.collect()
+        gc.freeze()  # what start-up made stays; no collection need look through it again
         work(office, where, ready=lambda url: _ready(key.name, url, as_json))
-    finally:
-        kept.close()
 
 
 def _ready(name: str, url: str, as_json: bool) -> None:

@@ -14,16 +14,17 @@ from connectors import snapshot as snapshots
 from connectors.normal import Persons
 from connectors.snapshot import Snapshot
 from federated.node import history, judge
-from federated.node.home import Home, read_snapshot, snapshot_text
+from federated.node.home import Home, served, snapshot_text
 from federated.transport import Link
 from governance import known, notes
 from governance.catalogue import Dataset
-from governance.encoding import plain
+from governance.encoding import build, plain
 from governance.errors import UsageError
 from governance.journal import View
 from governance.licences import day
 from sandbox import case as cases
 from sandbox.messages import Offer
+from sandbox.policy import METHOD_NAMES, Policy
 
 
 def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) -> Snapshot:
@@ -85,10 +86,10 @@ def warnings(dataset: str, made: Snapshot) -> list[dict[str, str]]:
     empty = [name for name, gap in made.gaps.items() if 0 < made.rows == gap.missing + gap.unknown]
     return [
         {
-            "en": f"WARNING: column {name} has no registered value in any row; these rows count for nothing in every job that uses it. "
-            f"See its registered codes and bounds with: keyong node catalogue {dataset}; then add the data again.",
-            "zh": f"警告：字段 {name} 在所有行中都没有登记的取值；凡用到该字段的任务，这些行都不计入。"
-            f"请用 keyong node catalogue {dataset} 查看登记的编码和上下界，改好后重新登记数据。",
+            "en": f"WARNING: column {name} has no registered value in any row: these rows count for nothing in every job that uses it. "
+            f"If it should have values, its codes or its unit are other ones: keyong node catalogue {dataset}; then add the data again.",
+            "zh": f"警告：字段 {name} 在所有行中都没有登记的取值：凡用到该字段的任务，这些行都不计入。"
+            f"若本应有值，则是编码或单位与登记的不同：请用 keyong node catalogue {dataset} 查看，改好后重新登记数据。",
         }
         for name in empty
     ]
@@ -97,8 +98,8 @@ def warnings(dataset: str, made: Snapshot) -> list[dict[str, str]]:
 def data(path: Path) -> list[dict[str, Any]]:
     home = Home.open(path)
     with closing(home.journal()) as journal, journal.view() as t:
-        kept = {name: read_snapshot(t.get(f"snapshot {name}"), home.snapshots) for name in (t.get("datasets") or "").split()}
-    return [{"dataset": name, "snapshot": s.id, "rows": s.rows, "persons": s.persons} for name, s in kept.items() if s is not None]
+        kept = served(t, home.snapshots)
+    return [{"dataset": name, "snapshot": s.id, "rows": s.rows, "persons": s.persons} for name, s in kept.items()]
 
 
 def jobs(path: Path) -> list[dict[str, Any]]:
@@ -150,7 +151,20 @@ def policy(path: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
     home = Home.open(path)
     given = {name: value for name, value in changes.items() if value is not None}
     lists = {n: tuple(x.strip() for x in v.split(",") if x.strip()) for n, v in given.items() if n in ("methods", "purposes", "peers")}
-    now = dataclasses.replace(home.policy(), **{**given, **lists})
+    known.check("method", lists.get("methods", ()), METHOD_NAMES)
+    now = build(Policy, {**plain(home.policy()), **given, **lists})
     if given:
         home.write_policy(now)
     return {name: list(v) if isinstance(v, tuple) else v for name, v in plain(now).items()}
+
+
+def cell_warning(min_cell: int) -> dict[str, str]:
+    """Why a min_cell of one's own may leave no job that can run, in English and Chinese."""
+    return {
+        "en": f"Every job must ask exactly its licence's min_cell: from now on jobs under licences of less than {min_cell} are all refused "
+        "here. The authority must issue the operators licences of as much or more; rows that were counted before keep their min_cell "
+        "until they change.",
+        "zh": f"任务只能按其授权书的最小单元人数提出：从现在起，凭低于 {min_cell} 的授权书提出的任务在此一律被拒绝。"
+        "须由授权主体为运营单位另发不低于该值的授权书；"
+        "此前已统计过的数据在变化之前沿用原来的最小单元人数。",
+    }

@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from federated.node.home import KEY, Home
+from connectors import snapshot as snapshots
+from federated.node.home import KEY, Home, served
 from federated.transport import Link
 from governance.errors import KeyongError
 from sandbox.jail import probe
@@ -54,6 +55,7 @@ def _node(path: Path, proxy: str | None) -> Iterator[Finding]:
     mode = (path / KEY).stat().st_mode & 0o777
     yield Finding("key", mode == 0o600, f"{home.key.name}, file mode {mode:o}, fingerprint {home.key.public.fingerprint[:19]}")
     yield _guarded("journal", lambda: _journal(home))
+    yield _guarded("snapshots", lambda: _snapshots(home))
     with Link(home.url, home.ca, home.key, proxy=proxy, client_cert=home.client_cert) as link:
         yield _guarded("coordinator", lambda: _reach(link, home, proxy))
         yield _guarded("clock", lambda: _clock(link))
@@ -70,6 +72,18 @@ def _guarded(name: str, look: Callable[[], str]) -> Finding:
 def _journal(home: Home) -> str:
     with closing(home.journal()) as journal:
         return f"ledger of {journal.fsck().size} entries is whole"
+
+
+def _snapshots(home: Home) -> str:
+    """Every snapshot that is served is there, whole, and the one that the journal names."""
+    with closing(home.journal()) as journal, journal.view() as t:
+        kept = served(t, home.snapshots)
+    for name, snapshot in kept.items():
+        try:
+            snapshots.load(snapshot.path, snapshot.columns, id=snapshot.id)
+        except KeyongError as error:
+            raise KeyongError(f"{name}: {error}; add the data again: keyong node data add {name} URL") from None
+    return f"{len(kept)} datasets are served" if kept else "no data yet: keyong node data add DATASET URL"
 
 
 def _reach(link: Link, home: Home, proxy: str | None) -> str:

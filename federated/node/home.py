@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.snapshot import Snapshot
 from federated.tls import client_files
-from federated.tokens import Token
+from federated.tokens import Token, write_private
+from federated.transport import Link
 from governance.encoding import build, canonical, parse, plain
-from governance.errors import IntegrityError, UsageError
-from governance.journal import Journal
+from governance.errors import UsageError
+from governance.journal import Journal, View
 from governance.keys import SigningKey, Trust, VerifyKey
 from governance.parties import enrol, read_enrolment
 from sandbox.policy import DEFAULT, Policy
@@ -58,7 +57,7 @@ class Home:
         return build(Policy, parse(canonical(json.loads(file.read_text())))) if file.exists() else DEFAULT
 
     def write_policy(self, policy: Policy) -> None:
-        _private(self.path / POLICY, json.dumps(plain(policy), indent=2, ensure_ascii=False) + "\n")
+        write_private(self.path / POLICY, json.dumps(plain(policy), indent=2, ensure_ascii=False) + "\n")
 
     @property
     def client_cert(self) -> tuple[Path, Path] | None:
@@ -78,41 +77,37 @@ def read_snapshot(text: str | None, folder: Path) -> Snapshot | None:
     return Snapshot(data["id"], folder / f"{data['id']}.arrow", tuple(data["columns"]), data["rows"], data["persons"], data["skipped"])
 
 
+def served(t: View, folder: Path) -> dict[str, Snapshot]:
+    """The snapshot of each dataset that jobs read, by dataset."""
+    found = ((name, read_snapshot(t.get(f"snapshot {name}"), folder)) for name in (t.get("datasets") or "").split())
+    return {name: snapshot for name, snapshot in found if snapshot is not None}
+
+
 def snapshot_text(snapshot: Snapshot) -> str:
     return canonical({"id": snapshot.id, "columns": list(snapshot.columns), "rows": snapshot.rows, "persons": snapshot.persons,
                       "skipped": snapshot.skipped_rows})  # fmt: skip
 
 
-def make(path: Path, token: Token) -> tuple[SigningKey, str]:
-    """Make a node's folder and its key; return the key and the enrolment note to be sent.
+def join(path: Path, text: str, *, proxy: str | None = None) -> Home:
+    """Make a node's folder and key, and enrol the key with the coordinator in the token. Can be repeated."""
+    token = Token.read(text)
+    key = make(path, token)
+    with Link(token.url, token.ca, None, proxy=proxy, client_cert=client_files(path)) as link:
+        link.enrol(str(enrol(token.invitation, token.once, key)))
+    finish(path, token, key)
+    return Home.open(path)
 
-    The same folder and token again give the same key, so that a join that was cut off can be repeated.
-    """
-    name = token.name
+
+def make(path: Path, token: Token) -> SigningKey:
+    """Make the folder and its key; the same folder and token again give the same key."""
+    token.expect("holder")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     (path / SNAPSHOTS).mkdir(mode=0o700, exist_ok=True)
-    if (path / KEY).exists():
-        key = SigningKey.load(path / KEY)
-        if key.name != name:
-            raise IntegrityError(f"{path} is the folder of {key.name}, the token is for {name}")
-    else:
-        key = SigningKey.generate(name)
-        key.save(path / KEY)
-    return key, str(enrol(token.invitation, token.once, key))
+    return token.key(path / KEY)
 
 
 def finish(path: Path, token: Token, key: SigningKey) -> None:
     """Keep what a serving node needs, once the coordinator took the enrolment."""
-    _private(path / TRUST, token.public().text() + "\n")
+    write_private(path / TRUST, token.public().text() + "\n")
     if not (path / JOURNAL).exists():
         Journal.create(path / JOURNAL, key).close()
-
-
-def _private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, all of it or none."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -52,7 +52,7 @@ def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket
     revocations = t.note("revocations", "current")
     docket = Docket(case, offer.job, offer.licence, revocations, operator, coordinator, tuple(holders.values()))
     licence = check_licence(docket, home.trust, now=now)
-    check_policy(docket, home.policy())
+    check_policy(docket, home.policy(), holder=home.key.name)
     _check_snapshot(docket, home, t)
     _check_peers(docket, t)
     return docket, licence

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from federated.lock import alone
 from federated.node.agent import Agent
 from federated.node.home import Home
 from federated.transport import Link
@@ -20,7 +21,7 @@ def serve(path: Path, *, proxy: str | None = None, as_json: bool = False) -> Non
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     home = Home.open(path)
-    with Link(home.url, home.ca, home.key, proxy=proxy, client_cert=home.client_cert) as link:
+    with alone(path), Link(home.url, home.ca, home.key, proxy=proxy, client_cert=home.client_cert) as link:
         agent = Agent(home, link)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _leave(agent))

@@ -117,7 +117,7 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     pq.write_table(federations.table(9, 301), tmp_path / "north.parquet")
     assert keyong(capsys, *again)["snapshot"] != snapshot
     assert keyong(capsys, "node", "policy", "--min-cell", 20, "--home", tmp_path / "north")["min_cell"] == 20
-    assert keyong(capsys, "job", "submit", file, "--identity", operator, "--wait", code=3)["error"] == "licence.min_cell"
+    assert keyong(capsys, "job", "submit", file, "--identity", operator, "--wait", code=3)["error"] == "policy.least_cell"
     keyong(capsys, "authority", "revoke", licence, "--home", authority, "--coordinator", card)
     assert keyong(capsys, "job", "submit", file, "--identity", operator, code=3)["error"] == "licence.revoked"
     text = bundle.read_text()

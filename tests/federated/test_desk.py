@@ -90,3 +90,45 @@ def test_a_holder_can_look_at_the_registered_form(running, capsys):
     ]
     assert "coded" in keyong(capsys, "node", "catalogue", "--home", home).out
     assert "did you mean coded?" in keyong(capsys, "node", "catalogue", "codde", "--home", home, code=2).err
+
+
+def test_a_higher_min_cell_warns_that_licences_must_be_issued_anew(running, capsys):
+    told = keyong(capsys, "node", "policy", "--min-cell", 20, "--home", running.home("north")).out
+    assert "licences of less than 20 are all refused" in told
+    assert "须由授权主体为运营单位另发" in told
+    assert "refused" not in keyong(capsys, "node", "policy", "--home", running.home("north")).out
+    made = json.loads(keyong(capsys, "node", "policy", "--min-cell", 10, "--home", running.home("north"), "--json").out)
+    assert (made["min_cell"], [sorted(w) for w in made["warnings"]]) == (10, [["en", "zh"]])
+
+
+@pytest.mark.parametrize(("rule", "says"), [
+    (("--methods", "crosstab@1,descrive@1"), "did you mean describe@1?"), (("--methods", "describe"), "did you mean describe@1?"),
+    (("--purposes", "Heart Research"), "purposes.0"), (("--min-cell", 2), "min_cell"),
+])  # fmt: skip
+def test_a_rule_that_could_not_be_meant_is_not_kept(running, capsys, rule, says):
+    home = running.home("north")
+    before = keyong(capsys, "node", "policy", "--home", home).out
+    assert says in keyong(capsys, "node", "policy", *rule, "--home", home, code=2).err
+    assert keyong(capsys, "node", "policy", "--home", home).out == before
+
+
+@pytest.mark.parametrize("what", [("node", "north"), ("coordinator", "coordinator")])
+def test_a_folder_that_is_served_is_not_served_twice(running, capsys, what):
+    role, name = what
+    more = ("--listen", "127.0.0.1:0") if role == "coordinator" else ()
+    assert str(running.home(name)) in keyong(capsys, role, "serve", "--home", running.home(name), *more, code=2).err
+
+
+def test_doctor_opens_the_snapshots(running, capsys):
+    home = running.home("south")
+    look = ("node", "doctor", "--home", home, "--json")
+    found = {f["name"]: f for f in json.loads(keyong(capsys, *look).out)}
+    assert found["snapshots"]["text"] == "1 datasets are served"
+    file = next((home / "snapshots").glob("*.arrow"))
+    whole = file.read_bytes()
+    for damage in (lambda: file.write_bytes(whole[:-200]), file.unlink):
+        damage()
+        found = {f["name"]: f for f in json.loads(keyong(capsys, *look, code=75).out)}
+        assert not found["snapshots"]["ok"]
+        assert "keyong node data add cohort URL" in found["snapshots"]["text"]
+    file.write_bytes(whole)

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from federated.authority import Authority
+from federated.coordinator import folder
+from federated.lock import alone
 from federated.node import home as homes
 from federated.node.home import Home
+from federated.operator import join
 from federated.tokens import Token
 from governance.errors import DecodeError, IntegrityError, UsageError
+from governance.keys import SigningKey
+from governance.parties import enrol, read_enrolment
 
 
 @pytest.fixture
-def token(tmp_path):
-    authority = Authority.create(tmp_path / "authority", "city")
+def authority(tmp_path):
+    return Authority.create(tmp_path / "authority", "city")
+
+
+@pytest.fixture
+def card(tmp_path, authority):
     card = tmp_path / "coordinator.json"
     once = authority.enrol("bureau", "Bureau", "coordinator")
-    from governance.keys import SigningKey
-    from governance.parties import enrol
-
     enrolment = str(enrol(once.invitation, once.once, SigningKey.generate("bureau")))
-    card.write_text(f'{{"url": "https://127.0.0.1:1", "ca": null, "enrolment": {__import__("json").dumps(enrolment)}}}')
+    card.write_text(f'{{"url": "https://127.0.0.1:1", "ca": null, "enrolment": {json.dumps(enrolment)}}}')
+    return card
+
+
+@pytest.fixture
+def token(authority, card):
     return authority.enrol("north", "Hospital North", "holder", coordinator=card)
 
 
 def made(path, token):
-    key, _ = homes.make(path, token)
-    homes.finish(path, token, key)
+    homes.finish(path, token, homes.make(path, token))
     return Home.open(path)
 
 
@@ -45,11 +59,7 @@ def test_a_folder_is_private_and_the_one_time_key_is_not_kept(tmp_path, token):
 def test_joining_twice_keeps_the_key_and_another_token_does_not_take_the_folder(tmp_path, token):
     home = made(tmp_path / "north", token)
     assert made(tmp_path / "north", token).key == home.key
-    with pytest.raises(IntegrityError, match="folder of north"):
-        from dataclasses import replace
-
-        from governance.keys import SigningKey
-
+    with pytest.raises(IntegrityError, match="key of north"):
         homes.make(tmp_path / "north", replace(token, once=SigningKey.generate("south-invitation")))
 
 
@@ -74,4 +84,30 @@ def test_a_damaged_token_is_refused(token):
     assert Token.read(text).text() == text
     for cut in (text[:-1], text[:40] + "A" + text[41:], "x" + text, text + "A"):
         with pytest.raises((DecodeError, IntegrityError)):
-            homes.read_enrolment(Token.read(cut).invitation, token.trust)
+            read_enrolment(Token.read(cut).invitation, token.trust)
+
+
+def test_a_token_in_the_wrong_role_is_named_before_anything_is_written_or_sent(tmp_path, authority, card, token):
+    """The coordinator of these tokens does not exist: an attempt to reach it would be another error."""
+    operator = authority.enrol("lab", "Lab", "operator", coordinator=card).text()
+    for call, says in (
+        (lambda: join(token.text(), tmp_path / "new" / "operator.key"), "keyong node join"),
+        (lambda: homes.join(tmp_path / "new", operator), "keyong operator join"),
+        (lambda: folder.create(tmp_path / "new", operator, url="https://127.0.0.1:1"), "keyong operator join"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            call()
+        assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_is_served_by_one_process(tmp_path):
+    code = "import sys, pathlib; from federated.lock import alone\nwith alone(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    other = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UsageError, match=str(tmp_path)), alone(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+        with alone(tmp_path):
+            pass

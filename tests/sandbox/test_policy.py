@@ -71,7 +71,7 @@ def explained(error):
 
 def test_what_is_licensed_may_run():
     assert check_licence(docket(), TRUST, now=NOW) == LICENCE
-    check_policy(docket(), DEFAULT)
+    check_policy(docket(), DEFAULT, holder="a")
 
 
 @pytest.mark.parametrize("code, make", [
@@ -113,16 +113,28 @@ def test_each_reason_of_the_licence_is_refused_and_explained(code, make):
 
 @pytest.mark.parametrize("code, policy", [
     ("policy.method", {"methods": ("describe@1",)}), ("policy.purpose", {"purposes": ("audit",)}), ("policy.peer", {"peers": ("Hospital a", "Hospital b")}),
-    ("licence.min_cell", {"min_cell": 11}),
+    ("policy.least_cell", {"min_cell": 11}),
 ])  # fmt: skip
 def test_each_rule_of_the_holder_is_refused_and_explained(code, policy):
-    error = refusal(lambda: check_policy(docket(), replace(DEFAULT, **policy)))
+    error = refusal(lambda: check_policy(docket(), replace(DEFAULT, **policy), holder="a"))
     assert error.code == code
     assert explained(error), error.text("en")
 
 
 def test_rules_that_name_what_is_asked_allow_it():
-    check_policy(docket(), Policy("person", ("crosstab@1",), ("research",), tuple(h.organisation for h in HOLDERS), 10))
+    check_policy(docket(), Policy("person", ("crosstab@1",), ("research",), tuple(h.organisation for h in HOLDERS), 10), holder="a")
+
+
+def test_a_holder_is_no_stranger_to_itself():
+    others = replace(DEFAULT, peers=("Hospital b", "Hospital c"))
+    check_policy(docket(), others, holder="a")
+    assert refusal(lambda: check_policy(docket(), others, holder="b")).facts == {"peer": "Hospital a"}
+
+
+def test_a_min_cell_above_the_licences_says_that_the_licence_must_be_issued_anew():
+    error = refusal(lambda: check_policy(docket(), replace(DEFAULT, min_cell=20), holder="a"))
+    assert "must issue a licence with a min_cell of 20 or more" in error.text("en")
+    assert "须由授权主体另发最小单元人数不低于 20 的授权书" in error.text("zh")
 
 
 def test_the_first_reason_is_told_and_it_is_the_same_wherever_it_is_judged():
