@@ -14,17 +14,20 @@ from federated.tls import client_files
 from federated.tokens import Token
 from federated.transport import Link
 from federated.verify import Bundle, Verified
-from governance import notes
+from governance import known, licences, notes
 from governance.catalogue import Dataset
 from governance.encoding import canonical
-from governance.errors import ProtocolError, Refused, Unavailable, UsageError
+from governance.errors import LicenceRefused, ProtocolError, Refused, Unavailable, UsageError
 from governance.keys import SigningKey, Trust, VerifyKey
-from governance.licences import Licence
+from governance.licences import Licence, day
 from governance.parties import read_enrolment
+from governance.texts import text_of
 from sandbox import analyses
+from sandbox import case as cases
 from sandbox.analyses import Analysis
 from sandbox.job import Job, nonce, parameters, read_file, seconds
 from sandbox.messages import Status
+from sandbox.policy import request
 
 Progress = Callable[[Status], None]
 WAIT = 15.0
@@ -102,22 +105,24 @@ class Hub:
         return self.result(self.submit(self.prepare(analysis, spec)), progress=progress)
 
     def prepare(self, analysis: Analysis, spec: Mapping[str, Any]) -> notes.Note:
-        """The signed job."""
-        dataset_text = self._dataset(spec["dataset"])
-        licence_id, licence = self._licence(spec["dataset"], spec.get("licence"), spec.get("purpose"))
-        purpose = spec.get("purpose") or licence.purposes[0]
+        """The signed job, under the licence that *spec* names, or under the one that fits."""
+        if spec.get("protect") not in (None, "secagg"):
+            raise UsageError("this version protects totals by secagg only")
+        dataset, held = self._dataset(spec["dataset"]), self._held(spec["dataset"], spec.get("licence"))
+        jobs = {name: notes.write(self._job(analysis, spec, dataset, notes.read(text))).signed_by(self.key) for name, text in held.items()}
+        return jobs[next(iter(jobs)) if len(jobs) == 1 else self._fitting(jobs, held, dataset)]
+
+    def _job(self, analysis: Analysis, spec: Mapping[str, Any], dataset: str, note: notes.Note) -> Job:
+        licence = note.document(Licence)
         rule = {"rule": "exact", "min_cell": licence.min_cell, **(spec.get("release") or {})}
         if rule["rule"] != "exact" or set(rule) != {"rule", "min_cell"}:
             raise UsageError("this version releases under the rule exact, with a min_cell")
-        if spec.get("protect") not in (None, "secagg"):
-            raise UsageError("this version protects totals by secagg only")
         now = int(time.time())
         title = spec.get("title") or f"{analysis.name} of {spec['dataset']}"
-        made = parameters(analyses.parameters_of(analysis))
-        job = Job(title, str(self.key.public), str(self.coordinator), purpose, licence_id, spec["dataset"], notes.read(dataset_text).id,
-                  spec.get("where") or "", analysis.name, analysis.version, made, "secagg", "exact", rule["min_cell"], now,
-                  now + seconds(spec.get("deadline") or "10m"), nonce())  # fmt: skip
-        return notes.write(job).signed_by(self.key)
+        purpose, made = spec.get("purpose") or licence.purposes[0], parameters(analyses.parameters_of(analysis))
+        return Job(title, str(self.key.public), str(self.coordinator), purpose, note.id, spec["dataset"], notes.read(dataset).id,
+                   spec.get("where") or "", analysis.name, analysis.version, made, "secagg", "exact", rule["min_cell"], now,
+                   now + seconds(spec.get("deadline") or "10m"), nonce())  # fmt: skip
 
     def prepare_file(self, text: str) -> notes.Note:
         """The signed job of a job file."""
@@ -128,23 +133,52 @@ class Hub:
 
     def _dataset(self, name: str) -> str:
         found = dict(self.link.documents("dataset"))
-        if name not in found:
-            raise UsageError(f"there is no dataset {name} in the catalogue; there are {', '.join(sorted(found)) or 'none'}")
+        known.check("dataset", [name], found)
         notes.opened(found[name], Dataset, self.trust)
         return found[name]
 
-    def _licence(self, dataset: str, wanted: str | None, purpose: str | None) -> tuple[str, Licence]:
-        """The one licence of this operator that fits; the authority's signature is checked here too."""
-        fitting = {}
-        for name, text in self.link.documents("licence"):
-            licence = notes.opened(text, Licence, self.trust)
-            if licence.operator == str(self.key.public) and licence.dataset == dataset and (purpose is None or purpose in licence.purposes):
-                fitting[name] = licence
-        if wanted not in (None, "any"):
-            fitting = {name: licence for name, licence in fitting.items() if name.startswith(str(wanted).removeprefix("lic-"))}
-        if len(fitting) != 1:
-            raise UsageError(f"{len(fitting)} licences fit; name one by its id" if fitting else "no licence of this operator fits")
-        return next(iter(fitting.items()))
+    def licences(self) -> dict[str, str]:
+        """This operator's licences, as the authority signed them, by their ids."""
+        found = {name: (text, notes.opened(text, Licence, self.trust)) for name, text in self.link.documents("licence")}
+        return {name: text for name, (text, licence) in found.items() if licence.operator == str(self.key.public)}
+
+    def standing(self) -> list[dict[str, Any]]:
+        """What each licence of this operator allows, and why it is not in force, if it is not. How often it was used is not known here."""
+        current = self.revocations()
+        return [_standing(name, text, self.trust, current) for name, text in self.licences().items()]
+
+    def revocations(self) -> str | None:
+        """The current revocation list."""
+        return dict(self.link.documents("revocations")).get("current")
+
+    def _held(self, dataset: str, wanted: str | None) -> dict[str, str]:
+        """The licences for *dataset*; only the one that is *wanted*, if one is."""
+        held = {name: text for name, text in self.licences().items() if notes.read(text).document(Licence).dataset == dataset}
+        if not held:
+            raise LicenceRefused(code="licence.missing", dataset=dataset)
+        start = "" if wanted in (None, "any") else str(wanted).removeprefix("lic-")
+        found = {name: text for name, text in held.items() if name.startswith(start)}
+        if start and len(found) != 1:
+            raise UsageError(f"{len(found)} of your licences for {dataset} start with {start}; you hold {_named(held)}")
+        return found
+
+    def _fitting(self, jobs: Mapping[str, notes.Note], held: Mapping[str, str], dataset: str) -> str:
+        """The one licence of *held* that is in force and covers the job; what is used up is not known here."""
+        fits, reasons, current = {}, {}, self.revocations()
+        for name, job in jobs.items():
+            try:
+                asked = request(cases.read(str(job), dataset))
+                licences.check(held[name], asked, self.trust, revocations=current, now=int(time.time()))
+                fits[name] = held[name]
+            except LicenceRefused as refusal:
+                reasons[name] = refusal
+        if not fits:
+            told = {of: "; ".join(f"{_named({n: held[n]})}: {r.text(of)}" for n, r in reasons.items()) for of in ("en", "zh")}
+            english, chinese = (text_of("licence.none", of, {"detail": told[of]}) for of in ("en", "zh"))
+            raise LicenceRefused(english, code="licence.none", english=english, chinese=chinese)
+        if len(fits) > 1:
+            raise UsageError(f"{len(fits)} of your licences fit this job; name one in it: {_named(fits)}")
+        return next(iter(fits))
 
     def submit(self, job: notes.Note) -> str:
         """Post a signed job; its id."""
@@ -175,6 +209,27 @@ class Hub:
             raise _ending(status)
         bundle = self.link.bundle(job)
         return Released(verification.verify(Bundle.of(bundle), self.trust).result, bundle, self.trust)
+
+
+def _standing(name: str, text: str, trust: Trust, current: str | None) -> dict[str, Any]:
+    licence, code, english, chinese = notes.read(text).document(Licence), "", "", ""
+    try:
+        licences.in_force(text, trust, revocations=current, now=int(time.time()))
+    except LicenceRefused as refusal:
+        code, english, chinese = refusal.code, refusal.text("en"), refusal.text("zh")
+    return {
+        "licence": name, "dataset": licence.dataset, "purposes": list(licence.purposes), "methods": list(licence.methods),
+        "columns": list(licence.columns), "min_cell": licence.min_cell, "uses": licence.use_count, "from": day(licence.not_before),
+        "until": day(licence.not_after), "code": code, "en": english, "zh": chinese,
+    }  # fmt: skip
+
+
+def _named(held: Mapping[str, str]) -> str:
+    """Licences by short id and what they are for."""
+    read = ((name, notes.read(text).document(Licence)) for name, text in held.items())
+    return ", ".join(
+        f"lic-{n[:12]} ({x.dataset} for {', '.join(x.purposes)}; min_cell {x.min_cell}; until {day(x.not_after)})" for n, x in read
+    )
 
 
 def _ending(status: Status) -> Exception:

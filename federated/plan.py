@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from governance import notes
+from governance import licences
 from governance.catalogue import Dataset
-from governance.licences import Licence, Request, covers, day
+from governance.licences import Licence, day
 from mpc import secagg
 from sandbox import case as cases
 from sandbox.job import Job
+from sandbox.policy import request
 
 if TYPE_CHECKING:
     from federated.client import Hub
@@ -22,10 +23,8 @@ def plan(hub: Hub, text: str) -> dict[str, Any]:
     job = hub.prepare_file(text)
     published = dict(hub.link.documents("dataset"))
     case = cases.read(str(job), published[job.document(Job).dataset])
-    licence = notes.opened(dict(hub.link.documents("licence"))[case.job.licence], Licence, hub.trust)
-    covers(
-        licence, Request(case.job.operator, case.job.dataset, frozenset(case.columns), case.job.purpose, case.job.method, case.job.min_cell)
-    )
+    text_of_licence = dict(hub.link.documents("licence"))[case.job.licence]
+    licence = licences.check(text_of_licence, request(case), hub.trust, revocations=hub.revocations(), now=case.job.created)
     return _described(case, licence, case.dataset)
 
 

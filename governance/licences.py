@@ -63,15 +63,21 @@ def check(licence: str, request: Request, trust: Trust, *, revocations: str | No
 
     The same verdict and code at coordinator, node and command line: nothing but the arguments decides.
     """
+    document = in_force(licence, trust, revocations=revocations, now=now)
+    covers(document, request)
+    return document
+
+
+def in_force(licence: str, trust: Trust, *, revocations: str | None, now: int) -> Licence:
+    """The licence, if it is the authority's and holds *now*; else `LicenceRefused`."""
     note = notes.read(licence)
     try:
         note.require(trust)
     except IntegrityError:
         raise LicenceRefused(code="licence.forged") from None
     document = note.document(Licence)
-    for refusal in _in_force(note.id, document, trust, revocations, now):
+    for refusal in _not_in_force(note.id, document, trust, revocations, now):
         raise refusal
-    covers(document, request)
     return document
 
 
@@ -81,7 +87,7 @@ def covers(licence: Licence, request: Request) -> None:
         raise refusal
 
 
-def _in_force(licence_id: str, licence: Licence, trust: Trust, revocations: str | None, now: int) -> Iterator[LicenceRefused]:
+def _not_in_force(licence_id: str, licence: Licence, trust: Trust, revocations: str | None, now: int) -> Iterator[LicenceRefused]:
     if now < licence.not_before:
         yield LicenceRefused(code="licence.early", start=day(licence.not_before))
     if now > licence.not_after:
@@ -99,9 +105,9 @@ def _uncovered(licence: Licence, request: Request) -> Iterator[LicenceRefused]:
     if request.dataset != licence.dataset:
         yield LicenceRefused(code="licence.dataset", dataset=request.dataset)
     if request.purpose not in licence.purposes:
-        yield LicenceRefused(code="licence.purpose", purpose=request.purpose)
+        yield LicenceRefused(code="licence.purpose", purpose=request.purpose, allowed=", ".join(licence.purposes))
     if request.method not in licence.methods:
-        yield LicenceRefused(code="licence.method", method=request.method)
+        yield LicenceRefused(code="licence.method", method=request.method, allowed=", ".join(licence.methods))
     if missing := sorted(request.columns - set(licence.columns)):
         yield LicenceRefused(code="licence.column", columns=", ".join(missing))
     if request.min_cell != licence.min_cell:  # a free choice would let its bisection count one holder's persons

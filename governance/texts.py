@@ -27,6 +27,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "unavailable": ("not available now: {detail}", "暂不可用：{detail}"),
     # the licence
+    "licence.missing": (
+        "you hold no licence for the dataset {dataset}; ask the authority for one, with the key that keyong operator show prints",
+        "您没有数据集 {dataset} 的授权书；请用 keyong operator show 打印的公钥向授权主体申请",
+    ),
+    "licence.none": ("none of your licences fits this job: {detail}", "您的授权书都不适用于本任务：{detail}"),
     "licence.forged": (
         "the licence is not signed by the authority; get it from the authority again",
         "授权书没有授权主体的有效签名，请向授权主体重新获取",
@@ -54,12 +59,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "授权范围不含以下字段：{columns}；请去掉这些字段，或向授权主体申请增加",
     ),
     "licence.purpose": (
-        "the licence does not allow the purpose {purpose}; name one that it allows, or ask the authority for it",
-        "授权不允许用于 {purpose}，请改用授权内的用途，或向授权主体申请增加",
+        "the licence does not allow the purpose {purpose}, only {allowed}; name one of these, or ask the authority for it",
+        "授权不允许用于 {purpose}，只允许 {allowed}；请改用其中之一，或向授权主体申请增加",
     ),
     "licence.method": (
-        "the licence does not allow the method {method}; use one that it allows, or ask the authority for it",
-        "授权不允许使用方法 {method}，请改用授权内的方法，或向授权主体申请增加",
+        "the licence does not allow the method {method}, only {allowed}; use one of these, or ask the authority for it",
+        "授权不允许使用方法 {method}，只允许 {allowed}；请改用其中之一，或向授权主体申请增加",
     ),
     "licence.min_cell": (
         "min_cell {asked} is not the licence's, {minimum} persons; ask with that, or ask the authority for another licence",

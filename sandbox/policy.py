@@ -51,6 +51,12 @@ class Docket:
     holders: tuple[Party, ...]
 
 
+def request(case: Case) -> Request:
+    """What the job asks of its licence."""
+    job = case.job
+    return Request(job.operator, job.dataset, frozenset(case.columns), job.purpose, job.method, job.min_cell)
+
+
 def check_licence(docket: Docket, trust: Trust, *, now: int) -> Licence:
     """The licence that covers the job; the same verdict at coordinator, node and command line."""
     job, operator = docket.case.job, docket.operator
@@ -65,8 +71,7 @@ def check_licence(docket: Docket, trust: Trust, *, now: int) -> Licence:
         raise LicenceRefused(code="licence.bearer", operator=operator.name)
     if job.coordinator != str(docket.coordinator.key):
         raise LicenceRefused(code="job.coordinator", coordinator=docket.coordinator.name)
-    request = Request(job.operator, job.dataset, frozenset(docket.case.columns), job.purpose, job.method, job.min_cell)
-    licence = licences.check(docket.licence, request, trust, revocations=docket.revocations, now=now)
+    licence = licences.check(docket.licence, request(docket.case), trust, revocations=docket.revocations, now=now)
     if operator.organisation == docket.coordinator.organisation:
         raise LicenceRefused(code="licence.same_house", organisation=operator.organisation)
     if not now < job.deadline <= now + LONGEST:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-from federated.cli import PROXY, json_option, say, token_text
+from federated.cli import PROXY, json_option, language, say, token_text
 from federated.operator import join as join_operator
 from governance.keys import SigningKey
 
@@ -38,3 +40,23 @@ def show(identity: Path, as_json: bool) -> None:
     """Print the operator's verifier key."""
     key = SigningKey.load(identity).public
     say({"key": str(key), "fingerprint": key.fingerprint}, f"{key}\nfingerprint {key.fingerprint}", as_json)
+
+
+@command.command(epilog="Example: keyong operator licences")
+@IDENTITY
+@PROXY
+@json_option
+def licences(identity: Path, proxy: str | None, as_json: bool) -> None:
+    """The licences of this operator: what each allows, until when, and whether it is in force."""
+    from federated.client import connect
+
+    rows = connect(identity=identity, proxy=proxy).standing()
+    say(rows, "\n\n".join(map(_licence, rows)) or "none yet", as_json)
+
+
+def _licence(row: Mapping[str, Any]) -> str:
+    state = f"not in force: {row['zh' if language() == 'zh' else 'en']}" if row["code"] else "in force"
+    return (
+        f"lic-{row['licence'][:12]}  {row['dataset']}, {state}\n  for {', '.join(row['purposes'])}, by {', '.join(row['methods'])}\n"
+        f"  columns {', '.join(row['columns'])}\n  min_cell {row['min_cell']}, {row['uses']} uses granted, {row['from']} to {row['until']}"
+    )

@@ -106,9 +106,10 @@ def test_what_the_licence_does_not_name_is_refused_in_both_languages(running, an
     assert refusal.value.text("en") != refusal.value.text("zh")
 
 
-def test_a_purpose_without_a_licence_finds_none(running):
-    with pytest.raises(UsageError, match="no licence"):
+def test_a_purpose_without_a_licence_is_told_the_purposes_that_are_allowed(running):
+    with pytest.raises(LicenceRefused, match="advertising, only research") as refusal:
         run(running, DESCRIBE, purpose="advertising")
+    assert refusal.value.code == "licence.purpose"
 
 
 def killed_during(federation, analysis, victim, when="upload", **more):
