@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from federated.tokens import Token
-from governance import notes
+from governance import known, notes
 from governance.catalogue import Column, Dataset, Schema, band, category, number
 from governance.encoding import canonical
 from governance.errors import UsageError
+from governance.handwritten import read_json, read_yaml
 from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day
 from governance.parties import Invitation, Role
+from sandbox.policy import METHOD_NAMES
 
-TRUST, REVOCATIONS, LICENCES = "trust.json", "revocations.note", "licences"
+TRUST, REVOCATIONS, LICENCES, DATASETS = "trust.json", "revocations.note", "licences", "datasets"
 DAY = 86400
 DATASET_FIELDS = {"dataset", "version", "title", "person", "holders", "colluding", "rows", "columns"}
 MAKERS: dict[str, Callable[..., Column]] = {"number": number, "category": category, "band": band}
@@ -52,8 +51,7 @@ class Authority:
     def open(cls, path: Path) -> Authority:
         if not (path / TRUST).exists():
             raise UsageError(f"{path} is no authority's folder; make one with: keyong authority init NAME --home {path}")
-        data = json.loads((path / TRUST).read_text())
-        trust = Trust.read(data["trust"], data["threshold"])
+        trust = Trust.load(path / TRUST)
         files = [path / f"{key.name}.key" for key in trust.keys]
         return cls(path, tuple(SigningKey.load(file) for file in files if file.exists()), trust)
 
@@ -70,7 +68,7 @@ class Authority:
 
     def enrol(self, name: str, organisation: str, role: Role, *, days: int = 7, coordinator: Path | None = None) -> Token:
         """A join token. All but the coordinator itself join a coordinator, whose ``coordinator.json`` says where and who it is."""
-        where: dict[str, Any] = {"url": "", "ca": None, "enrolment": ""} if coordinator is None else json.loads(coordinator.read_text())
+        where: dict[str, Any] = {"url": "", "ca": None, "enrolment": ""} if coordinator is None else read_card(coordinator)
         if (coordinator is None) != (role == "coordinator"):
             raise UsageError("a holder or an operator joins a coordinator (--coordinator coordinator.json); a coordinator joins none")
         once = SigningKey.generate(f"{name}-invitation")
@@ -79,17 +77,26 @@ class Authority:
 
     def licence(self, operator: str, *, dataset: str, columns: tuple[str, ...], purposes: tuple[str, ...], methods: tuple[str, ...],
                 min_cell: int, uses: int, days: int) -> str:  # fmt: skip
-        """A licence for the operator with the verifier key *operator*."""
+        """A licence for the operator with the verifier key *operator*, on columns of a dataset that this folder registered."""
+        known.check("dataset in the authority's folder called", [dataset], self._datasets())
+        entry = notes.opened((self.path / DATASETS / f"{dataset}.note").read_text(), Dataset, self.trust)
+        known.check(f"column of {dataset} called", columns, [c.name for c in entry.schema.columns])
+        known.check("method", methods, METHOD_NAMES)
         now = int(time.time())
         key = str(read_key(operator))
         return self.sign(Licence(key, dataset, columns, purposes, methods, min_cell, uses, now - 60, now + days * DAY))
 
-    def keep(self, licence: str) -> str:
-        """Keep a granted licence in the folder; its id."""
-        identity = notes.read(licence).id
-        (self.path / LICENCES).mkdir(exist_ok=True)
-        (self.path / LICENCES / f"{identity}.note").write_text(licence)
-        return identity
+    def keep(self, text: str) -> str:
+        """Keep a granted licence or a registered dataset in the folder; its id."""
+        note = notes.read(text)
+        document = note.document(Dataset, Licence)
+        folder, name = (DATASETS, document.name) if isinstance(document, Dataset) else (LICENCES, note.id)
+        (self.path / folder).mkdir(exist_ok=True)
+        (self.path / folder / f"{name}.note").write_text(text)
+        return note.id
+
+    def _datasets(self) -> list[str]:
+        return sorted(file.stem for file in (self.path / DATASETS).glob("*.note"))
 
     def licence_id(self, start: str) -> str:
         """The whole id of the one granted licence whose id starts so, with or without ``lic-``; a whole id stands for itself."""
@@ -128,9 +135,12 @@ class Authority:
 
 def read_dataset(text: str) -> Dataset:
     """A dataset's entry from the YAML file that people write; see docs/specs/dataset.md."""
-    data = _yaml(text)
-    if not isinstance(data, dict) or set(data) != DATASET_FIELDS:
+    data = read_yaml(text, "the dataset file")
+    if not isinstance(data, dict):
         raise UsageError(f"a dataset file has: {', '.join(sorted(DATASET_FIELDS))}")
+    known.check("field", data, sorted(DATASET_FIELDS))
+    if missing := sorted(DATASET_FIELDS - data.keys()):
+        raise UsageError(f"the dataset file lacks: {', '.join(missing)}")
     if not isinstance(data["columns"], dict) or not isinstance(data["holders"], list):
         raise UsageError("columns is a map from names to columns, holders a list of names")
     columns = tuple(_column(str(name), given) for name, given in data["columns"].items())
@@ -140,18 +150,10 @@ def read_dataset(text: str) -> Dataset:
     )
 
 
-def _yaml(text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"the dataset file is not YAML: {type(error).__name__}") from None
-
-
 def _column(name: str, given: Any) -> Column:
     if not isinstance(given, dict) or str(given.get("kind")) not in MAKERS:
         raise UsageError(f"column {name}: kind is number, category or band")
-    if unknown := sorted(map(str, given.keys() - COLUMN_FIELDS)):
-        raise UsageError(f"column {name} has unknown fields: {', '.join(unknown)}")
+    known.check(f"field of column {name} called", given, sorted(COLUMN_FIELDS))
     fields = {field: _signed(name, field, value) for field, value in given.items() if field != "kind"}
     try:
         return MAKERS[given["kind"]](name, **fields)
@@ -166,3 +168,8 @@ def _signed(name: str, field: str, value: Any) -> Any:
     if isinstance(value, list):
         return tuple(map(str, value))
     return str(value) if field in ("low", "high") else value
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Where a coordinator is and who it is: its ``coordinator.json``."""
+    return {"ca": None, **read_json(path, "the coordinator.json of a coordinator", {"url": str, "enrolment": str})}

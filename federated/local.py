@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -14,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from federated.authority import Authority, read_dataset
+from federated.authority import Authority, read_card, read_dataset
 from federated.client import Hub, connect
 from federated.coordinator import folder
 from federated.node import desk
@@ -74,7 +73,8 @@ class Federation:
         self.start_coordinator()
         with ThreadPoolExecutor(len(self.sources)) as pool:
             list(pool.map(self._join, self.sources))
-        self.publish(self.authority.sign(self.entry))
+        self.publish(entry := self.authority.sign(self.entry))
+        self.authority.keep(entry)
         with ThreadPoolExecutor(len(self.sources)) as pool:
             list(pool.map(lambda name: desk.add_data(self.home(name), self.entry.name, self.sources[name]), self.sources))
         for name in self.sources:
@@ -97,7 +97,7 @@ class Federation:
         self.publish(self.authority.revocations())
 
     def publish(self, text: str) -> None:
-        where = json.loads(self.card.read_text())
+        where = read_card(self.card)
         with Link(where["url"], where["ca"], None) as link:
             link.publish(text)
 

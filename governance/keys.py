@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from governance.errors import DecodeError, IntegrityError, UsageError
+from governance.handwritten import read_json
 
 ED25519 = 0x01  # C2SP signed-note, "Signature types"
 FORBIDDEN_IN_NAME = frozenset("+ ")
@@ -107,6 +108,12 @@ class Trust:
     @classmethod
     def read(cls, lines: Iterable[str], threshold: int = 1) -> Trust:
         return cls(tuple(read_key(line) for line in lines), threshold)
+
+    @classmethod
+    def load(cls, path: Path) -> Trust:
+        """Read an authority's ``trust.json``."""
+        data = read_json(path, "the trust.json of an authority, which holds its public keys", {"trust": list, "threshold": int})
+        return cls.read(map(str, data["trust"]), data["threshold"])
 
 
 def read_key(text: str) -> VerifyKey:

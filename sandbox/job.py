@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 
+from governance import known
 from governance.catalogue import Label, Slug
 from governance.encoding import wire
 from governance.errors import UsageError
+from governance.handwritten import read_yaml
 from governance.licences import LEAST_CELL, Digest
 from governance.parties import Seconds
 
@@ -55,14 +56,10 @@ def nonce() -> str:
 
 def read_file(text: str) -> dict[str, Any]:
     """The fields of a job file (DESIGN, "A job"); unknown or missing fields raise `UsageError`."""
-    try:
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
-        raise UsageError(f"the job file is not YAML: {type(error).__name__}") from None
+    data = read_yaml(text, "the job file")
     if not isinstance(data, dict) or data.get("keyong") != 1:
         raise UsageError("a job file starts with keyong: 1")
-    if unknown := sorted(str(k) for k in data.keys() - FILE_FIELDS):
-        raise UsageError(f"the job file has unknown fields: {', '.join(unknown)}")
+    known.check("field", data, sorted(FILE_FIELDS))
     if missing := sorted({"purpose", "licence", "dataset", "analysis"} - data.keys()):
         raise UsageError(f"the job file lacks: {', '.join(missing)}")
     return data

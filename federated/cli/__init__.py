@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from federated.language import language
-from governance.errors import KeyongError
+from governance.errors import KeyongError, UsageError
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Sub-commands are imported when they are asked for: `keyong node` must not pay for what `keyong demo` needs.
@@ -64,12 +64,20 @@ def main(argv: list[str] | None = None) -> None:
     except click.exceptions.Abort:
         sys.exit(130)
     except KeyongError as error:
-        if "--json" in (argv or sys.argv):
-            print(json.dumps({"error": error.code, "en": error.text("en"), "zh": error.text("zh")}, ensure_ascii=False))
-        print(harmless(f"keyong: {error.text(language())}  [{error.code}]"), file=sys.stderr)
-        if language() == "en" and error.code.partition(".")[0] in ("licence", "policy", "disclosure", "budget", "job"):
-            print(harmless(f"        {error.text('zh')}"), file=sys.stderr)
-        sys.exit(error.exit_status)
+        _fail(error, as_json="--json" in (argv or sys.argv))
+    except OSError as fault:
+        if fault.filename is None:
+            raise
+        _fail(UsageError(f"{fault.filename}: {fault.strerror}"), as_json="--json" in (argv or sys.argv))
+
+
+def _fail(error: KeyongError, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": error.code, "en": error.text("en"), "zh": error.text("zh")}, ensure_ascii=False))
+    print(harmless(f"keyong: {error.text(language())}  [{error.code}]"), file=sys.stderr)
+    if language() == "en" and error.code.partition(".")[0] in ("licence", "policy", "disclosure", "budget", "job"):
+        print(harmless(f"        {error.text('zh')}"), file=sys.stderr)
+    sys.exit(error.exit_status)
 
 
 def check_house() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from federated.authority import Authority, read_dataset
+from federated.authority import Authority, read_card, read_dataset
 from federated.cli import json_option, say
-from governance import notes
+from governance.handwritten import read_text
 
 HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("authority"), show_default=True, help="The authority's folder.")
 PUBLISH = click.option(
@@ -59,10 +59,10 @@ def enrol(name: str, home: Path, organisation: str, role: str, coordinator: Path
 @json_option
 def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
     """Register a dataset in the catalogue."""
-    made = read_dataset(file.read_text())
-    text = Authority.open(home).sign(made)
+    authority, made = Authority.open(home), read_dataset(read_text(file))
+    text = authority.sign(made)
     _publish(coordinator, text)
-    say({"dataset": made.name, "id": notes.read(text).id}, f"dataset {made.name}, version {made.version}, is registered", as_json)
+    say({"dataset": made.name, "id": authority.keep(text)}, f"dataset {made.name}, version {made.version}, is registered", as_json)
 
 
 @command.command(
@@ -124,13 +124,12 @@ def licences(home: Path, as_json: bool) -> None:
 
 
 def _publish(coordinator: Path, text: str) -> None:
-    import json
     import os
 
     from federated.tls import client_files
     from federated.transport import Link
 
-    where = json.loads(coordinator.read_text())
+    where = read_card(coordinator)
     with Link(where["url"], where["ca"], None, proxy=os.environ.get("KEYONG_PROXY"), client_cert=client_files(coordinator.parent)) as link:
         link.publish(text)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from federated.cli import json_option, say
+from federated.language import language
+from governance.errors import UsageError
+from governance.handwritten import read_text
 
 IDENTITY = click.option(
     "--identity", type=click.Path(path_type=Path), default=Path("operator.key"), show_default=True, help="The operator's key."
@@ -16,14 +20,24 @@ WAIT = click.option("--wait/--no-wait", default=False, help="Wait for the end, s
 FILE = click.argument("file", type=click.Path(path_type=Path, exists=True))
 
 
+def _checked(_context: click.Context, _option: click.Parameter, out: Path | None) -> Path | None:
+    """Before a use of the licence is spent: a place where a result can be written."""
+    if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
+        raise UsageError(f"the result cannot be written to {out}: {out.parent} is no folder in which this account may write")
+    return out
+
+
+OUT = click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False, writable=True), callback=_checked, help="Where to write the result bundle."
+)
+
+
 @click.group()
 def command() -> None:
     """Plan, submit and watch jobs."""
 
 
 def _hub(identity: Path) -> Any:
-    import os
-
     from federated.client import connect
 
     return connect(identity=identity, proxy=os.environ.get("KEYONG_PROXY"))
@@ -38,7 +52,7 @@ def plan(file: Path, identity: Path, as_json: bool) -> None:
     from federated.plan import as_text
     from federated.plan import plan as make
 
-    made = make(_hub(identity), file.read_text())
+    made = make(_hub(identity), read_text(file))
     say(made, as_text(made), as_json)
 
 
@@ -46,12 +60,12 @@ def plan(file: Path, identity: Path, as_json: bool) -> None:
 @FILE
 @IDENTITY
 @WAIT
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write the result bundle.")
+@OUT
 @json_option
 def submit(file: Path, identity: Path, wait: bool, out: Path | None, as_json: bool) -> None:
     """Sign a job file and submit it."""
     hub = _hub(identity)
-    job = hub.submit(hub.prepare_file(file.read_text()))
+    job = hub.submit(hub.prepare_file(read_text(file)))
     if not wait:
         say({"job": job}, f"job {job[:12]} is submitted; keyong job result {job[:12]}", as_json)
     else:
@@ -87,7 +101,7 @@ def status(job: str, identity: Path, as_json: bool) -> None:
 @command.command(epilog="Example: keyong job result 3f2a91c0 --out bundle.json")
 @click.argument("job")
 @IDENTITY
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write the result bundle.")
+@OUT
 @json_option
 def result(job: str, identity: Path, out: Path | None, as_json: bool) -> None:
     """Wait for a job's end and print its verified result."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -17,14 +16,8 @@ from federated.cli import json_option, say
 def command(file: Path, authority: Path, as_json: bool) -> None:
     """Verify a result bundle offline, up to the authority's keys. It proves who computed what, not that the data were true."""
     from federated.verify import Bundle, as_dict, verify
-    from governance.errors import UsageError
     from governance.keys import Trust
 
-    try:
-        data = json.loads(authority.read_bytes())
-        trust = Trust.read(data["trust"], data["threshold"])
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise UsageError(f"{authority.name} is no authority's trust.json") from None
-    verified = verify(Bundle.read(file.read_bytes().rstrip(b"\n")), trust)
+    verified = verify(Bundle.read(file.read_bytes().rstrip(b"\n")), Trust.load(authority))
     text = "\n".join([*(f"ok  {check}" for check in verified.checks), "", verified.result.summary()])
     say(as_dict(verified), text, as_json)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from federated.coordinator.board import Board, shown
-from governance import notes
+from governance import known, notes
 from governance.catalogue import Dataset
 from governance.encoding import decode, encode
 from governance.errors import DecodeError, IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
@@ -88,6 +88,7 @@ class Office:
         with _sent():
             document: Any = notes.opened(text, PUBLISHED[kind], self.trust)
             if isinstance(document, Dataset):
+                known.check("enrolled data holder", document.holders, [p.name for p in self.parties().values() if p.role == "holder"])
                 roster(self.parties().values(), document.holders)
         text = str(note.only(*self.trust.keys))
         with self.journal.transaction() as t:

@@ -13,6 +13,7 @@ from federated.tokens import Token, write_private
 from federated.transport import Link
 from governance.encoding import build, canonical, parse, plain
 from governance.errors import UsageError
+from governance.handwritten import read_json
 from governance.journal import Journal, View
 from governance.keys import SigningKey, Trust, VerifyKey
 from governance.parties import enrol, read_enrolment
@@ -54,7 +55,7 @@ class Home:
     def policy(self) -> Policy:
         """The node's own rules; the defaults where there is no file."""
         file = self.path / POLICY
-        return build(Policy, parse(canonical(json.loads(file.read_text())))) if file.exists() else DEFAULT
+        return build(Policy, read_json(file, "a node's policy", {})) if file.exists() else DEFAULT
 
     def write_policy(self, policy: Policy) -> None:
         write_private(self.path / POLICY, json.dumps(plain(policy), indent=2, ensure_ascii=False) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,14 +53,14 @@ def test_every_example_is_a_job_file_or_says_that_it_is_none(path):
 @pytest.mark.parametrize("old, new, says", [
     ("keyong: 1", "keyong: 2", "starts with keyong: 1"), ("keyong: 1", "", "starts with keyong: 1"), ("keyong: 1", "- a", "not YAML"),
     ("purpose: research", "", "lacks: purpose"), ("dataset: heart-disease", "", "lacks: dataset"), ("licence: lic-7f3a", "", "lacks: licence"),
-    ("analysis: logistic_regression", "", "lacks: analysis"), ("deadline: 10m", "deadlin: 10m", "unknown fields: deadlin"),
-    ("deadline: 10m", "1: x", "unknown fields: 1"), ("title: 四院心脏病风险模型", "title: [", "not YAML"),
+    ("analysis: logistic_regression", "", "lacks: analysis"), ("deadline: 10m", "deadlin: 10m", "no field deadlin, did you mean deadline?"),
+    ("deadline: 10m", "1: x", "no field 1"), ("title: 四院心脏病风险模型", "title: [", "not YAML: line 5, column 8: "),
     ("title: 四院心脏病风险模型", "title: 2024-13-45", "not YAML"), (FILE, "[" * 5000, "not YAML"),
     ("deadline: 10m", "deadline: !!python/object/apply:os.system ['true']", "not YAML"), (FILE, "", "starts with keyong: 1"),
     (FILE, "[1, 2]", "starts with keyong: 1"),
 ])  # fmt: skip
 def test_a_file_that_is_wrong_is_answered_with_what_is_wrong(old, new, says):
-    with pytest.raises(UsageError, match=says):
+    with pytest.raises(UsageError, match=re.escape(says)):
         read_file(FILE.replace(old, new))
 
 
