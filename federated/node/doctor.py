@@ -83,7 +83,7 @@ def _snapshots(home: Home) -> str:
             snapshots.load(snapshot.path, snapshot.columns, id=snapshot.id)
         except KeyongError as error:
             raise KeyongError(f"{name}: {error}; add the data again: keyong node data add {name} URL") from None
-    return f"{len(kept)} datasets are served" if kept else "no data yet: keyong node data add DATASET URL"
+    return f"whole: {', '.join(kept)}" if kept else "no data yet: keyong node data add DATASET URL"
 
 
 def _reach(link: Link, home: Home, proxy: str | None) -> str:

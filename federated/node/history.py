@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from connectors import snapshot as snapshots
+from connectors.normal import Floats
 from connectors.snapshot import Snapshot
 from governance.catalogue import Column, Schema
 from governance.encoding import build, canonical, parse, plain, wire
@@ -29,9 +30,11 @@ WORDS = ("title", "unit", "grade")  # what a column is called changes no value
 
 @wire("keyong/fingerprint/v1")
 class Fingerprint:
-    """*form* says in which registered form the file is; *columns* maps the form of each column of the source to its digest."""
+    """*form* says in which registered form the file is, *rows* which rows it holds; *columns* maps the form of each column of the source
+    to the digest of its values."""
 
     form: str
+    rows: str
     columns: dict[str, str]
     persons: str
 
@@ -39,14 +42,18 @@ class Fingerprint:
 def fingerprint(snapshot: Snapshot, schema: Schema, persons: Iterable[Any], key: SigningKey) -> Fingerprint:
     """What the rows of *snapshot* will be known by; *persons* are their keys at the source."""
     secret = hmac.digest(key.private, LABEL, "sha256")
-    tags = sorted(hmac.digest(secret, b"person" + _bytes(person), "sha256") for person in persons)
-    columns = {
-        _form(column): hmac.digest(secret, _form(column).encode() + _values(snapshot, column), "sha256").hex()
-        for column in schema.columns
-        if column.of is None
-    }
+    values = {_form(column): _values(snapshot, column) for column in schema.columns if column.of is None}
+    order = np.lexsort(tuple(values.values()))
     form = hashlib.sha256("".join(_form(column) for column in schema.columns).encode()).hexdigest()
-    return Fingerprint(form, columns, hmac.digest(secret, b"persons" + b"".join(tags), "sha256").hex())
+    rows = _digest(secret, "rows", *(column[order].tobytes() for column in values.values()))
+    columns = {name: _digest(secret, name, np.sort(column).tobytes()) for name, column in values.items()}
+    return Fingerprint(
+        form, rows, columns, _digest(secret, "persons", *sorted(_digest(secret, "person", _bytes(p)).encode() for p in persons))
+    )
+
+
+def _digest(secret: bytes, what: str, *parts: bytes) -> str:
+    return hmac.digest(secret, b"".join([what.encode(), b" ", *parts]), "sha256").hex()
 
 
 def _bytes(person: Any) -> bytes:
@@ -59,22 +66,22 @@ def _form(column: Column) -> str:
     return hashlib.sha256(canonical(said).encode()).hexdigest()
 
 
-def _values(snapshot: Snapshot, column: Column) -> bytes:
-    """The values of a column, sorted."""
+def _values(snapshot: Snapshot, column: Column) -> Floats:
+    """The values of a column, with one spelling for each."""
     found = snapshots.load(snapshot.path, [column.name]).column(column.name)
     filled = pc.fill_null(found, np.nan if column.kind == "number" else -1).to_numpy()
-    return np.sort(filled + 0.0).tobytes()  # minus zero is zero
+    return np.asarray(filled, np.float64) + 0.0  # minus zero is zero
 
 
 def same(a: Fingerprint, b: Fingerprint) -> bool:
-    """Whether what was counted over the rows of *a* was counted over those of *b*."""
+    """Whether what was counted over the rows of *a* was counted over those of *b*, or may have been: columns are compared one by one."""
     both = a.columns.keys() & b.columns.keys()
     return all(a.columns[name] == b.columns[name] for name in both) if both else a.persons == b.persons
 
 
 def twins(t: View, dataset: str, made: Fingerprint) -> Iterator[str]:
     """Snapshots of *dataset* that hold the rows of *made* in the same form."""
-    return (name for name, other in _kept(t, dataset).items() if (other.form, other.columns) == (made.form, made.columns))
+    return (name for name, other in _kept(t, dataset).items() if (other.form, other.rows) == (made.form, made.rows))
 
 
 def remember(t: Transaction, dataset: str, snapshot: str, made: Fingerprint) -> None:

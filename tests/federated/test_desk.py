@@ -123,7 +123,7 @@ def test_doctor_opens_the_snapshots(running, capsys):
     home = running.home("south")
     look = ("node", "doctor", "--home", home, "--json")
     found = {f["name"]: f for f in json.loads(keyong(capsys, *look).out)}
-    assert found["snapshots"]["text"] == "1 datasets are served"
+    assert found["snapshots"]["text"] == "whole: cohort"
     file = next((home / "snapshots").glob("*.arrow"))
     whole = file.read_bytes()
     for damage in (lambda: file.write_bytes(whole[:-200]), file.unlink):
