@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from federated.cli import json_option, say
-from federated.language import language
 from governance.errors import UsageError
 from governance.handwritten import read_text
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from federated.cli import PROXY, json_option, language, say, token_text
+from federated.cli import PROXY, json_option, say, token_text
+from federated.language import language
 from federated.operator import join as join_operator
 from governance.keys import SigningKey
 
