@@ -21,7 +21,7 @@ from governance.errors import IntegrityError, KeyongError, Refused, Unavailable
 from governance.journal import Transaction
 from governance.licences import Licence
 from sandbox import local, machine
-from sandbox.disclosure import check_difference, check_min_cell, check_roster
+from sandbox.disclosure import check_difference
 from sandbox.jail import Limits, Session, Zygote, seal
 from sandbox.machine import Accepting, Consenting, Finished, Local, Plan, Revealing, Signing, State, Weighing
 from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of, step
@@ -309,12 +309,10 @@ class Run:
         with_offer = judge.read_offer(t.note("offer", self.job) or "")
         limit = notes.opened(with_offer.licence, Licence, self.agent.home.trust).use_count
         roster, dataset = frozenset(plan.holders), plan.case.dataset.name
-        fixed = judge.min_cell_of(dataset, plan.snapshot)
-        check_roster(roster, t.cohorts(dataset, plan.snapshot, "roster"))
-        check_min_cell(plan.case.job.min_cell, t.get(fixed))
+        judge.check_history(t, plan.case, plan.snapshot, roster)
         t.take_use(admission.licence, admission.use, self.job, limit)
         t.put_cohort(dataset, plan.snapshot, "roster", roster)
-        t.put(fixed, str(plan.case.job.min_cell))
+        t.put(judge.min_cell_of(dataset, plan.snapshot), str(plan.case.job.min_cell))
         t.append("job.spent", self.job)
 
     def _guard(self, t: Transaction, following: State) -> None:

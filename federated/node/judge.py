@@ -10,17 +10,18 @@ from governance import licences, notes
 from governance.catalogue import Dataset
 from governance.encoding import build, parse
 from governance.errors import IntegrityError, Refused
-from governance.journal import Transaction
+from governance.journal import Transaction, View
 from governance.keys import Trust
 from governance.licences import Licence
 from governance.parties import Party, read_enrolment, roster
 from sandbox import case as cases
+from sandbox.case import Case
 from sandbox.disclosure import check_min_cell, check_roster
 from sandbox.job import Job
 from sandbox.messages import Offer
 from sandbox.policy import Docket, check_licence, check_policy
 
-__all__ = ["Docket", "Job", "judge", "learn_revocations", "min_cell_of", "read_offer"]
+__all__ = ["Docket", "Job", "check_history", "judge", "learn_revocations", "min_cell_of", "read_offer"]
 
 
 def min_cell_of(dataset: str, snapshot: str) -> str:
@@ -86,6 +87,12 @@ def _check_snapshot(docket: Docket, home: Home, t: Transaction) -> None:
     registered = t.get(f"catalogue {case.dataset.name}")
     if kept is None or registered != case.job.catalogue:
         raise Refused(code="policy.dataset", dataset=case.dataset.name)
-    check_roster(frozenset(p.name for p in docket.holders), t.cohorts(case.dataset.name, kept.id, "roster"))
-    for snapshot in history.family(t, case.dataset.name, kept.id):
-        check_min_cell(case.job.min_cell, t.get(min_cell_of(case.dataset.name, snapshot)))
+    check_history(t, case, kept.id, frozenset(p.name for p in docket.holders))
+
+
+def check_history(t: View, case: Case, snapshot: str, holders: frozenset[str]) -> None:
+    """One roster and one min_cell, for all snapshots of the same rows."""
+    dataset = case.dataset.name
+    check_roster(holders, t.cohorts(dataset, snapshot, "roster"))
+    for each in history.family(t, dataset, snapshot):
+        check_min_cell(case.job.min_cell, t.get(min_cell_of(dataset, each)))
