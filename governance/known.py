@@ -13,6 +13,7 @@ def check(what: str, given: Iterable[object], known: Iterable[str]) -> None:
     there = list(known)
     for name in map(str, given):
         if name not in there:
-            near = difflib.get_close_matches(name, there, n=1)
-            hint = f", did you mean {near[0]}?" if near else ";"
-            raise UsageError(f"there is no {what} {name}{hint} there are: {', '.join(there) or 'none'}")
+            names = ", ".join(there) or "none"
+            if near := difflib.get_close_matches(name, there, n=1):
+                raise UsageError(f"there is no {what} {name}, did you mean {near[0]}? there are: {names}")
+            raise UsageError(f"there is no {what} {name}; there are: {names}")

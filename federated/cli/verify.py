@@ -18,6 +18,7 @@ def command(file: Path, authority: Path, as_json: bool) -> None:
     from federated.verify import Bundle, as_dict, verify
     from governance.keys import Trust
 
-    verified = verify(Bundle.read(file.read_bytes().rstrip(b"\n")), Trust.load(authority))
+    trust = Trust.load(authority)
+    verified = verify(Bundle.read(file.read_bytes().rstrip(b"\n")), trust)
     text = "\n".join([*(f"ok  {check}" for check in verified.checks), "", verified.result.summary()])
     say(as_dict(verified), text, as_json)
