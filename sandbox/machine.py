@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ SIGNERS: tuple[type[Any], ...] = (secagg.Settled, secagg.Waiting)
 class Plan:
     """What a node knows of a job from the start: the signed texts, the holders' keys in the order of their names, and who it is.
 
-    *secret* belongs to the snapshot and blurs the limit of its weight (`sandbox.local.weighs`).
+    *secret* belongs to the snapshot and blurs the limit of its weight (`sandbox.local.weighs`). *light* says that this node once found too
+    little weight in a state of the job, and will say so of every later one.
     """
 
     job: str
@@ -48,6 +49,7 @@ class Plan:
     keys: tuple[str, ...]
     snapshot: str
     secret: bytes = field(repr=False)
+    light: bool = False
 
     @property
     def case(self) -> Case:
@@ -308,7 +310,8 @@ class Weighing:
     """Waiting for the local step that says whether enough persons weigh in the next state, which this node computed itself.
 
     Its answer, one bit, is masked and proved like all support, and travels with the signed state. So a state that somebody steered to
-    where the sums are about few persons is known before anything is summed in it.
+    where the sums are about few persons is known before anything is summed in it. A no is for good: a holder's weight falls below its limit
+    once in a job, so that no search for the limit can go up and down.
     """
 
     plan: Plan
@@ -330,11 +333,13 @@ class Weighing:
             raise IntegrityError(code="jail.output")
         settled, body = encoding.decode(self.party, secagg.Settled), parse(self.body)
         round = secagg.Round(_number(self.body, weighing=True), settled.attempt, hashlib.sha256(self.body.encode()).digest(), (WEIGHT,))
-        words = {SUPPORT: ring(32).embed(np.frombuffer(answer, "<f8").astype(np.int64))}
+        enough = bool(np.frombuffer(answer, "<f8")[0]) and not self.plan.light
+        words = {SUPPORT: ring(32).embed(np.array([enough], np.int64))}
         waiting, upload, payloads = settled.upload(round, words)
         note = _noted(self.plan, self.run, body, settled.survivors).signed_by(key)
         post = Post(step("state", body["round"] - 1), self.plan.me, str(note).encode(), (sign(key, upload), bytes(payloads[SUPPORT])))
-        return Signing(self.plan, self.run, str(note), encoding.encode(waiting)), post
+        plan = replace(self.plan, light=not enough)
+        return Signing(plan, self.run, str(note), encoding.encode(waiting)), post
 
 
 @wire("keyong/node-signing/v1")

@@ -315,3 +315,20 @@ def test_another_holders_weight_is_not_taken():
     relay = run.close()
     with pytest.raises(PeerError, match="another's message"):
         run.received("a", replace(relay, payloads={**relay.payloads, "d": relay.payloads["c"]}))
+
+
+def test_a_holder_that_weighed_too_little_once_says_so_to_the_end():
+    """Attack: states that go up and down around a holder's limit, to count its persons by halving."""
+    run = start("abcd", REGRESSION).to("1.0.upload")
+    honest, answers = run.programs["a"], iter([0.0, 1.0, 1.0])
+
+    def answer(question):
+        return np.array([next(answers)]).astype("<f8").tobytes() if parse(question)["ask"] == "weigh" else honest(question)
+
+    run.programs["a"] = answer
+    counts = []
+    for number in (2, 3, 4):
+        run.to(f"{number}.0.upload")
+        counts.append(parse(run.asked["b"][-1])["body"]["support"]["cohort"])
+    assert counts == [3, 3, 3]
+    assert next(answers, None) is None
