@@ -67,16 +67,12 @@ def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
 def weighs(case: Case, table: pa.Table, state: State, secret: bytes) -> bool:
     """Whether the cohort's persons here weigh enough in *state*: between min_cell and twice as much.
 
-    Where exactly, only this holder knows: half of it is drawn for the snapshot and half for the state, from *secret*. States that were
-    chosen to bring a holder's weight near a limit that is known, or stays the same, would count its persons.
+    Where exactly, only this holder knows: it is drawn for the job from *secret*. A limit that is known, or that is the same in many jobs,
+    would let states that were chosen to bring a holder's weight near it count its persons.
     """
-    weight = float(_present(case, table, state)[COHORT].sum())
-    return weight >= case.job.min_cell * (1.0 + (_drawn(secret, "") + _drawn(secret, canonical(state))) / 2)
-
-
-def _drawn(secret: bytes, what: str) -> float:
-    """Uniform in [0, 1), and always the same."""
-    return int.from_bytes(hmac.digest(secret, what.encode(), "sha256")[:8], "big") / 2**64
+    drawn = hmac.digest(secret, case.id.encode(), "sha256")
+    blur = int.from_bytes(drawn[:8], "big") / 2**64
+    return float(_present(case, table, state)[COHORT].sum()) >= case.job.min_cell * (1.0 + blur)
 
 
 def _present(case: Case, table: pa.Table, state: State | None) -> dict[str, Floats]:
