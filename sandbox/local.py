@@ -60,8 +60,8 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
 
 def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
     """1 for each of the case's cells that has at least min_cell distinct persons here; shape (cells,)."""
-    present = _present(case, table, state)
-    return np.array([float(cell in present and present[cell].sum() >= case.job.min_cell) for cell in case.cells])
+    persons = _persons(case, table, state)
+    return np.array([float(persons.get(cell, 0.0) >= case.job.min_cell) for cell in case.cells])
 
 
 def weighs(case: Case, table: pa.Table, state: State, secret: bytes) -> bool:
@@ -72,23 +72,24 @@ def weighs(case: Case, table: pa.Table, state: State, secret: bytes) -> bool:
     """
     drawn = hmac.digest(secret, case.id.encode(), "sha256")
     blur = int.from_bytes(drawn[:8], "big") / 2**64
-    return float(_present(case, table, state)[COHORT].sum()) >= case.job.min_cell * (1.0 + blur)
+    return _persons(case, table, state).get(COHORT, 0.0) >= case.job.min_cell * (1.0 + blur)
 
 
-def _present(case: Case, table: pa.Table, state: State | None) -> dict[str, Floats]:
-    """How much of each person, by its code, is in each cell: the largest of its rows counts; shape (codes,)."""
+def _persons(case: Case, table: pa.Table, state: State | None) -> dict[str, float]:
+    """How many persons are in each cell, or how much of persons: of each, the largest of its rows counts."""
     seen: dict[str, list[tuple[Persons, Floats]]] = defaultdict(list)
     for rows in _batches(case, table):
         for cell, weights in case.analysis.members(rows, case.dataset.schema, state).items():
-            seen[cell].append((rows.persons, weights.astype(np.float64)))
-    return {cell: _heaviest(parts) for cell, parts in seen.items()} if seen else {COHORT: np.zeros(0)}
+            here = weights > 0
+            seen[cell].append((rows.persons[here], weights[here].astype(np.float64)))
+    return {cell: _counted(parts) for cell, parts in seen.items()}
 
 
-def _heaviest(parts: list[tuple[Persons, Floats]]) -> Floats:
+def _counted(parts: list[tuple[Persons, Floats]]) -> float:
     codes, weights = (np.concatenate(column) for column in zip(*parts, strict=True))
     heaviest = np.zeros(codes.max() + 1 if len(codes) else 0)
     np.maximum.at(heaviest, codes, weights)
-    return heaviest
+    return float(heaviest.sum())
 
 
 def statistics(case: Case, table: pa.Table, body: State) -> Floats:
