@@ -17,12 +17,13 @@ from governance.catalogue import Dataset
 from governance.encoding import build, canonical, parse, strict
 from governance.errors import DecodeError, IntegrityError, LicenceRefused, UsageError
 from governance.keys import Trust
-from governance.licences import Licence, Request, covers
+from governance.licences import Licence, covers
 from governance.parties import Party, read_enrolment, roster
 from mpc import secagg
 from sandbox import case as cases
 from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Release
+from sandbox.policy import request
 
 VERSION = "bundle/v1"
 LIMIT = 1 << 24
@@ -233,7 +234,7 @@ def _licensed(signed: _Signed, case: cases.Case) -> None:
         raise LicenceRefused("the licence was not in force when the job was made")
     if not licence.not_before <= admission.at <= licence.not_after or admission.at >= job.deadline:
         raise IntegrityError("the job was admitted when the licence was not in force, or after its deadline")
-    covers(licence, Request(job.operator, job.dataset, frozenset(case.columns), job.purpose, job.method, job.min_cell))
+    covers(licence, request(case))
     if admission.use > licence.use_count:
         raise LicenceRefused(code="licence.used", limit=licence.use_count)
 

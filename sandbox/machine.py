@@ -131,9 +131,7 @@ class Computing:
 
     def computed(self, answer: bytes, key: SigningKey) -> tuple[Uploading | Pooling, Post]:
         """Mask the answer; the post holds nothing else of it."""
-        if len(answer) != self.expect:
-            raise IntegrityError(code="jail.output")
-        values = np.frombuffer(answer, "<f8")
+        values = _numbers(answer, self.expect)
         party: secagg.Ready | secagg.Settled = encoding.decode(self.party, *OPENERS)
         made = _round(self.plan, self.run, self.body, party)
         words = {made.vectors[0].name: _encoded(self.plan, self.body, values)}
@@ -144,6 +142,13 @@ class Computing:
         waiting, upload, payloads = party.upload(made, words)
         post = _post(self.plan, step("upload", parse(self.body)["round"]), sign(key, upload), payloads)
         return Pooling(self.plan, self.run, self.body, encoding.encode(waiting)), post
+
+
+def _numbers(answer: bytes, expect: int) -> Floats:
+    """What the jail answered, which must be as long as was declared."""
+    if len(answer) != expect:
+        raise IntegrityError(code="jail.output")
+    return np.frombuffer(answer, "<f8")
 
 
 def _round(plan: Plan, run: str, body: str, party: secagg.Ready | secagg.Settled) -> secagg.Round:
@@ -179,9 +184,9 @@ def _fixed_point(plan: Plan, body: str) -> FixedPoint:
     return FixedPoint(bound=plan.case.bounds(parse(body)), terms=len(plan.keys), bits=128)
 
 
-def _opened_support(settled: secagg.Settled, plan: Plan) -> list[int]:
-    """How many holders support each cell: a sum of proved bits, so at most one for each survivor."""
-    counts: list[int] = ring(32).from_bytes(settled.totals[SUPPORT], len(plan.case.cells)).tolist()
+def _opened_support(settled: secagg.Settled, cells: int) -> list[int]:
+    """How many holders support each of the *cells*: a sum of proved bits, so at most one for each survivor."""
+    counts: list[int] = ring(32).from_bytes(settled.totals[SUPPORT], cells).tolist()
     return counts
 
 
@@ -193,13 +198,15 @@ def _opened(plan: Plan, relay: Relay, expected: str, *classes: type[Any]) -> dic
     """The senders' signed messages of the step *expected*."""
     if relay.step != expected:
         raise PeerError(f"expected the relay of step {expected}", party="coordinator")
-    messages = {}
-    for name, raw in relay.bodies.items():
-        sender, message = open_signed(raw, plan.holders, *classes)
-        if sender != name:
-            raise PeerError("is shown with another's message", party=name)
-        messages[name] = message
-    return messages
+    return {name: _sent(plan, name, raw, *classes) for name, raw in relay.bodies.items()}
+
+
+def _sent(plan: Plan, name: str, raw: bytes, *classes: type[Any]) -> Any:
+    """The message that *name* signed."""
+    sender, message = open_signed(raw, plan.holders, *classes)
+    if sender != name:
+        raise PeerError("is shown with another's message", party=name)
+    return message
 
 
 @wire("keyong/node-uploading/v1")
@@ -259,7 +266,7 @@ class Revealing:
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
         reveals = _opened(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
         settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, _payloads(relay, SUPPORT))
-        body = self.plan.case.after_support(_opened_support(settled, self.plan))
+        body = self.plan.case.after_support(_opened_support(settled, len(self.plan.case.cells)))
         return _following(self.plan, self.run, settled, body, key)
 
 
@@ -278,7 +285,7 @@ class Pooling:
         name, case = _vector(self.plan, self.body).name, self.plan.case
         settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, _payloads(relay, name))
         if name == SUPPORT:
-            body = case.after_support(_opened_support(settled, self.plan), before)
+            body = case.after_support(_opened_support(settled, len(case.cells)), before)
         else:
             values = _fixed_point(self.plan, self.body).decode(ring(128).from_bytes(settled.totals[name], len(case.bounds(before))))
             body = case.after_round(before, case.named(before, values))
@@ -329,17 +336,15 @@ class Weighing:
 
     def computed(self, answer: bytes, key: SigningKey) -> tuple[Signing, Post]:
         """Mask the answer; the post holds the signed state, the signed upload and the masked bit."""
-        if len(answer) != self.expect:
-            raise IntegrityError(code="jail.output")
+        [enough] = _numbers(answer, self.expect)
         settled, body = encoding.decode(self.party, secagg.Settled), parse(self.body)
         round = secagg.Round(_number(self.body, weighing=True), settled.attempt, hashlib.sha256(self.body.encode()).digest(), (WEIGHT,))
-        enough = bool(np.frombuffer(answer, "<f8")[0]) and not self.plan.light
-        words = {SUPPORT: ring(32).embed(np.array([enough], np.int64))}
+        light = self.plan.light or not enough
+        words = {SUPPORT: ring(32).embed(np.array([not light], np.int64))}
         waiting, upload, payloads = settled.upload(round, words)
         note = _noted(self.plan, self.run, body, settled.survivors).signed_by(key)
         post = Post(step("state", body["round"] - 1), self.plan.me, str(note).encode(), (sign(key, upload), bytes(payloads[SUPPORT])))
-        plan = replace(self.plan, light=not enough)
-        return Signing(plan, self.run, str(note), encoding.encode(waiting)), post
+        return Signing(replace(self.plan, light=light), self.run, str(note), encoding.encode(waiting)), post
 
 
 @wire("keyong/node-signing/v1")
@@ -366,7 +371,7 @@ class Signing:
         if isinstance(party, secagg.Settled):
             return Computing(self.plan, self.run, body, self.party)
         settled = party.receive(*_weights(self.plan, relay))
-        holders = int(ring(32).from_bytes(settled.totals[SUPPORT], 1)[0])
+        [holders] = _opened_support(settled, WEIGHT.length)
         body = canonical(self.plan.case.after_weighing(holders, parse(body)))
         return Computing(self.plan, self.run, body, encoding.encode(settled))
 
@@ -377,9 +382,7 @@ def _weights(plan: Plan, relay: Relay) -> tuple[dict[str, secagg.Upload], dict[s
     for name, parts in relay.payloads.items():
         if len(parts) != 2:
             raise PeerError("did not send one upload with its state", party=name)
-        sender, uploads[name] = open_signed(parts[0], plan.holders, secagg.Upload)
-        if sender != name:
-            raise PeerError("is shown with another's message", party=name)
+        uploads[name] = _sent(plan, name, parts[0], secagg.Upload)
         payloads[name] = {SUPPORT: parts[1]}
     return uploads, payloads
 

@@ -58,7 +58,7 @@ class Board:
         if kind in ("accept", "state"):
             self._check_note(kind, notes.read(post.body), key)
             if post.payloads:  # a weighed state comes with one masked bit
-                self._check_weight(kind, post)
+                self._check_weight(kind, post, key)
             return
         classes: dict[str, type[Any]] = {
             "upload": secagg.Upload,
@@ -66,15 +66,14 @@ class Board:
             "reveal": secagg.Reveal,
             "abstain": secagg.Abstention,
         }
-        sender, _ = open_signed(post.body, {key.name: key}, classes[kind])
-        if sender != post.sender or bool(post.payloads) != (kind == "upload"):
+        open_signed(post.body, {key.name: key}, classes[kind])
+        if bool(post.payloads) != (kind == "upload"):
             raise PeerError("posted a message that is not its own", party=post.sender)
 
-    def _check_weight(self, kind: str, post: Post) -> None:
+    def _check_weight(self, kind: str, post: Post, key: VerifyKey) -> None:
         if kind != "state" or len(post.payloads) != 2:
-            raise PeerError("posted more than a signed note", party=post.sender)
-        if open_signed(post.payloads[0], {post.sender: self.holders[post.sender]}, secagg.Upload)[0] != post.sender:
-            raise PeerError("posted a message that is not its own", party=post.sender)
+            raise PeerError("posted more than a signed note", party=key.name)
+        open_signed(post.payloads[0], {key.name: key}, secagg.Upload)
 
     def _check_note(self, kind: str, note: notes.Note, key: VerifyKey) -> None:
         note.require(Trust((key,)))
