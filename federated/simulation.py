@@ -27,10 +27,10 @@ from governance.encoding import build, parse, plain
 from governance.errors import DecodeError, UsageError
 from governance.keys import SigningKey, check_name
 from governance.licences import LEAST_CELL
-from sandbox import analyses, local, machine
+from sandbox import analyses, local, machine, weight
 from sandbox.analyses import Analysis
 from sandbox.job import Job, nonce, parameters
-from sandbox.machine import Accepting, Local, Plan, Signing
+from sandbox.machine import Accepting, Local, Plan, Signing, Weighing
 from sandbox.messages import Admission, Post, Relay, Release, step
 
 NAME, PERSON = "simulation", "person_id"
@@ -82,7 +82,7 @@ class Simulation:
                    now, now + 600, nonce())  # fmt: skip
         job = notes.write(made).signed_by(operator)
         plans = {
-            name: Plan(str(job), str(dataset), name, tuple(str(k.public) for k in keys.values()), nonce(), name.encode())
+            name: Plan(str(job), str(dataset), name, tuple(str(k.public) for k in keys.values()), nonce())
             for name in keys
         }  # fmt: skip
         return _Run(plans, keys, coordinator, self.tables).result()
@@ -100,6 +100,7 @@ class _Run:
         self.board = Board(self.case.id, plan.keys, self.case.dataset.colluding, step("accept"), 0, 0, (), "")
         self.relays: dict[str, Relay] = {}
         self.programs = {n: local.program(local.spec(p.job, p.dataset), tables[n]) for n, p in plans.items()}
+        self.limits = {name: weight.fresh() for name in plans}
         self.states: dict[str, Any] = {}
         self.posts: dict[str, Post] = {}
         for name, p in plans.items():
@@ -141,8 +142,14 @@ class _Run:
         else:
             state, self.posts[name] = state.receive(relay, self.keys[name])
         if isinstance(state, Local):
-            state, self.posts[name] = state.computed(self.programs[name](state.question), self.keys[name])
+            state, self.posts[name] = self._computed(name, state)
         self.states[name] = state
+
+    def _computed(self, name: str, state: Local) -> tuple[Any, Post]:
+        answer = self.programs[name](state.question)
+        if isinstance(state, Weighing):
+            return state.computed(answer, self.keys[name], self.limits[name].draw(self.case.job.min_cell))
+        return state.computed(answer, self.keys[name])
 
 
 def simulate(

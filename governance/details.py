@@ -50,9 +50,9 @@ SENTENCES: dict[str, str] = {
         "已抑制：下列单元中人数足够的持有方太少：{cells}，另有 {count} 个单元"
     ),
     "suppressed: too few holders have enough persons with {cells}": "已抑制：下列单元中人数足够的持有方太少：{cells}",
-    "suppressed: at the next step too few holders have enough persons whose outcome the features leave open; "
-    "so it is where they separate the classes": (
-        "已抑制：下一步中，拥有足够多结局尚未被特征确定的人的持有方太少；特征可将两类分开时即如此"
+    "suppressed: at the next step too few holders have enough persons whose outcome the features leave open. "
+    "So it is where the features separate the classes, and after several such jobs over the same rows": (
+        "已抑制：下一步中，拥有足够多结局尚未被特征确定的人的持有方太少；特征可将两类分开时即如此，在同样的行上多次出现此类任务之后亦然"
     ),
     "rank: some feature is a linear combination of the others": "秩亏：某个特征是其余特征的线性组合",
     "separation: the features tell the two classes apart exactly, so no finite estimate exists": (
@@ -60,7 +60,9 @@ SENTENCES: dict[str, str] = {
     ),
     "no convergence within {steps} steps": "{steps} 步之内未收敛",
     "limit: too many rounds": "限度：轮次过多",
-    "limit: the next round would open more numbers than there are persons behind {cell}": "限度：下一轮打开的数字将多于 {cell} 背后的人数",
+    "limit: the next round would open more numbers than persons that honest holders are sure to have in {cell}": (
+        "限度：下一轮打开的数字将多于诚实持有方在 {cell} 中必有的人数"
+    ),
     # who is left, and who may
     "the job goes on with another set, without this node": "任务以另一存活集合继续，不含本节点",
     "{count} nodes computed this state, {least} must agree before it is used": "{count} 个节点算出该状态；须有 {least} 个一致方可使用",

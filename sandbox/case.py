@@ -6,6 +6,7 @@ what it got (PRIVACY 2).
 
 from __future__ import annotations
 
+import collections
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,9 +26,10 @@ from sandbox.rows import Floats
 
 SUPPRESSED = "suppressed: too few holders have enough persons in the cohort"
 WEIGHTLESS = (
-    "suppressed: at the next step too few holders have enough persons whose outcome the features leave open; "
-    "so it is where they separate the classes"
+    "suppressed: at the next step too few holders have enough persons whose outcome the features leave open. "
+    "So it is where the features separate the classes, and after several such jobs over the same rows"
 )
+OVERDRAWN = "limit: the next round would open more numbers than persons that honest holders are sure to have in"
 MOST_ROUNDS = 128
 
 
@@ -35,8 +37,9 @@ MOST_ROUNDS = 128
 class Case:
     """A job, its dataset and its method.
 
-    The agreed state, the *body*, is JSON: ``round`` (of the state), ``support`` (holders with enough persons, by cell), ``persons`` (the
-    least number known to stand behind a cell), ``opened`` (numbers opened over a cell so far) and ``analysis``, the method's own state.
+    The agreed state, the *body*, is JSON: ``round`` (of the state), ``support`` (holders with enough persons, by cell), ``persons`` (how
+    many honest holders are sure to have in a cell), ``opened`` (numbers opened over a cell so far) and ``analysis``, the method's own
+    state.
     """
 
     id: str
@@ -54,12 +57,30 @@ class Case:
     def cells(self) -> tuple[str, ...]:
         return (COHORT, *self.analysis.cells(self.dataset.schema))
 
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Numbers of persons, each twice the one before: support also says how many holders have as many in the cohort.
+
+        They go from twice min_cell as far as the method's `depth` may need. That the steps are this wide, and the same in every job, is
+        what keeps them from counting a holder's persons.
+        """
+        rungs, honest = [self.job.min_cell], len(self.dataset.holders) - self.dataset.colluding
+        while rungs[-1] * honest < self.analysis.depth(self.dataset.schema) and 2 * rungs[-1] <= self.dataset.rows:
+            rungs.append(2 * rungs[-1])
+        return tuple(rungs[1:])
+
+    @property
+    def asked(self) -> int:
+        """How many entries support has: one for each of `cells`, then one for each of `rungs`."""
+        return len(self.cells) + len(self.rungs)
+
     def after_support(self, holders: Sequence[int], body: State | None = None) -> State:
-        """The body after round 0, or after *body* asked again, from how many holders have enough persons in each of `cells`."""
+        """The body after round 0, or after *body* asked again, from how many holders have enough persons for each entry of support."""
         body, state = body or {"round": 0, "opened": {}}, body["analysis"] if body else None
-        support = dict(zip(self.cells, holders, strict=True))
+        support = dict(zip(self.cells, holders[: len(self.cells)], strict=True))
         found = findings(support, self.dataset.colluding)
-        persons = {cell: n * self.job.min_cell for cell, n in support.items()}
+        persons = {cell: self._sure([n]) for cell, n in support.items()}
+        persons[COHORT] = self._sure([support[COHORT], *holders[len(self.cells) :]])
         following = (
             self.analysis.start(self.dataset.schema, found, state) if found[COHORT].supported else {"outcome": {"failed": SUPPRESSED}}
         )
@@ -70,13 +91,13 @@ class Case:
         """The body after a round of statistics."""
         if self.weighs(body) and not self.supported(body, COHORT):  # what was opened are zeros
             return {**body, "round": body["round"] + 1, "analysis": {"outcome": {"failed": WEIGHTLESS}}}
-        persons, opened = dict(body["persons"]), self._opened(body)
-        for statistic in self.statistics(body):
-            if statistic.counts:
-                counted = zip(statistic.cells, total[statistic.name], strict=True)
-                persons |= {cell: round(n) for cell, n in counted if self.supported(body, cell)}
         state = self.analysis.combine(total, self.dataset.schema, body["analysis"])
-        return self._within_limits({**body, "round": body["round"] + 1, "persons": persons, "opened": opened, "analysis": state})
+        return self._within_limits({**body, "round": body["round"] + 1, "opened": self._opened(body), "analysis": state})
+
+    def _sure(self, holders: Sequence[int]) -> int:
+        """Persons that honest holders have, at least, where *holders* have min_cell and so many each `rungs`; colluders count for none."""
+        steps = [self.job.min_cell, self.job.min_cell, *self.rungs]  # from nobody, and from each rung to the next
+        return sum(step * max(n - self.dataset.colluding, 0) for step, n in zip(steps, holders, strict=False))
 
     def statistics(self, body: State) -> tuple[Statistic, ...]:
         """What the local step returns on *body*."""
@@ -123,12 +144,12 @@ class Case:
         }  # fmt: skip
 
     def _opened(self, body: State) -> dict[str, int]:
-        opened = dict(body["opened"])
+        """Numbers opened over each cell when the round of *body* is over; that it was weighed is one of them."""
+        opened: collections.Counter[str] = collections.Counter(body["opened"])
         for statistic in self.statistics(body):
-            for cell in () if statistic.holders else statistic.cells:
-                if self.supported(body, cell):
-                    opened[cell] = opened.get(cell, 0) + 1
-        return opened
+            opened.update(cell for cell in statistic.cells if not statistic.holders and self.supported(body, cell))
+        opened[COHORT] += self.weighs(body)
+        return {cell: n for cell, n in opened.items() if n}
 
     def _within_limits(self, body: State) -> State:
         """The body, or one that ends the job where the next round would open more numbers over a cell than persons are in it."""
@@ -138,7 +159,7 @@ class Case:
         over = [cell for cell, n in opened.items() if n > body["persons"][cell]]
         if not over and body["round"] < MOST_ROUNDS:
             return body
-        why = f"limit: the next round would open more numbers than there are persons behind {over[0]}" if over else "limit: too many rounds"
+        why = f"{OVERDRAWN} {over[0]}" if over else "limit: too many rounds"
         return {**body, "analysis": {"outcome": {"failed": why}}}
 
 

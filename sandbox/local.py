@@ -6,7 +6,6 @@ not: no rows, no complete case or a class without persons give zeros (PRIVACY 3)
 
 from __future__ import annotations
 
-import hmac
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
@@ -35,9 +34,9 @@ def ask(body: State) -> bytes:
     return canonical({"ask": "statistics", "body": body}).encode()
 
 
-def weigh(body: State, secret: bytes) -> bytes:
-    """The question whether enough persons weigh in the state of *body*; *secret* blurs what is enough."""
-    return canonical({"ask": "weigh", "body": body, "secret": secret.hex()}).encode()
+def weigh(body: State) -> bytes:
+    """The question how much the persons weigh in the state of *body*."""
+    return canonical({"ask": "weigh", "body": body}).encode()
 
 
 def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
@@ -50,7 +49,7 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
         if asked["ask"] == "support":
             values = support(case, table)
         elif asked["ask"] == "weigh":
-            values = np.array([float(weighs(case, table, asked["body"]["analysis"], bytes.fromhex(asked["secret"])))])
+            values = np.array([weight(case, table, asked["body"]["analysis"])])
         else:
             values = statistics(case, table, asked["body"])
         return values.astype("<f8").tobytes()
@@ -59,20 +58,15 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
 
 
 def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
-    """1 for each of the case's cells that has at least min_cell distinct persons here; shape (cells,)."""
+    """1 for each of the case's cells that has min_cell distinct persons here, and for each rung that the cohort reaches; shape (asked,)."""
     persons = _persons(case, table, state)
-    return np.array([float(persons.get(cell, 0.0) >= case.job.min_cell) for cell in case.cells])
+    enough = [persons.get(cell, 0.0) >= case.job.min_cell for cell in case.cells]
+    return np.array([*enough, *(persons.get(COHORT, 0.0) >= rung for rung in case.rungs)], np.float64)
 
 
-def weighs(case: Case, table: pa.Table, state: State, secret: bytes) -> bool:
-    """Whether the cohort's persons here weigh enough in *state*: between min_cell and twice as much.
-
-    Where exactly, only this holder knows: it is drawn for the job from *secret*. A limit that is known, or that is the same in many jobs,
-    would let states that were chosen to bring a holder's weight near it count its persons.
-    """
-    drawn = hmac.digest(secret, case.id.encode(), "sha256")
-    blur = int.from_bytes(drawn[:8], "big") / 2**64
-    return _persons(case, table, state).get(COHORT, 0.0) >= case.job.min_cell * (1.0 + blur)
+def weight(case: Case, table: pa.Table, state: State) -> float:
+    """How much the cohort's persons weigh in *state*, each at most 1. It stays at the node, which tells only whether it is enough."""
+    return _persons(case, table, state).get(COHORT, 0.0)
 
 
 def _persons(case: Case, table: pa.Table, state: State | None) -> dict[str, float]:

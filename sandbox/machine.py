@@ -39,8 +39,7 @@ SIGNERS: tuple[type[Any], ...] = (secagg.Settled, secagg.Waiting)
 class Plan:
     """What a node knows of a job from the start: the signed texts, the holders' keys in the order of their names, and who it is.
 
-    *secret* belongs to the snapshot and blurs the limit of its weight (`sandbox.local.weighs`). *light* says that this node once found too
-    little weight in a state of the job, and will say so of every later one.
+    *light* says that this node once found too little weight in a state of the job, and will say so of every later one.
     """
 
     job: str
@@ -48,7 +47,6 @@ class Plan:
     me: str
     keys: tuple[str, ...]
     snapshot: str
-    secret: bytes = field(repr=False)
     light: bool = False
 
     @property
@@ -127,7 +125,7 @@ class Computing:
     @property
     def expect(self) -> int:
         """Bytes in the answer: 8 for each declared number."""
-        return 8 * (len(self.plan.case.bounds(parse(self.body))) if self.body else len(self.plan.case.cells))
+        return 8 * _entries(self.plan, self.body)
 
     def computed(self, answer: bytes, key: SigningKey) -> tuple[Uploading | Pooling, Post]:
         """Mask the answer; the post holds nothing else of it."""
@@ -165,8 +163,12 @@ def _number(body: str, *, weighing: bool = False) -> int:
 def _vector(plan: Plan, body: str) -> secagg.Vector:
     """What a round sums: support, of which each holder proves that its entries are 0 or 1, or the method's statistics."""
     if _asks_support(plan, body):
-        return secagg.Vector(SUPPORT, 32, len(plan.case.cells), proved=True)
-    return secagg.Vector(STATISTICS, 128, len(plan.case.bounds(parse(body))))
+        return secagg.Vector(SUPPORT, 32, _entries(plan, body), proved=True)
+    return secagg.Vector(STATISTICS, 128, _entries(plan, body))
+
+
+def _entries(plan: Plan, body: str) -> int:
+    return plan.case.asked if _asks_support(plan, body) else len(plan.case.bounds(parse(body)))
 
 
 def _asks_support(plan: Plan, body: str) -> bool:
@@ -184,9 +186,9 @@ def _fixed_point(plan: Plan, body: str) -> FixedPoint:
     return FixedPoint(bound=plan.case.bounds(parse(body)), terms=len(plan.keys), bits=128)
 
 
-def _opened_support(settled: secagg.Settled, cells: int) -> list[int]:
-    """How many holders support each of the *cells*: a sum of proved bits, so at most one for each survivor."""
-    counts: list[int] = ring(32).from_bytes(settled.totals[SUPPORT], cells).tolist()
+def _opened_support(settled: secagg.Settled, entries: int) -> list[int]:
+    """How many holders support each of the *entries*: a sum of proved bits, so at most one for each survivor."""
+    counts: list[int] = ring(32).from_bytes(settled.totals[SUPPORT], entries).tolist()
     return counts
 
 
@@ -266,7 +268,7 @@ class Revealing:
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
         reveals = _opened(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
         settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, _payloads(relay, SUPPORT))
-        body = self.plan.case.after_support(_opened_support(settled, len(self.plan.case.cells)))
+        body = self.plan.case.after_support(_opened_support(settled, self.plan.case.asked))
         return _following(self.plan, self.run, settled, body, key)
 
 
@@ -285,7 +287,7 @@ class Pooling:
         name, case = _vector(self.plan, self.body).name, self.plan.case
         settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, _payloads(relay, name))
         if name == SUPPORT:
-            body = case.after_support(_opened_support(settled, len(case.cells)), before)
+            body = case.after_support(_opened_support(settled, case.asked), before)
         else:
             values = _fixed_point(self.plan, self.body).decode(ring(128).from_bytes(settled.totals[name], len(case.bounds(before))))
             body = case.after_round(before, case.named(before, values))
@@ -309,16 +311,16 @@ def _following(
 def _noted(plan: Plan, run: str, body: dict[str, Any], survivors: tuple[str, ...]) -> notes.Note:
     if "outcome" in body["analysis"]:
         return notes.write(Release(plan.case.id, run, tuple(plan.holders), survivors, canonical(plan.case.release(body))))
-    return notes.write(AgreedState(plan.case.id, run, body["round"], canonical(body)))
+    return notes.write(AgreedState(plan.case.id, run, body["round"], canonical(body), plan.case.weighs(body)))
 
 
 @wire("keyong/node-weighing/v1")
 class Weighing:
-    """Waiting for the local step that says whether enough persons weigh in the next state, which this node computed itself.
+    """Waiting for the local step that weighs the persons in the next state, which this node computed itself.
 
-    Its answer, one bit, is masked and proved like all support, and travels with the signed state. So a state that somebody steered to
-    where the sums are about few persons is known before anything is summed in it. A no is for good: a holder's weight falls below its limit
-    once in a job, so that no search for the limit can go up and down.
+    Whether it is enough, one bit, is masked and proved like all support, and travels with the signed state. So a state that somebody
+    steered to where the sums are about few persons is known before anything is summed in it. A no is for good: a holder's weight falls
+    below its limit once in a job, so that no search for the limit can go up and down.
     """
 
     plan: Plan
@@ -328,18 +330,18 @@ class Weighing:
 
     @property
     def question(self) -> bytes:
-        return local.weigh(parse(self.body), self.plan.secret)
+        return local.weigh(parse(self.body))
 
     @property
     def expect(self) -> int:
         return 8
 
-    def computed(self, answer: bytes, key: SigningKey) -> tuple[Signing, Post]:
-        """Mask the answer; the post holds the signed state, the signed upload and the masked bit."""
-        [enough] = _numbers(answer, self.expect)
+    def computed(self, answer: bytes, key: SigningKey, limit: float) -> tuple[Signing, Post]:
+        """Mask whether the weight reaches *limit*; the post holds the signed state, the signed upload and the masked bit."""
+        [weight] = _numbers(answer, self.expect)
         settled, body = encoding.decode(self.party, secagg.Settled), parse(self.body)
         round = secagg.Round(_number(self.body, weighing=True), settled.attempt, hashlib.sha256(self.body.encode()).digest(), (WEIGHT,))
-        light = self.plan.light or not enough
+        light = self.plan.light or not weight >= limit
         words = {SUPPORT: ring(32).embed(np.array([not light], np.int64))}
         waiting, upload, payloads = settled.upload(round, words)
         note = _noted(self.plan, self.run, body, settled.survivors).signed_by(key)
@@ -370,16 +372,17 @@ class Signing:
         body = note.document(AgreedState).body
         if isinstance(party, secagg.Settled):
             return Computing(self.plan, self.run, body, self.party)
-        settled = party.receive(*_weights(self.plan, relay))
+        settled = party.receive(*_weights(self.plan, relay, party.survivors))
         [holders] = _opened_support(settled, WEIGHT.length)
         body = canonical(self.plan.case.after_weighing(holders, parse(body)))
         return Computing(self.plan, self.run, body, encoding.encode(settled))
 
 
-def _weights(plan: Plan, relay: Relay) -> tuple[dict[str, secagg.Upload], dict[str, dict[str, bytes]]]:
+def _weights(plan: Plan, relay: Relay, survivors: Sequence[str]) -> tuple[dict[str, secagg.Upload], dict[str, dict[str, bytes]]]:
     """Uploads and masked bits that came with the signed states."""
     uploads, payloads = {}, {}
-    for name, parts in relay.payloads.items():
+    for name in survivors:
+        parts = relay.payloads.get(name, ())
         if len(parts) != 2:
             raise PeerError("did not send one upload with its state", party=name)
         uploads[name] = _sent(plan, name, parts[0], secagg.Upload)

@@ -64,12 +64,16 @@ class Admission:
 
 @wire("keyong/state/v1")
 class AgreedState:
-    """What a node computed from a round's total; the next local step runs on it once t nodes signed the same."""
+    """What a node computed from a round's total; the next local step runs on it once t nodes signed the same.
+
+    *weighed* says that a signed upload and a masked bit come with it.
+    """
 
     job: Digest
     run: Digest
     round: Annotated[int, Field(ge=0)]
     body: str
+    weighed: bool
 
 
 @wire("keyong/release/v1")

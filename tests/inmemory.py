@@ -21,10 +21,11 @@ from sandbox import case as cases
 from sandbox.analyses import Analysis
 from sandbox.case import Case
 from sandbox.job import Job, nonce, parameters
-from sandbox.machine import Accepting, Local, Plan, Signing
+from sandbox.machine import Accepting, Local, Plan, Signing, Weighing
 from sandbox.messages import Admission, Post, Relay, Release, kind_of, step
 from sandbox.rows import PERSON
 
+ENOUGH = 1.5  # times min_cell weigh enough: a node's limit without its noise, and lower, so that small tables can be used
 NOW = 1_800_000_000
 AUTHORITY, COORDINATOR, OPERATOR = (SigningKey.generate(name) for name in ("authority", "coordinator", "operator"))
 _KEYS: dict[str, SigningKey] = {}
@@ -85,7 +86,7 @@ def pooled(of: Case, tables: Collection[pa.Table], *, bodies: list[Any] | None =
             body = of.after_support([int(n) for n in counts], body)
             continue
         if of.weighs(body):
-            holders = sum(local.weighs(of, t, body["analysis"], b"") for t in tables)
+            holders = sum(local.weight(of, t, body["analysis"]) >= ENOUGH * of.job.min_cell for t in tables)
             body = of.after_weighing(int(holders), body)
         code = FixedPoint(bound=of.bounds(body), terms=len(of.dataset.holders), bits=128)
         words = [code.encode(local.statistics(of, t, body)) for t in tables]
@@ -116,7 +117,7 @@ class Run:
         self.journal, self.release = journal, ""
         keys = tuple(str(key(n).public) for n in self.names)
         self.board = Board(self.case.id, keys, self.case.dataset.colluding, step("accept"), 0, 0, (), "")
-        self.plans = {n: Plan(*of, n, keys, nonce(), n.encode()) for n in self.names}
+        self.plans = {n: Plan(*of, n, keys, nonce()) for n in self.names}
         self.programs = {n: local.program(local.spec(*of), t) for n, t in tables.items()}
         self.asked: dict[str, list[bytes]] = {n: [] for n in self.names}
         self.relays: dict[str, Relay] = {}
@@ -172,10 +173,16 @@ class Run:
         following, post = self.received(name, relay)
         if isinstance(following, Local):
             self.asked[name].append(following.question)
-            following, post = following.computed(self.programs[name](following.question), key(name))
+            following, post = self.computed(name, following)
         self.states[name] = self._kept(following)
         if post is not None:
             self.posts[name] = self._kept(post)
+
+    def computed(self, name: str, state: Any) -> tuple[Any, Post]:
+        """What *state* becomes once the local program answered."""
+        limit = (ENOUGH * self.case.job.min_cell,) if isinstance(state, Weighing) else ()
+        made: tuple[Any, Post] = state.computed(self.programs[name](state.question), key(name), *limit)
+        return made
 
     def received(self, name: str, relay: Relay) -> tuple[Any, Post | None]:
         """The state after *relay* and its post; nothing is changed here, so that a test can try many relays on one state."""

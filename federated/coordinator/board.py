@@ -56,9 +56,7 @@ class Board:
             raise PeerError("is not among those who may post now", party=post.sender)
         kind, key = kind_of(self.step), self.holders[post.sender]
         if kind in ("accept", "state"):
-            self._check_note(kind, notes.read(post.body), key)
-            if post.payloads:  # a weighed state comes with one masked bit
-                self._check_weight(kind, post, key)
+            self._check_note(kind, post, key)
             return
         classes: dict[str, type[Any]] = {
             "upload": secagg.Upload,
@@ -70,18 +68,19 @@ class Board:
         if bool(post.payloads) != (kind == "upload"):
             raise PeerError("posted a message that is not its own", party=post.sender)
 
-    def _check_weight(self, kind: str, post: Post, key: VerifyKey) -> None:
-        if kind != "state" or len(post.payloads) != 2:
-            raise PeerError("posted more than a signed note", party=key.name)
-        open_signed(post.payloads[0], {key.name: key}, secagg.Upload)
-
-    def _check_note(self, kind: str, note: notes.Note, key: VerifyKey) -> None:
+    def _check_note(self, kind: str, post: Post, key: VerifyKey) -> None:
+        note = notes.read(post.body)
         note.require(Trust((key,)))
         if len(note.signatures) > 1:  # a false line under another's name would stop the job for all
             raise PeerError("posted a note with other signatures than its own", party=key.name)
         document = self._document(kind, note)
         if isinstance(document, (Acceptance, Refusal)) and document.holder != key.name:
             raise PeerError("posted a note in the name of another holder", party=key.name)
+        weighed = _weighed(note)
+        if len(post.payloads) != (2 if weighed else 0):
+            raise PeerError("posted a weighed state without its bit, or more than a signed note", party=key.name)
+        if weighed:
+            open_signed(post.payloads[0], {key.name: key}, secagg.Upload)
 
     def _document(self, kind: str, note: notes.Note) -> Acceptance | Refusal | AgreedState | Release:
         classes: tuple[type[Any], ...] = (Acceptance, Refusal) if kind == "accept" else (AgreedState, Release)
@@ -113,8 +112,8 @@ class Board:
             return posts
         enough = {"consent": self.threshold, "reveal": self.threshold, "abstain": secagg.least_abstentions(len(self.keys), self.colluding)}
         if kind == "state":  # weights are of use from all survivors or not at all
-            weighed = any(post.payloads for post in posts.values())
-            return posts if late and not weighed and self._agreed(posts) is not None else None
+            agreed = self._agreed(posts) if late else None
+            return posts if agreed is not None and not _weighed(agreed) else None
         return posts if late and kind in enough and len(posts) >= enough[kind] else None
 
     def _surviving(self, there: frozenset[str], earlier: tuple[frozenset[str], ...]) -> frozenset[str] | None:
@@ -171,6 +170,11 @@ class Board:
             by_text[note.text] = by_text[note.text].joined(note) if note.text in by_text else note
         agreed = [note for note in by_text.values() if len(note.signers(*self.holders.values())) >= self.threshold]
         return agreed[0] if agreed else None
+
+
+def _weighed(note: notes.Note) -> bool:
+    """Whether a masked bit comes with the note, a state."""
+    return note.holds(AgreedState) and note.document(AgreedState).weighed
 
 
 def shown(relay: Relay) -> Relay:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from dataclasses import field
 
 from connectors import snapshot as snapshots
 from connectors.snapshot import Snapshot
-from federated.node import judge
+from federated.node import history, judge
 from federated.node.home import Home, read_snapshot
 from federated.transport import Link
 from governance import notes
@@ -180,7 +179,7 @@ class Agent:
             with self.journal.transaction() as t:
                 kept = self._snapshot(t, docket.case.dataset.name)
                 keys = tuple(str(p.key) for p in docket.holders)
-                plan = Plan(offer.job, offer.dataset, self.home.key.name, keys, kept.id, _secret(t, kept.id))
+                plan = Plan(offer.job, offer.dataset, self.home.key.name, keys, kept.id)
                 state, post = machine.accept(plan, self.home.key)
                 t.append("job.accepted", job)
                 t.set_phase(job, "running", docket.case.job.title)
@@ -285,7 +284,19 @@ class Run:
             self._jail = self.agent.jail(state.plan)
         answer = self._jail.ask(state.question, expect=state.expect, wall=LOCAL_STEP)
         with self.agent.journal.transaction() as t:
-            self._become(t, *state.computed(answer, self.key))
+            if isinstance(state, Weighing):
+                self._become(t, *self._weighed(t, state, answer))
+            else:
+                self._become(t, *state.computed(answer, self.key))
+
+    def _weighed(self, t: Transaction, state: Weighing, answer: bytes) -> tuple[Signing, Post]:
+        """Hold the weight against this node's limit for the rows; a no is written down with the state that says it."""
+        case, snapshot = state.plan.case, state.plan.snapshot
+        limit = history.limit(t, case.dataset.name, snapshot)
+        following, post = state.computed(answer, self.key, limit.draw(case.job.min_cell))
+        if following.plan.light and not state.plan.light:
+            history.put_limit(t, case.dataset.name, snapshot, limit.after_no())
+        return following, post
 
     def _receive(self, relay: Relay) -> None:
         state = self.state
@@ -353,16 +364,6 @@ class Run:
             t.append("job.ended", self.job, ended.code)
             t.end_job(self.job, ended.phase, ended.code, ended.english)
         self.state = Finished(plan, "")
-
-
-def _secret(t: Transaction, snapshot: str) -> bytes:
-    """Blurs what is enough weight in a snapshot; drawn once."""
-    name = f"secret {snapshot}"
-    kept = t.get(name)
-    if kept is None:
-        kept = secrets.token_hex(32)
-        t.put(name, kept)
-    return bytes.fromhex(kept)
 
 
 def _keep(t: Transaction, job: str, state: State, post: Post | None) -> None:

@@ -22,6 +22,8 @@ from governance.catalogue import Column, Schema
 from governance.encoding import build, canonical, parse, plain, wire
 from governance.journal import Transaction, View
 from governance.keys import SigningKey
+from sandbox import weight
+from sandbox.weight import Limit
 
 KIND = "fingerprint"
 LABEL = b"keyong/fingerprint/v1"
@@ -87,8 +89,10 @@ def twins(t: View, dataset: str, made: Fingerprint) -> Iterator[str]:
 def remember(t: Transaction, dataset: str, snapshot: str, made: Fingerprint) -> None:
     """Keep the fingerprint, and let the snapshot share the history of all that held the same rows."""
     for name, other in _kept(t, dataset).items():
-        if same(made, other):
+        if same(made, other) and t.history(dataset, name) != t.history(dataset, snapshot):
+            noes = sum(limit(t, dataset, each).noes for each in (name, snapshot))
             t.share_history(dataset, name, snapshot)
+            put_limit(t, dataset, snapshot, weight.fresh(noes))
     t.put_note(KIND, f"{dataset} {snapshot}", canonical(plain(made)), replace=True)
 
 
@@ -96,6 +100,23 @@ def family(t: View, dataset: str, snapshot: str) -> list[str]:
     """The snapshots that share the history of *snapshot*, itself among them."""
     root = t.history(dataset, snapshot)
     return sorted({snapshot, *(name for name in _kept(t, dataset) if t.history(dataset, name) == root)})
+
+
+def limit(t: Transaction, dataset: str, snapshot: str) -> Limit:
+    """This node's limit of weight for the rows of *snapshot*, drawn when it is first asked for."""
+    text = t.get(_limit_of(t, dataset, snapshot))
+    if text is not None:
+        return build(Limit, parse(text))
+    return put_limit(t, dataset, snapshot, weight.fresh())
+
+
+def put_limit(t: Transaction, dataset: str, snapshot: str, drawn: Limit) -> Limit:
+    t.put(_limit_of(t, dataset, snapshot), canonical(plain(drawn)))
+    return drawn
+
+
+def _limit_of(t: View, dataset: str, snapshot: str) -> str:
+    return f"weight {dataset} {t.history(dataset, snapshot)}"
 
 
 def _kept(t: View, dataset: str) -> Mapping[str, Fingerprint]:

@@ -25,15 +25,14 @@ class Statistic:
 
     *bound* is the most that one holder's value can be in absolute value, public and safe for any rows. *cells* names the cell whose
     persons each entry is about, one name for each entry or one for all: an entry is opened only if its cell has support.
-    *counts* marks entries that count the persons of their cell. *holders* marks entries that count the holders with enough persons in
-    their cell, once more, for a cohort that the method narrowed down after round 0; they need no support. *weighed* marks entries in
-    which a person's part depends on the state: before they are opened, the cohort needs support in that very state.
+    *holders* marks entries that count the holders with enough persons in their cell, once more, for a cohort that the method narrowed
+    down after round 0; they need no support. *weighed* marks entries in which a person's part depends on the state: before they are
+    opened, the cohort needs support in that very state.
     """
 
     name: str
     bound: float
     cells: tuple[str, ...]
-    counts: bool = False
     holders: bool = False
     weighed: bool = False
 
@@ -71,6 +70,9 @@ class Analysis(Protocol):
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         """How many numbers the rounds after the support round open, at most in all their sum; its length is the round cap."""
+
+    def depth(self, schema: Schema) -> int:
+        """How many numbers all rounds together open over the persons of one cell, at most (PRIVACY 14)."""
 
     def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         """First state after support is known (again, in *state*); ``{"outcome": …}`` if there is nothing to compute."""

@@ -62,12 +62,15 @@ class Crosstab:
     def opens(self, schema: Schema) -> tuple[int, ...]:
         return (len(self.cells(schema)),)
 
+    def depth(self, schema: Schema) -> int:
+        return 1
+
     def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         shown = [support[cell].supported for cell in self.cells(schema)]
         return {"shown": shown} if any(shown) else self._outcome(schema, [None] * len(shown))
 
     def statistics(self, schema: Schema, state: State, rows: int) -> tuple[Statistic, ...]:
-        return (Statistic("counts", rows, self.cells(schema), counts=True),)
+        return (Statistic("counts", rows, self.cells(schema)),)
 
     def local(self, rows: Rows, schema: Schema, state: State) -> Mapping[str, Floats]:
         at = self._positions(rows, schema)

@@ -61,6 +61,9 @@ class Describe:
         k = len(self.columns)
         return (0, 3 * k, k) if k > 1 else (3, 1)
 
+    def depth(self, schema: Schema) -> int:
+        return 3  # persons, sum and squares of a column
+
     def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         """Where too few lack a value, nobody who does takes part: the counts of two columns would tell how many by their difference."""
         thin = [name for name in self.columns if not support[_missing(name)].supported]
@@ -79,9 +82,9 @@ class Describe:
         known = tuple(map(_present, state["shown"]))
         if state["phase"] == "squares":
             return tuple(Statistic(f"squares {c}", rows * _width(schema, c) * _width(schema, c), (_present(c),)) for c in state["shown"])
-        counts = [Statistic("n", rows, known, counts=True)]
+        counts = [Statistic("n", rows, known)]
         if state["counted"]:
-            counts.append(Statistic("missing", rows, tuple(map(_missing, state["counted"])), counts=True))
+            counts.append(Statistic("missing", rows, tuple(map(_missing, state["counted"]))))
         return (*counts, *(Statistic(f"sum {c}", rows * _reach(schema, c), (_present(c),)) for c in state["shown"]))
 
     def local(self, rows: Rows, schema: Schema, state: State) -> Mapping[str, Floats]:

@@ -71,9 +71,10 @@ class LogisticRegression:
     version: ClassVar[int] = 1
     discloses: ClassVar[str] = (
         "the numbers of persons in both classes, and for each Newton step the score, the information matrix and the log-likelihood: with p "
-        "terms p + p(p+1)/2 + 1 numbers a step, and in how many holders min_cell persons weigh in it. They stay with the roster and the "
+        "terms p + p(p+1)/2 + 1 numbers a step, and in how many holders enough persons weigh in it; and in how many holders there are "
+        "2, 4, 8, … times min_cell persons, as far as the numbers opened need it. All this stays with the roster and the "
         "coordinator; a step in which too few weigh opens nothing and ends the job. The release holds coefficients, standard "
-        "errors, log-likelihood and counts. It stops before the numbers opened exceed the persons behind them"
+        "errors, log-likelihood and counts. It stops before the numbers opened exceed the persons that honest holders are sure to have"
     )
 
     def __post_init__(self) -> None:
@@ -118,7 +119,10 @@ class LogisticRegression:
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         p = len(self.terms(schema))
-        return (3,) + (p + p * (p + 1) // 2 + 1,) * self.max_iter
+        return (2,) + (p + p * (p + 1) // 2 + 2,) * self.max_iter
+
+    def depth(self, schema: Schema) -> int:
+        return sum(self.opens(schema))
 
     def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         thin = [cell for cell in self.cells(schema) if not support[cell].supported]
@@ -128,8 +132,7 @@ class LogisticRegression:
     def statistics(self, schema: Schema, state: State, rows: int) -> tuple[Statistic, ...]:
         if state["phase"] == "count":
             levels = schema[self.target].levels
-            return (Statistic("classes", rows, tuple(f"{self.target}={level}" for level in levels), counts=True),
-                    Statistic("persons", rows, (COHORT,), counts=True))  # fmt: skip
+            return (Statistic("classes", rows, tuple(f"{self.target}={level}" for level in levels)),)
         p = len(self.terms(schema))
         steepest = 1.0 + math.fsum(map(abs, floats(state["gamma"])))
         sizes = {"score": (rows, p), "information": (rows, p * (p + 1) // 2), "loglik": (rows * steepest, 1)}
@@ -139,8 +142,7 @@ class LogisticRegression:
         rows = rows.where(self._complete(rows))
         y = (rows.codes(self.target) == self._event(schema)).astype(np.float64)
         if state["phase"] == "count":
-            codes = rows.codes(self.target)
-            return {"classes": np.bincount(codes, minlength=2).astype(np.float64), "persons": np.array([float(len(rows))])}
+            return {"classes": np.bincount(rows.codes(self.target), minlength=2).astype(np.float64)}
         x, mu, weight, eta, log1p = self._fitted(rows, schema, state)
         upper = np.triu_indices(x.shape[1])
         information = (x * weight[:, None]).T @ x

@@ -15,6 +15,7 @@ from governance.encoding import canonical, decode, encode, parse
 from governance.errors import DecodeError, DisclosureRefused, IntegrityError, KeyongError, OutOfTurn, PeerError, QuorumLost, Refused
 from governance.keys import SigningKey
 from sandbox import machine
+from sandbox.analyses import LogisticRegression
 from sandbox.messages import Acceptance, AgreedState, Post, Relay, kind_of
 
 
@@ -203,6 +204,37 @@ def test_a_state_that_t_nodes_signed_stands_whatever_the_others_say():
     assert run.board.closing({n: lies[n] for n in "abd"}, late=True, earlier=()) is None
     following, _ = run.board.close(lies, run.relays)
     assert following.step == "1.0.upload"
+
+
+def weighed():
+    return start("abcd", LogisticRegression("vote", ("age", "educ"))).to("1.0.state")
+
+
+@pytest.mark.parametrize("parts", [lambda p: (), lambda p: p[:1], lambda p: (*p, b""), lambda p: (p[1], p[0])])
+def test_a_weighed_state_is_posted_with_its_bit(parts):
+    run = weighed()
+    with pytest.raises(KeyongError):
+        run.board.check(replace(run.posts["d"], payloads=parts(run.posts["d"].payloads)))
+
+
+def test_a_state_that_is_not_weighed_is_posted_without_a_bit():
+    bit = weighed().posts["d"].payloads
+    run = start("abcd").to("0.0.state")
+    with pytest.raises(PeerError, match="more than a signed note"):
+        run.board.check(replace(run.posts["d"], payloads=bit))
+
+
+def test_only_what_was_agreed_decides_whether_all_weights_are_waited_for():
+    """A lone state that claims to be weighed does not hold the others up; one that claims not to be does not close the step."""
+    run = weighed()
+    three = {n: run.posts[n] for n in "abc"}
+    assert run.board.closing(three, late=True, earlier=()) is None
+    assert run.board.closing(run.posts, late=False, earlier=()) is not None
+    plain = start("abcd").to("0.0.state")
+    document = notes.read(plain.posts["d"].body).document(AgreedState)
+    lie = str(notes.write(replace(document, weighed=True)).signed_by(key("d"))).encode()
+    odd = replace(plain.posts["d"], body=lie, payloads=run.posts["d"].payloads)
+    assert plain.board.closing({**{n: plain.posts[n] for n in "ab"}, "c": plain.posts["c"], "d": odd}, late=True, earlier=()) is not None
 
 
 def test_without_agreement_the_job_ends():

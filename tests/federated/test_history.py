@@ -168,6 +168,24 @@ def test_two_histories_become_one_where_their_rows_meet(clinic):
     assert clinic.counted(one) == clinic.counted(other) == clinic.counted(both)
 
 
+def test_noes_about_weight_follow_the_rows_and_add_up_where_histories_meet(clinic):
+    def noes(snapshot, *, more=0):
+        with closing(Home.open(clinic.home).journal()) as journal, journal.transaction() as t:
+            for _ in range(more):
+                history.put_limit(t, clinic.dataset, snapshot, history.limit(t, clinic.dataset, snapshot).after_no())
+            return history.limit(t, clinic.dataset, snapshot).noes
+
+    clinic.register(FULL)
+    one = clinic.add(TABLE)
+    assert noes(one, more=2) == 2
+    assert noes(clinic.add(corrected(TABLE))) == 0
+    clinic.register(ILL)
+    other = clinic.add(renamed(TABLE))
+    assert noes(other, more=1) == 1
+    clinic.register(FULL + ILL)
+    assert noes(clinic.add(TABLE)) == noes(one) == noes(other) == 3
+
+
 def test_the_journal_holds_no_digest_that_can_be_guessed_without_the_nodes_key(clinic):
     clinic.register(FULL)
     clinic.add(TABLE)

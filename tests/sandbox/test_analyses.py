@@ -21,7 +21,7 @@ from governance.errors import UsageError
 from sandbox import analyses, local
 from sandbox.analyses import Crosstab, Describe, LogisticRegression
 from sandbox.analyses.contract import COHORT, MOST_CELLS, Finding, dot, solve
-from sandbox.case import WEIGHTLESS
+from sandbox.case import OVERDRAWN, WEIGHTLESS
 from sandbox.rows import from_batch
 
 DATA = pytest.mark.parametrize("data", records.everything(), ids=lambda d: d.name)
@@ -178,7 +178,7 @@ def test_the_size_of_batches_does_not_matter(data, rows):
     for analysis in (Describe(NUMBERS[data.name]), Crosstab(*TABLES[data.name]), LogisticRegression(data.target, data.features)):
         of = inmemory.case(data.schema, analysis, min_cell=3)
         assert np.array_equal(local.support(of, cut), local.support(of, table))
-        body = of.after_support([3] * len(of.cells))
+        body = of.after_support([3] * of.asked)
         for _ in range(2):
             one, other = local.statistics(of, cut, body), local.statistics(of, table, body)
             assert one == pytest.approx(other, rel=1e-12, abs=1e-9)
@@ -307,7 +307,7 @@ def test_the_cap_on_numbers_ends_a_small_regression():
     x = spread(36)
     ill = np.random.default_rng(5).random(36) < 0.5
     outcome = run(XY, LogisticRegression("y", ("x", "z")), tables_of({"x": x, "z": spread(36, 9), "y": named(ill)}))
-    assert outcome["failed"].startswith("limit: the next round would open more numbers than there are persons")
+    assert outcome["failed"].startswith(OVERDRAWN)
 
 
 # --- scales
@@ -400,6 +400,7 @@ def test_no_more_is_opened_than_is_declared(data):
         opened = [sum(s.length for s in declared if not s.holders) for declared in rounds]
         assert len(opened) <= len(analysis.opens(data.schema))
         assert sum(opened) <= sum(analysis.opens(data.schema))
+        assert max(bodies[-2]["opened"].values(), default=0) <= analysis.depth(data.schema)
 
 
 def test_every_cell_that_a_regressions_sums_tell_of_needs_support():
@@ -505,25 +506,10 @@ def test_what_is_not_positive_definite_has_no_solution(matrix):
 
 
 @settings(max_examples=40)
-@given(n=st.integers(1, 60), intercept=st.floats(-6, 6), secret=st.binary(min_size=32, max_size=32))
-def test_weight_is_enough_from_min_cell_to_twice_as_much_at_a_secret_limit(n, intercept, secret):
+@given(n=st.integers(1, 60), intercept=st.floats(-6, 6))
+def test_persons_weigh_four_times_their_variance(n, intercept):
     """With no slope everybody weighs 4 mu(1 - mu)."""
     of = inmemory.case(XY, LogisticRegression("y", ("x",)))
     table = inmemory.table(XY, {"x": np.linspace(-5, 5, n), "y": named(np.arange(n) % 2 == 0)})
-    weight, state = n / math.cosh(intercept / 2) ** 2, {"phase": "newton", "gamma": [repr(intercept), "0.0"]}
-    enough = local.weighs(of, table, state, secret)
-    assert enough == (weight >= 20) or 10 <= weight < 20
-    assert enough == local.weighs(of, table.take(list(reversed(range(n)))), state, secret)
-
-
-def test_the_limit_is_another_one_in_every_job():
-    """A weight of 15 is enough in some jobs and too little in others, whatever the state; a false alarm once in 2^39 runs (jobs have nonces)."""
-    table = inmemory.table(XY, {"x": np.linspace(-5, 5, 60), "y": named(np.arange(60) % 2 == 0)})
-    intercept, found = 2 * math.acosh(2.0), set()  # 60 persons of a quarter's weight
-    for _ in range(40):
-        of = inmemory.case(XY, LogisticRegression("y", ("x",)))
-        states = [{"phase": "newton", "gamma": [repr(sign * intercept), "0.0"], "loglik": str(k)} for k, sign in enumerate((1, -1, 1))]
-        answers = {local.weighs(of, table, state, b"secret") for state in states}
-        assert len(answers) == 1
-        found |= answers
-    assert found == {True, False}
+    state = {"phase": "newton", "gamma": [repr(intercept), "0.0"]}
+    assert local.weight(of, table, state) == pytest.approx(n / math.cosh(intercept / 2) ** 2)

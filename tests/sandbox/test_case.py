@@ -130,18 +130,41 @@ def test_margins_are_sums_of_opened_cells_and_of_nothing_else():
 
 def test_no_more_numbers_than_persons():
     of = inmemory.case(SCHEMA, LogisticRegression("y", ("x", "g")), min_cell=3)
-    body = of.after_support([3] * len(of.cells))
-    assert body["persons"]["cohort"] == 9  # all that is known: three holders with three persons each
-    body = of.after_round(body, {"classes": [20.0, 24.0], "persons": [44.0]})
-    assert (body["persons"]["cohort"], body["opened"]["cohort"]) == (44, 1)
-    step = {"score": [0.1] * 4, "information": [4.0, 0, 0, 0, 4.0, 0, 0, 4.0, 0, 4.0], "loglik": [-20.0]}
+    support = [3] * len(of.cells)
+    body = of.after_support([*support, 3, 3, 3, 2, *[0] * (len(of.rungs) - 4)])  # three have 24 persons, two have 48
+    assert body["persons"]["cohort"] == 2 * 24 + 24
+    body = of.after_round(body, {"classes": [1e5, 1e5]})  # what a total says of persons does not lift the limit
+    assert (body["persons"]["cohort"], body["opened"].get("cohort", 0)) == (72, 0)
+    step = {"score": [0.1] * 4, "information": [4.0, 0, 0, 0, 4.0, 0, 0, 4.0, 0, 4.0], "loglik": [-2e5]}
+    for taken in (16, 32, 48):
+        body = of.after_round(body, {**step, "loglik": [-2e5 + taken]})
+        assert body["opened"]["cohort"] == taken and "outcome" not in body["analysis"]
     body = of.after_round(body, step)
-    assert body["opened"]["cohort"] == 16 and "outcome" not in body["analysis"]
-    body = of.after_round(body, {**step, "loglik": [-19.0]})
-    assert body["opened"]["cohort"] == 31
-    assert body["analysis"]["outcome"]["failed"].startswith(
-        "limit: the next round would open more numbers than there are persons behind cohort"
-    )
+    assert body["opened"]["cohort"] == 64
+    assert body["analysis"]["outcome"]["failed"] == f"{cases.OVERDRAWN} cohort"
+
+
+@given(data=st.data(), colluding=st.integers(1, 3), honest=st.lists(st.integers(0, 5000), min_size=2, max_size=8))
+def test_what_honest_holders_are_sure_to_have_they_have_whatever_colluders_say(data, colluding, honest):
+    """Attack: a holder that claims any support, and so more numbers than there are persons."""
+    names = "abcdefghijk"[: len(honest) + colluding]
+    of = inmemory.case(SCHEMA, LogisticRegression("y", ("x", "g")), names, colluding=colluding, rows=5000)
+    thresholds = [of.job.min_cell, *of.rungs]
+    lies = data.draw(st.lists(st.integers(0, colluding), min_size=len(thresholds), max_size=len(thresholds)))
+    holders = [sum(n >= least for n in honest) + lie for least, lie in zip(thresholds, lies, strict=True)]
+    known = of._sure(holders)
+    assert known <= sum(honest)
+    if not any(lies) and colluding < len(honest):
+        assert 2 * known >= sum(sorted(min(n, thresholds[-1]) for n in honest)[:-colluding]) - 2 * of.job.min_cell * len(honest)
+
+
+def test_rungs_go_as_far_as_a_method_needs_and_no_further():
+    one = LogisticRegression("y", ("x",), max_iter=4)
+    assert one.depth(SCHEMA) == 2 + 4 * 7
+    assert inmemory.case(SCHEMA, one, min_cell=3).rungs == (6, 12, 24)  # two honest holders with 24 persons each have more than 30
+    assert inmemory.case(SCHEMA, one, min_cell=3, rows=20).rungs == (6, 12)
+    for sums in (Crosstab("g", "y"), Describe(("x",))):
+        assert inmemory.case(SCHEMA, sums, min_cell=3).rungs == ()
 
 
 def test_what_is_finished_is_not_held_back_by_the_limit():
@@ -151,7 +174,7 @@ def test_what_is_finished_is_not_held_back_by_the_limit():
 
 def test_rounds_end():
     of = inmemory.case(SCHEMA, LogisticRegression("y", ("x",), max_iter=100))
-    body = of.after_support([3] * len(of.cells))
+    body = of.after_support([3] * of.asked)
     assert of._within_limits({**body, "round": cases.MOST_ROUNDS - 1})["analysis"] == body["analysis"]
     assert of._within_limits({**body, "round": cases.MOST_ROUNDS})["analysis"] == {"outcome": {"failed": "limit: too many rounds"}}
 

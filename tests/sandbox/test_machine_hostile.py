@@ -300,14 +300,15 @@ def test_weights_are_proved_like_all_support(monkeypatch):
 
 
 @pytest.mark.parametrize("parts", [lambda p: (), lambda p: p[:1], lambda p: (*p, b""), lambda p: (p[1], p[0])])
-def test_a_state_without_its_weight_stops_the_job(parts):
+def test_a_state_without_its_weight_stops_the_job_and_is_pinned_on_its_sender(parts):
     run = start("abcd", REGRESSION).to("1.0.state")
     relay = run.close()
     lie = {**relay.payloads, "d": parts(relay.payloads["d"])}
     with pytest.raises(KeyongError):
         run.received("a", replace(relay, payloads=lie))
-    with pytest.raises(KeyongError):
+    with pytest.raises(PeerError, match="did not send one upload") as stopped:
         run.received("a", replace(relay, payloads={n: p for n, p in relay.payloads.items() if n != "d"}))
+    assert stopped.value.facts["party"] == "d"
 
 
 def test_another_holders_weight_is_not_taken():
@@ -320,7 +321,7 @@ def test_another_holders_weight_is_not_taken():
 def test_a_holder_that_weighed_too_little_once_says_so_to_the_end():
     """Attack: states that go up and down around a holder's limit, to count its persons by halving."""
     run = start("abcd", REGRESSION).to("1.0.upload")
-    honest, answers = run.programs["a"], iter([0.0, 1.0, 1.0])
+    honest, answers = run.programs["a"], iter([0.0, 1e6, 1e6])
 
     def answer(question):
         return np.array([next(answers)]).astype("<f8").tobytes() if parse(question)["ask"] == "weigh" else honest(question)
@@ -332,3 +333,26 @@ def test_a_holder_that_weighed_too_little_once_says_so_to_the_end():
         counts.append(parse(run.asked["b"][-1])["body"]["support"]["cohort"])
     assert counts == [3, 3, 3]
     assert next(answers, None) is None
+
+
+@pytest.mark.parametrize("times", [0.0, 1.0, 1e3])
+def test_invented_persons_do_not_lift_the_limit_on_numbers(times):
+    """Attack: the puppet multiplies its statistics, and holds the regression where it does not converge (PRIVACY 14)."""
+    parts = {name: records.election().table.slice(start, 40) for name, start in zip("abc", (0, 40, 80), strict=True)}
+    run = inmemory.Run({**parts, "d": records.election().table}, of=job("abcd", LogisticRegression("vote", ("age", "educ"), max_iter=100)))
+    honest = run.programs["d"]
+
+    def answer(question):
+        value = np.frombuffer(honest(question), "<f8")
+        state = parse(question).get("body", {}).get("analysis", {})
+        if parse(question)["ask"] == "statistics":
+            value = value * times
+            if state["phase"] == "newton":  # an information too large, and a likelihood that grows: steps for ever
+                value = np.concatenate([value[:3] + 1e3, 1e5 * np.eye(3)[np.triu_indices(3)], [-1e5 + state["steps"]]])
+        return value.astype("<f8").tobytes()
+
+    run.programs["d"] = answer
+    failed = result(run.finish())["outcome"]["failed"]
+    assert failed == f"{cases.OVERDRAWN} cohort"
+    opened = sum(len(run.case.bounds(body)) for name, body in inmemory.bodies(run).items() if body["analysis"]["phase"] == "newton")
+    assert 0 < opened <= 120
