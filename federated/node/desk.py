@@ -39,7 +39,7 @@ def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) ->
     if made.rows != made.persons:
         draft.unlink()
         raise UsageError(f"{dataset} has one row for each person, but a person key repeats; bring it into that form first")
-    mark = history.fingerprint(made, entry.schema, persons.codes, home.key)
+    mark = history.fingerprint(made, entry.schema, persons.codes, home.history_key())
     with closing(home.journal()) as journal, journal.transaction() as t:
         made = _kept(made, t, dataset, mark, home.snapshots)
         history.remember(t, dataset, made.id, mark)

@@ -2,7 +2,8 @@
 
 Of each snapshot it keeps a keyed digest of every column of the source and one of the person keys, whatever their order. A snapshot has the
 history of every earlier one of its dataset with the same values in all columns that both have in the same registered form; where they have
-no such column, with the same persons. The key never leaves the node and is not in the journal: nobody can try values against the digests.
+no such column, with the same persons. The key serves nothing else, never leaves the node and is not in the journal: nobody can try values
+against the digests.
 """
 
 from __future__ import annotations
@@ -21,12 +22,10 @@ from connectors.snapshot import Snapshot
 from governance.catalogue import Column, Schema
 from governance.encoding import build, canonical, parse, plain, wire
 from governance.journal import Transaction, View
-from governance.keys import SigningKey
 from sandbox import weight
 from sandbox.weight import Limit
 
 KIND = "fingerprint"
-LABEL = b"keyong/fingerprint/v1"
 WORDS = ("title", "unit", "grade")  # what a column is called changes no value
 
 
@@ -41,9 +40,8 @@ class Fingerprint:
     persons: str
 
 
-def fingerprint(snapshot: Snapshot, schema: Schema, persons: Iterable[Any], key: SigningKey) -> Fingerprint:
+def fingerprint(snapshot: Snapshot, schema: Schema, persons: Iterable[Any], secret: bytes) -> Fingerprint:
     """What the rows of *snapshot* will be known by; *persons* are their keys at the source."""
-    secret = hmac.digest(key.private, LABEL, "sha256")
     values = {_form(column): _values(snapshot, column) for column in schema.columns if column.of is None}
     order = np.lexsort(tuple(values.values()))
     form = hashlib.sha256("".join(_form(column) for column in schema.columns).encode()).hexdigest()

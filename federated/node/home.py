@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from governance.keys import SigningKey, Trust, VerifyKey
 from governance.parties import enrol, read_enrolment
 from sandbox.policy import DEFAULT, Policy
 
-KEY, JOURNAL, TRUST, POLICY, SNAPSHOTS = "node.key", "journal.db", "trust.json", "policy.json", "snapshots"
+KEY, HISTORY_KEY, JOURNAL, TRUST, POLICY, SNAPSHOTS = "node.key", "history.key", "journal.db", "trust.json", "policy.json", "snapshots"
 LEFTOVER = 3600.0  # seconds after which an unfinished snapshot is nobody's
 
 
@@ -51,6 +52,13 @@ class Home:
 
     def journal(self) -> Journal:
         return Journal.open(self.path / JOURNAL, self.key)
+
+    def history_key(self) -> bytes:
+        """Under which rows are known again; never made anew, since all that was counted over them would be forgotten."""
+        file = self.path / HISTORY_KEY
+        if not file.exists():
+            raise UsageError(f"{file} is missing; without it this node cannot know its rows again: bring it back from a backup")
+        return bytes.fromhex(file.read_text().strip())
 
     def policy(self) -> Policy:
         """The node's own rules; the defaults where there is no file."""
@@ -100,10 +108,12 @@ def join(path: Path, text: str, *, proxy: str | None = None) -> Home:
 
 
 def make(path: Path, token: Token) -> SigningKey:
-    """Make the folder and its key; the same folder and token again give the same key."""
+    """Make the folder and its keys; the same folder and token again give the same ones."""
     token.expect("holder")
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     (path / SNAPSHOTS).mkdir(mode=0o700, exist_ok=True)
+    if not (path / HISTORY_KEY).exists():
+        write_private(path / HISTORY_KEY, secrets.token_hex(32) + "\n")
     return token.key(path / KEY)
 
 

@@ -58,9 +58,18 @@ def test_a_folder_is_private_and_the_one_time_key_is_not_kept(tmp_path, token):
 
 def test_joining_twice_keeps_the_key_and_another_token_does_not_take_the_folder(tmp_path, token):
     home = made(tmp_path / "north", token)
-    assert made(tmp_path / "north", token).key == home.key
+    again = made(tmp_path / "north", token)
+    assert (again.key, again.history_key()) == (home.key, home.history_key())
     with pytest.raises(IntegrityError, match="key of north"):
         homes.make(tmp_path / "north", replace(token, once=SigningKey.generate("south-invitation")))
+
+
+def test_a_key_that_knows_rows_again_is_not_made_anew(tmp_path, token):
+    home = made(tmp_path / "north", token)
+    assert (home.path / "history.key").stat().st_mode & 0o777 == 0o600
+    (home.path / "history.key").unlink()
+    with pytest.raises(UsageError, match="from a backup"):
+        Home.open(home.path).history_key()
 
 
 def test_unfinished_snapshots_are_swept_and_finished_ones_are_not(tmp_path, token):
