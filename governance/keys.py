@@ -21,6 +21,10 @@ ED25519 = 0x01  # C2SP signed-note, "Signature types"
 FORBIDDEN_IN_NAME = frozenset("+ ")
 
 
+_public = functools.lru_cache(maxsize=256)(Ed25519PublicKey.from_public_bytes)
+_private = functools.lru_cache(maxsize=16)(Ed25519PrivateKey.from_private_bytes)
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyKey:
     """A party's name and public key."""
@@ -49,7 +53,7 @@ class VerifyKey:
 
     def verify(self, signature: bytes, message: bytes) -> None:
         try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+            _public(self.public).verify(signature, message)
         except InvalidSignature:
             raise IntegrityError(f"signature by {self.name} does not verify") from None
 
@@ -67,10 +71,10 @@ class SigningKey:
 
     @property
     def public(self) -> VerifyKey:
-        return VerifyKey(self.name, Ed25519PrivateKey.from_private_bytes(self.private).public_key().public_bytes_raw())
+        return VerifyKey(self.name, _private(self.private).public_key().public_bytes_raw())
 
     def sign(self, message: bytes) -> bytes:
-        return Ed25519PrivateKey.from_private_bytes(self.private).sign(message)
+        return _private(self.private).sign(message)
 
     def save(self, path: Path) -> None:
         """Write the key where only its owner can read it; never over an existing file."""

@@ -7,6 +7,7 @@ the coordinator. What it tells: its signed acceptance, masked vectors, and signa
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
@@ -120,7 +121,7 @@ class Computing:
     @property
     def question(self) -> bytes:
         """What to ask the jail."""
-        return local.ask(parse(self.body)) if self.body else local.SUPPORT
+        return local.ask(_state(self.body)) if self.body else local.SUPPORT
 
     @property
     def expect(self) -> int:
@@ -138,8 +139,15 @@ class Computing:
             post = _post(self.plan, step("upload", 0, party.attempt), sign(key, upload), payloads)
             return Uploading(self.plan, self.run, encoding.encode(uploaded), party.attempt), post
         waiting, upload, payloads = party.upload(made, words)
-        post = _post(self.plan, step("upload", parse(self.body)["round"]), sign(key, upload), payloads)
+        post = _post(self.plan, step("upload", _state(self.body)["round"]), sign(key, upload), payloads)
         return Pooling(self.plan, self.run, self.body, encoding.encode(waiting)), post
+
+
+@functools.lru_cache(maxsize=64)
+def _state(body: str) -> dict[str, Any]:
+    """A body, read once however often a step looks at it; nobody changes what is returned."""
+    state: dict[str, Any] = parse(body)
+    return state
 
 
 def _numbers(answer: bytes, expect: int) -> Floats:
@@ -157,7 +165,7 @@ def _round(plan: Plan, run: str, body: str, party: secagg.Ready | secagg.Settled
 
 def _number(body: str, *, weighing: bool = False) -> int:
     """A state's statistics are summed in the round after the one that weighed it."""
-    return 2 * int(parse(body)["round"]) - weighing
+    return 2 * int(_state(body)["round"]) - weighing
 
 
 def _vector(plan: Plan, body: str) -> secagg.Vector:
@@ -168,11 +176,11 @@ def _vector(plan: Plan, body: str) -> secagg.Vector:
 
 
 def _entries(plan: Plan, body: str) -> int:
-    return plan.case.asked if _asks_support(plan, body) else len(plan.case.bounds(parse(body)))
+    return plan.case.asked if _asks_support(plan, body) else len(plan.case.bounds(_state(body)))
 
 
 def _asks_support(plan: Plan, body: str) -> bool:
-    return not body or plan.case.asks_support(parse(body))
+    return not body or plan.case.asks_support(_state(body))
 
 
 def _encoded(plan: Plan, body: str, values: Floats) -> Words:
@@ -183,7 +191,7 @@ def _encoded(plan: Plan, body: str, values: Floats) -> Words:
 
 
 def _fixed_point(plan: Plan, body: str) -> FixedPoint:
-    return FixedPoint(bound=plan.case.bounds(parse(body)), terms=len(plan.keys), bits=128)
+    return FixedPoint(bound=plan.case.bounds(_state(body)), terms=len(plan.keys), bits=128)
 
 
 def _opened_support(settled: secagg.Settled, entries: int) -> list[int]:
@@ -282,7 +290,7 @@ class Pooling:
     party: bytes = field(repr=False)
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
-        before = parse(self.body)
+        before = _state(self.body)
         uploads = _opened(self.plan, relay, step("upload", before["round"]), secagg.Upload)
         name, case = _vector(self.plan, self.body).name, self.plan.case
         settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, _payloads(relay, name))
@@ -330,7 +338,7 @@ class Weighing:
 
     @property
     def question(self) -> bytes:
-        return local.weigh(parse(self.body))
+        return local.weigh(_state(self.body))
 
     @property
     def expect(self) -> int:
@@ -339,7 +347,7 @@ class Weighing:
     def computed(self, answer: bytes, key: SigningKey, limit: float) -> tuple[Signing, Post]:
         """Mask whether the weight reaches *limit*; the post holds the signed state, the signed upload and the masked bit."""
         [weight] = _numbers(answer, self.expect)
-        settled, body = encoding.decode(self.party, secagg.Settled), parse(self.body)
+        settled, body = encoding.decode(self.party, secagg.Settled), _state(self.body)
         round = secagg.Round(_number(self.body, weighing=True), settled.attempt, hashlib.sha256(self.body.encode()).digest(), (WEIGHT,))
         light = self.plan.light or not weight >= limit
         words = {SUPPORT: ring(32).embed(np.array([not light], np.int64))}
@@ -374,7 +382,7 @@ class Signing:
             return Computing(self.plan, self.run, body, self.party)
         settled = party.receive(*_weights(self.plan, relay, party.survivors))
         [holders] = _opened_support(settled, WEIGHT.length)
-        body = canonical(self.plan.case.after_weighing(holders, parse(body)))
+        body = canonical(self.plan.case.after_weighing(holders, _state(body)))
         return Computing(self.plan, self.run, body, encoding.encode(settled))
 
 

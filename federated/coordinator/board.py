@@ -76,7 +76,7 @@ class Board:
         document = self._document(kind, note)
         if isinstance(document, (Acceptance, Refusal)) and document.holder != key.name:
             raise PeerError("posted a note in the name of another holder", party=key.name)
-        weighed = _weighed(note)
+        weighed = isinstance(document, AgreedState) and document.weighed
         if len(post.payloads) != (2 if weighed else 0):
             raise PeerError("posted a weighed state without its bit, or more than a signed note", party=key.name)
         if weighed:
@@ -113,7 +113,8 @@ class Board:
         enough = {"consent": self.threshold, "reveal": self.threshold, "abstain": secagg.least_abstentions(len(self.keys), self.colluding)}
         if kind == "state":  # weights are of use from all survivors or not at all
             agreed = self._agreed(posts) if late else None
-            return posts if agreed is not None and not _weighed(agreed) else None
+            weighed = agreed is not None and agreed.holds(AgreedState) and agreed.document(AgreedState).weighed
+            return None if agreed is None or weighed else posts
         return posts if late and kind in enough and len(posts) >= enough[kind] else None
 
     def _surviving(self, there: frozenset[str], earlier: tuple[frozenset[str], ...]) -> frozenset[str] | None:
@@ -170,11 +171,6 @@ class Board:
             by_text[note.text] = by_text[note.text].joined(note) if note.text in by_text else note
         agreed = [note for note in by_text.values() if len(note.signers(*self.holders.values())) >= self.threshold]
         return agreed[0] if agreed else None
-
-
-def _weighed(note: notes.Note) -> bool:
-    """Whether a masked bit comes with the note, a state."""
-    return note.holds(AgreedState) and note.document(AgreedState).weighed
 
 
 def shown(relay: Relay) -> Relay:

@@ -54,11 +54,11 @@ class LogisticRegression:
 
     Notes
     -----
-    A round counts the classes, then each Newton step is a round that sums the score, the information and the log-likelihood. Features are
-    scaled to [0, 1] by their declared bounds, so that the sums are bounded and well conditioned; coefficients are scaled back. The sums
-    tell how many persons are in each level and in each two levels together, so all of these cells need support. In a step a person weighs
-    4 mu(1 - mu); a step opens only where c + 2 holders have min_cell of that weight, so that no coefficients, whoever brought them about,
-    make the sums about a few.
+    Each Newton step is a round that sums the score, the information and the log-likelihood; the first, at zero, counts the classes too.
+    Features are scaled to [0, 1] by their declared bounds, so that the sums are bounded and well conditioned; coefficients are scaled back.
+    The sums tell how many persons are in each level and in each two levels together, so all of these cells need support. In a step a person
+    weighs 4 mu(1 - mu), at zero 1; a later step opens only where c + 2 holders have enough of that weight, so that no coefficients,
+    whoever brought them about, make the sums about a few.
     McCullagh & Nelder, 2nd ed., 2.5. Reference: ``statsmodels.api.Logit``.
     """
 
@@ -119,34 +119,36 @@ class LogisticRegression:
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         p = len(self.terms(schema))
-        return (2,) + (p + p * (p + 1) // 2 + 2,) * self.max_iter
+        sums = p + p * (p + 1) // 2 + 1
+        return (2 + sums, *[1 + sums] * (self.max_iter - 1))  # two classes in the first; that enough weighs in the others
 
     def depth(self, schema: Schema) -> int:
-        return sum(self.opens(schema))
+        return sum(self.opens(schema)) - 2
 
     def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         thin = [cell for cell in self.cells(schema) if not support[cell].supported]
         named = ", ".join(thin[:MOST_NAMED]) + (f" and {len(thin) - MOST_NAMED} more cells" if len(thin) > MOST_NAMED else "")
-        return failed(f"suppressed: too few holders have enough persons with {named}") if thin else {"phase": "count"}
+        if thin:
+            return failed(f"suppressed: too few holders have enough persons with {named}")
+        zero = texts([0.0] * len(self.terms(schema)))
+        return {"n": None, "events": None, "gamma": zero, "step": zero, "loglik": None, "steps": 0}
 
     def statistics(self, schema: Schema, state: State, rows: int) -> tuple[Statistic, ...]:
-        if state["phase"] == "count":
-            levels = schema[self.target].levels
-            return (Statistic("classes", rows, tuple(f"{self.target}={level}" for level in levels)),)
-        p = len(self.terms(schema))
+        p, first = len(self.terms(schema)), state["steps"] == 0
         steepest = 1.0 + math.fsum(map(abs, floats(state["gamma"])))
         sizes = {"score": (rows, p), "information": (rows, p * (p + 1) // 2), "loglik": (rows * steepest, 1)}
-        return tuple(Statistic(name, bound, (COHORT,) * size, weighed=True) for name, (bound, size) in sizes.items())
+        classes = (Statistic("classes", rows, tuple(f"{self.target}={level}" for level in schema[self.target].levels)),) if first else ()
+        return (*classes, *(Statistic(name, bound, (COHORT,) * size, weighed=not first) for name, (bound, size) in sizes.items()))
 
     def local(self, rows: Rows, schema: Schema, state: State) -> Mapping[str, Floats]:
         rows = rows.where(self._complete(rows))
         y = (rows.codes(self.target) == self._event(schema)).astype(np.float64)
-        if state["phase"] == "count":
-            return {"classes": np.bincount(rows.codes(self.target), minlength=2).astype(np.float64)}
         x, mu, weight, eta, log1p = self._fitted(rows, schema, state)
         upper = np.triu_indices(x.shape[1])
         information = (x * weight[:, None]).T @ x
-        return {"score": x.T @ (y - mu), "information": information[upper], "loglik": np.array([np.sum(y * eta - log1p)])}
+        sums = {"score": x.T @ (y - mu), "information": information[upper], "loglik": np.array([np.sum(y * eta - log1p)])}
+        classes = {"classes": np.bincount(rows.codes(self.target), minlength=2).astype(np.float64)} if state["steps"] == 0 else {}
+        return {**classes, **sums}
 
     def _fitted(self, rows: Rows, schema: Schema, state: State) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         """Of complete *rows* in *state*: features, probabilities, weights mu(1 - mu), linear predictors, and log(1 + exp(eta))."""
@@ -157,11 +159,9 @@ class LogisticRegression:
         return x, mu, mu * (1.0 - mu), eta, log1p
 
     def combine(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:
-        if state["phase"] == "count":
+        if state["steps"] == 0:
             classes = [round(n) for n in total["classes"]]
-            n, events, rest = sum(classes), classes[self._event(schema)], [0.0] * (len(self.terms(schema)) - 1)
-            start = texts([4.0 * (events / max(n, 1) - 0.5), *rest])  # near the null model's intercept; log is not the same bits everywhere
-            return {"phase": "newton", "n": n, "events": events, "gamma": start, "step": texts([0.0, *rest]), "loglik": None, "steps": 0}
+            state = {**state, "n": sum(classes), "events": classes[self._event(schema)]}
         return self._newton(total, schema, state)
 
     def _newton(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:

@@ -346,13 +346,13 @@ def test_invented_persons_do_not_lift_the_limit_on_numbers(times):
         value = np.frombuffer(honest(question), "<f8")
         state = parse(question).get("body", {}).get("analysis", {})
         if parse(question)["ask"] == "statistics":
-            value = value * times
-            if state["phase"] == "newton":  # an information too large, and a likelihood that grows: steps for ever
-                value = np.concatenate([value[:3] + 1e3, 1e5 * np.eye(3)[np.triu_indices(3)], [-1e5 + state["steps"]]])
+            classes = value[:-10] * times
+            information = 1e5 * np.eye(3)[np.triu_indices(3)]  # too large, with a likelihood that grows: steps for ever
+            value = np.concatenate([classes, value[-10:-7] + 1e3, information, [-1e5 + state["steps"]]])
         return value.astype("<f8").tobytes()
 
     run.programs["d"] = answer
     failed = result(run.finish())["outcome"]["failed"]
     assert failed == f"{cases.OVERDRAWN} cohort"
-    opened = sum(len(run.case.bounds(body)) for name, body in inmemory.bodies(run).items() if body["analysis"]["phase"] == "newton")
+    opened = sum(len(run.case.bounds(body)) for body in inmemory.bodies(run).values())
     assert 0 < opened <= 120
