@@ -133,6 +133,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "job.parameter": ("a parameter of the analysis is wrong: {detail}", "分析参数有误：{detail}"),
     "job.predicate": ("the condition is not allowed: {detail}", "筛选条件不被允许：{detail}"),
     "job.deadline": ("the job did not finish before its deadline", "任务未能在截止时间前完成"),
+    "job.local": (
+        "the local step failed at this data holder; its administrator finds the reason in the node's log",
+        "该持有方的本地计算失败；原因由其管理员在节点日志中查看",
+    ),
     "job.cancelled": ("the operator cancelled the job", "运营单位已取消任务"),
     "job.unknown": ("there is no such job here, or it is not yours to see", "此处没有该任务，或您无权查看"),
     # the coordinator's door

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from governance import encoding, notes
 from governance.encoding import canonical, parse, wire
 from governance.envelope import open_signed, sign
-from governance.errors import IntegrityError, KeyongError, PeerError, QuorumLost
+from governance.errors import IntegrityError, KeyongError, PeerError, QuorumLost, Unavailable
 from governance.keys import SigningKey, Trust, VerifyKey, read_keys
 from mpc import secagg
 from mpc.encoding import FixedPoint
@@ -63,6 +63,12 @@ def refuse(job: str, key: SigningKey, reason: KeyongError) -> Post:
     """A signed refusal, to be posted in place of an acceptance."""
     document = Refusal(notes.read(job).id, key.name, reason.code, reason.text("en")[:MOST_WORDS], reason.text("zh")[:MOST_WORDS])
     return Post(step("accept"), key.name, str(notes.write(document).signed_by(key)).encode(), ())
+
+
+def stop(job: str, key: SigningKey, reason: KeyongError) -> Post:
+    """A signed word that this node cannot go on. What went wrong beside the rows is not told apart (PRIVACY 3)."""
+    local = reason.code.startswith("jail.")
+    return replace(refuse(job, key, Unavailable(code="job.local") if local else reason), step=step("stop"))
 
 
 def accept(plan: Plan, key: SigningKey) -> tuple[Accepting, Post]:

@@ -14,16 +14,16 @@ from governance.encoding import wire
 from governance.licences import Digest
 from governance.parties import Seconds
 
-Kind = Literal["accept", "upload", "consent", "reveal", "abstain", "state"]
-Step = Annotated[str, Field(pattern=r"^(accept|[0-9]{1,3}\.[0-9]{1,3}\.(upload|consent|reveal|abstain|state))$")]
+Kind = Literal["accept", "upload", "consent", "reveal", "abstain", "state", "stop"]
+Step = Annotated[str, Field(pattern=r"^(accept|stop|[0-9]{1,3}\.[0-9]{1,3}\.(upload|consent|reveal|abstain|state))$")]
 ENDINGS = ("released", "refused", "failed", "cancelled", "expired")
 MOST_WORDS = 2000
 Key32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def step(kind: Kind, number: int = 0, attempt: int = 0) -> str:
-    """Name of a step: of round *number*, in its *attempt*."""
-    return "accept" if kind == "accept" else f"{number}.{attempt}.{kind}"
+    """Name of a step: of round *number*, in its *attempt*. A node may post to ``stop`` at any time: it cannot go on."""
+    return kind if kind in ("accept", "stop") else f"{number}.{attempt}.{kind}"
 
 
 def kind_of(name: str) -> str:
@@ -42,7 +42,7 @@ class Acceptance:
 
 @wire("keyong/refusal/v1")
 class Refusal:
-    """A node's word that it does not, by which rule, in both languages."""
+    """A node's word that it does not, or not any more, and why, in both languages."""
 
     job: Digest
     holder: str

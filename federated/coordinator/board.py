@@ -68,6 +68,16 @@ class Board:
         if bool(post.payloads) != (kind == "upload"):
             raise PeerError("posted a message that is not its own", party=post.sender)
 
+    def stopped(self, post: Post) -> Refusal | None:
+        """A holder's signed word that it cannot go on, where the others cannot go on without it: once the set is fixed and opened."""
+        if post.sender not in self.holders:
+            raise PeerError("is not among the holders of the job", party=post.sender)
+        self._check_note("accept", post, self.holders[post.sender])
+        document = self._document("accept", notes.read(post.body))
+        if not isinstance(document, Refusal):
+            raise PeerError("stopped without saying why", party=post.sender)
+        return document if post.sender in self.survivors and kind_of(self.step) in ("upload", "state") else None
+
     def _check_note(self, kind: str, post: Post, key: VerifyKey) -> None:
         note = notes.read(post.body)
         note.require(Trust((key,)))

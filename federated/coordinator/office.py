@@ -176,6 +176,8 @@ class Office:
     def post(self, job: str, post: Post, *, wait: float) -> Relay | Ended | None:
         """Take a post and answer with the relay of its step, or None if that does not close within *wait* seconds."""
         with self._changed:
+            if post.step == step("stop"):
+                return self._stop(job, post)
             answer = self._answer(job, post)
             if answer is not None:
                 return answer
@@ -188,6 +190,16 @@ class Office:
             self._guarded(job, live)
             self._changed.wait_for(lambda: self._answer(job, post) is not None, timeout=wait)
             return self._answer(job, post)
+
+    def _stop(self, job: str, post: Post) -> Ended | None:
+        """End a job whose holder cannot go on, unless the others can; nobody need wait for its deadline."""
+        if job in self._live:
+            with _sent():
+                reason = self._live[job].board.stopped(post)
+            if reason is None:
+                return None
+            self._end(job, "failed", reason.code, f"{reason.holder}: {reason.english}", f"{reason.holder}：{reason.chinese}")
+        return self.ended(job)
 
     def _answer(self, job: str, post: Post) -> Relay | Ended | None:
         """The relay of a step that is closed, the request to abstain from an attempt that failed, or the end."""

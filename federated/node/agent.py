@@ -107,7 +107,9 @@ class Agent:
         with self.journal.transaction() as t:
             if t.job(job) is not None:
                 refusal = t.note("refusal", job)
-                return self._tell(job, refusal) if refusal else False  # else its thread repeats what it posted, or a person decides
+                if refusal is None:
+                    return False  # its thread repeats what it posted, or a person decides
+                return self._tell(job, Post(step("accept"), self.home.key.name, refusal.encode(), ()))
             document = notes.read(offer.job).document(judge.Job)
             t.put_job(job, phase="judging", deadline=document.deadline, detail=document.title)
             t.put_note("offer", job, canonical(plain(offer)))
@@ -147,20 +149,20 @@ class Agent:
                     self._refuse(job, offer, Refused(code="policy.denied", reason=decision.reason))
 
     def _refuse(self, job: str, offer: Offer, error: KeyongError) -> None:
-        refusal = machine.refuse(offer.job, self.home.key, error).body.decode()
+        refusal = machine.refuse(offer.job, self.home.key, error)
         with self.journal.transaction() as t:
-            t.put_note("refusal", job, refusal)
+            t.put_note("refusal", job, refusal.body.decode())
             t.append("job.refused", job, error.code)
             t.end_job(job, "refused", error.code, error.text("en"))
         log.info("job %s refused: %s", job[:12], error)
         self._tell(job, refusal)
 
-    def _tell(self, job: str, refusal: str) -> bool:
+    def _tell(self, job: str, refusal: Post) -> bool:
         """Post a refusal. Where it does not get through, the job is offered again, and refused again."""
         try:
-            self.link.post(job, Post(step("accept"), self.home.key.name, refusal.encode(), ()), wait=0.0)
+            self.link.post(job, refusal, wait=0.0)
         except KeyongError as error:
-            log.warning("the refusal of job %s did not reach the coordinator: %s", job[:12], error)
+            log.warning("the word about job %s did not reach the coordinator: %s", job[:12], error)
             return False
         return True
 
@@ -208,12 +210,20 @@ class Agent:
             Run(self, job).run()
         except KeyongError as error:
             log.warning("job %s ended here: %s", job[:12], error)
-            self._end(job, "refused" if isinstance(error, Refused) else "failed", error)
+            self._give_up(job, "refused" if isinstance(error, Refused) else "failed", error)
         except Exception:
             log.exception("job %s ended here by a fault of this program", job[:12])
-            self._end(job, "failed", IntegrityError("a fault of the node's program; see its log"))
+            self._give_up(job, "failed", IntegrityError("a fault of the node's program; see its log"))
         finally:
             self._threads.pop(job, None)
+
+    def _give_up(self, job: str, phase: str, error: KeyongError) -> None:
+        """End a job here, and say so: the others need not wait. Where that does not get through, they learn of it by the deadline."""
+        self._end(job, phase, error)
+        with self.journal.view() as t:
+            offer = t.note("offer", job)
+        if offer is not None:
+            self._tell(job, machine.stop(judge.read_offer(offer).job, self.home.key, error))
 
     def _end(self, job: str, phase: str, error: KeyongError) -> None:
         with self.journal.transaction() as t:

@@ -70,11 +70,12 @@ class Nodes:
         offer = floor.office.offers("north", wait=0)
         texts = next((o.job, o.dataset) for o in offer if notes.read(o.job).id == job)
         keys = tuple(str(KEYS[n].public) for n in ROSTER)
+        self.text, self.plans = texts[0], {n: Plan(*texts, n, keys, SNAPSHOTS[n]) for n in ROSTER}
         self.states: dict[str, Any] = {}
         self.posts: dict[str, Post] = {}
         self.programs = {n: local.program(local.spec(*texts), (rows or tables())[n]) for n in ROSTER}
         for name in ROSTER:
-            self.states[name], self.posts[name] = machine.accept(Plan(*texts, name, keys, SNAPSHOTS[name], bytes(32)), KEYS[name])
+            self.states[name], self.posts[name] = machine.accept(self.plans[name], KEYS[name])
 
     def post(self, name: str) -> Relay | Ended | None:
         """Post once, and act on the answer as a node does."""

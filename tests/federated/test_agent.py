@@ -15,7 +15,10 @@ from connectors.tables import TableSource
 from federated.node.agent import Agent
 from federated.node.home import Home, snapshot_text
 from governance import notes
+from governance.encoding import canonical, plain
+from governance.errors import IntegrityError
 from governance.journal import Journal
+from sandbox.messages import Refusal
 from sandbox.policy import DEFAULT
 from tests.federated import coordinators
 from tests.federated.coordinators import KEYS, TLS
@@ -93,6 +96,22 @@ def test_a_refusal_that_was_not_heard_is_told_again(place, agent, monkeypatch):
     assert phase(agent, job) == "refused" and place.office.status(job).phase == "offered"
     agent._offered()
     assert (place.office.status(job).phase, place.office.status(job).code) == ("refused", "policy.dataset")
+
+
+def test_a_job_that_cannot_go_on_here_is_told_to_the_others(place, agent, monkeypatch):
+    told = []
+    job = place.submitted()
+    [offer] = agent.link.offers(wait=1.0)
+    with agent.journal.transaction() as t:
+        t.put_job(job, phase="running", deadline=2_000_000_000, detail="")
+        t.put_note("offer", job, canonical(plain(offer)))
+    monkeypatch.setattr("federated.node.agent.Run.__init__", lambda self, agent, job: None)
+    monkeypatch.setattr("federated.node.agent.Run.run", lambda self: (_ for _ in ()).throw(IntegrityError(code="jail.died")))
+    monkeypatch.setattr(agent.link, "post", lambda job, post, wait: told.append(post))
+    agent._run(job)
+    assert phase(agent, job) == "failed"
+    [post] = told
+    assert post.step == "stop" and notes.read(post.body).document(Refusal).code == "job.local"
 
 
 def test_known_jobs_are_left_out_of_the_offers(place, http, ask):

@@ -125,6 +125,56 @@ def test_one_refusal_ends_the_job_with_the_holders_reason(floor):
     assert status.english.startswith("south: ") and status.chinese.startswith("south：")
 
 
+def stop(nodes, name, reason):
+    return nodes.floor.office.post(nodes.job, machine.stop(nodes.text, KEYS[name], reason), wait=0)
+
+
+def test_a_holder_that_cannot_go_on_ends_the_job_once_its_part_is_needed(floor):
+    """Before the set is fixed the others go on without it; what went wrong beside the rows is not told apart (PRIVACY 3)."""
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    nodes.run(until="0.0.upload")
+    assert stop(nodes, "west", PeerError("x", party="east")) is None
+    nodes.run(until="1.0.upload")
+    ended = stop(nodes, "west", IntegrityError(code="jail.time"))
+    assert (ended.phase, ended.code) == ("failed", "job.local")
+    assert ended.english.startswith("west: the local step failed") and ended.chinese.startswith("west：")
+    assert stop(nodes, "west", IntegrityError(code="jail.died")) == ended
+    assert floor.office.status(job).phase == "failed"
+
+
+def test_who_is_not_in_the_set_stops_nobody(floor):
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    nodes.run(until="0.0.upload")
+    nodes.turn(absent=["west"])
+    floor.wait(floor.office.patience + 1)
+    nodes.run(until="1.0.upload", absent=["west"])
+    assert stop(nodes, "west", QuorumLost("x")) is None
+    nodes.run(absent=["west"])
+    assert floor.office.status(job).phase == "released"
+
+
+def test_a_word_to_stop_is_a_holders_own_signed_refusal_of_this_job(floor):
+    job, other = floor.submit(), floor.submit()
+    nodes, elsewhere = Nodes(floor, job), Nodes(floor, other)
+    nodes.run(until="1.0.upload")
+    good = machine.stop(nodes.text, KEYS["west"], UsageError("x"))
+    acceptance = machine.accept(nodes.plans["west"], KEYS["west"])[1]
+    lies = [
+        replace(good, sender="east"),
+        replace(good, sender="other"),
+        replace(good, payloads=(b"x",)),
+        replace(acceptance, step="stop"),
+        machine.stop(elsewhere.text, KEYS["west"], UsageError("x")),
+        machine.stop(nodes.text, SigningKey("west", KEYS["east"].private), UsageError("x")),
+    ]
+    for lie in lies:
+        with pytest.raises(KeyongError):
+            floor.office.post(job, lie, wait=0)
+    assert floor.office.status(job).phase == "running"
+
+
 def test_a_post_may_be_repeated_and_not_changed(floor):
     job = floor.submit()
     nodes = Nodes(floor, job)
