@@ -118,7 +118,7 @@ def test_the_steps_of_the_example_are_those_of_a_run():
 def test_every_kind_of_step_and_note_is_described():
     text = page("protocol")
     kinds = {kind_of(name) for name in named(section("protocol", "Steps"))}
-    assert kinds == {"accept", "upload", "consent", "reveal", "abstain", "state"}
+    assert kinds == {"accept", "upload", "consent", "reveal", "abstain", "state", "stop"}
     for cls in (messages.Acceptance, messages.Refusal, messages.Admission, messages.AgreedState, messages.Release):
         assert cls.kind in text
     for state in inmemory.bodies(jobs.finished()).values():
