@@ -38,8 +38,12 @@ class Case:
     """A job, its dataset and its method.
 
     The agreed state, the *body*, is JSON: ``round`` (of the state), ``support`` (holders with enough persons, by cell), ``persons`` (how
-    many honest holders are sure to have in a cell), ``opened`` (numbers opened over a cell so far) and ``analysis``, the method's own
-    state.
+    many honest holders are sure to have in a cell), ``opened`` (numbers opened over a cell so far), ``analysis``, the method's own state,
+    and once it is weighed ``weight`` (holders in which enough weighs).
+
+    *rungs* are pairs of a cell and a number of persons: support also says how many holders have as many there. The numbers go from twice
+    min_cell, each twice the one before, as far as the method's `depth` may need. That the steps are this wide, and the same in every job,
+    keeps them from counting a holder's persons by one cell.
     """
 
     id: str
@@ -47,6 +51,7 @@ class Case:
     dataset: Dataset
     analysis: Analysis
     where: Predicate
+    rungs: tuple[tuple[str, int], ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -58,18 +63,6 @@ class Case:
         return (COHORT, *self.analysis.cells(self.dataset.schema))
 
     @property
-    def rungs(self) -> tuple[int, ...]:
-        """Numbers of persons, each twice the one before: support also says how many holders have as many in the cohort.
-
-        They go from twice min_cell as far as the method's `depth` may need. That the steps are this wide, and the same in every job, is
-        what keeps them from counting a holder's persons.
-        """
-        rungs, honest = [self.job.min_cell], len(self.dataset.holders) - self.dataset.colluding
-        while rungs[-1] * honest < self.analysis.depth(self.dataset.schema) and 2 * rungs[-1] <= self.dataset.rows:
-            rungs.append(2 * rungs[-1])
-        return tuple(rungs[1:])
-
-    @property
     def asked(self) -> int:
         """How many entries support has: one for each of `cells`, then one for each of `rungs`."""
         return len(self.cells) + len(self.rungs)
@@ -77,10 +70,12 @@ class Case:
     def after_support(self, holders: Sequence[int], body: State | None = None) -> State:
         """The body after round 0, or after *body* asked again, from how many holders have enough persons for each entry of support."""
         body, state = body or {"round": 0, "opened": {}}, body["analysis"] if body else None
-        support = dict(zip(self.cells, holders[: len(self.cells)], strict=True))
+        ladders = {cell: [n] for cell, n in zip(self.cells, holders, strict=False)}
+        for (cell, _), n in zip(self.rungs, holders[len(self.cells) :], strict=True):
+            ladders[cell].append(n)
+        support = {cell: ladder[0] for cell, ladder in ladders.items()}
+        persons = {cell: self._sure(ladder) for cell, ladder in ladders.items()}
         found = findings(support, self.dataset.colluding)
-        persons = {cell: self._sure([n]) for cell, n in support.items()}
-        persons[COHORT] = self._sure([support[COHORT], *holders[len(self.cells) :]])
         following = (
             self.analysis.start(self.dataset.schema, found, state) if found[COHORT].supported else {"outcome": {"failed": SUPPRESSED}}
         )
@@ -89,15 +84,17 @@ class Case:
 
     def after_round(self, body: State, total: Mapping[str, Sequence[float]]) -> State:
         """The body after a round of statistics."""
-        if self.weighs(body) and not self.supported(body, COHORT):  # what was opened are zeros
-            return {**body, "round": body["round"] + 1, "analysis": {"outcome": {"failed": WEIGHTLESS}}}
+        opened = self._opened(body)
+        following = {name: body[name] for name in ("support", "persons")} | {"round": body["round"] + 1}
+        if not self._heavy(body):  # what was opened are zeros
+            return {**following, "opened": body["opened"], "analysis": {"outcome": {"failed": WEIGHTLESS}}}
         state = self.analysis.combine(total, self.dataset.schema, body["analysis"])
-        return self._within_limits({**body, "round": body["round"] + 1, "opened": self._opened(body), "analysis": state})
+        return self._within_limits({**following, "opened": opened, "analysis": state})
 
     def _sure(self, holders: Sequence[int]) -> int:
-        """Persons that honest holders have, at least, where *holders* have min_cell and so many each `rungs`; colluders count for none."""
-        steps = [self.job.min_cell, self.job.min_cell, *self.rungs]  # from nobody, and from each rung to the next
-        return sum(step * max(n - self.dataset.colluding, 0) for step, n in zip(steps, holders, strict=False))
+        """Persons that honest holders have in a cell, at least, where so many *holders* have min_cell, twice as many, and so on."""
+        honest = [max(n - self.dataset.colluding, 0) for n in holders]
+        return self.job.min_cell * (honest[0] + sum(n << rung for rung, n in enumerate(honest[1:])))  # each rung is as far as the last
 
     def statistics(self, body: State) -> tuple[Statistic, ...]:
         """What the local step returns on *body*."""
@@ -108,12 +105,23 @@ class Case:
         return any(s.holders for s in self.statistics(body))
 
     def weighs(self, body: State) -> bool:
-        """Whether the cohort needs support in this very state, since persons weigh differently in every one (PRIVACY 2)."""
+        """Whether cohort and cells need support in this very state, since persons weigh differently in every one (PRIVACY 2)."""
         return "outcome" not in body["analysis"] and any(s.weighed for s in self.statistics(body))
 
     def after_weighing(self, holders: int, body: State) -> State:
         """The body once it is known in how many *holders* enough persons weigh in it; too few, and its round opens zeros."""
-        return {**body, "support": {**body["support"], COHORT: holders}}
+        return {**body, "weight": holders}
+
+    def _heavy(self, body: State) -> bool:
+        """Whether enough weighs in a state that is weighed: in c + 2 holders, and in one honest one of those that support any weighed cell.
+
+        Of n holders that support a cell, n - c are honest; and so many are left as do not say that too little weighs.
+        """
+        if not self.weighs(body):
+            return True
+        colluding, cells = self.dataset.colluding, self.analysis.weighs(self.dataset.schema)
+        light = len(self.dataset.holders) - int(body["weight"])
+        return body["weight"] >= colluding + 2 and all(body["support"][cell] - colluding - light >= 1 for cell in cells)
 
     def bounds(self, body: State) -> Floats:
         """Bound of each entry of the round's vector, one holder's part; shape (entries,)."""
@@ -124,7 +132,8 @@ class Case:
 
     def shown(self, body: State) -> Floats:
         """1 for an entry that may be opened, 0 for one that is uploaded as zero; shape (entries,)."""
-        return np.array([float(s.holders or self.supported(body, cell)) for s in self.statistics(body) for cell in s.cells])
+        heavy = self._heavy(body)
+        return np.array([float(s.holders or (heavy and self.supported(body, cell))) for s in self.statistics(body) for cell in s.cells])
 
     def named(self, body: State, vector: Floats) -> dict[str, list[float]]:
         """The round's vector as lists by statistic."""
@@ -144,12 +153,13 @@ class Case:
         }  # fmt: skip
 
     def _opened(self, body: State) -> dict[str, int]:
-        """Numbers opened over each cell when the round of *body* is over; that it was weighed is one of them."""
+        """Numbers opened over each cell when the round of *body* is over; all are about the cohort, and that it was weighed is one more."""
         opened: collections.Counter[str] = collections.Counter(body["opened"])
-        for statistic in self.statistics(body):
-            opened.update(cell for cell in statistic.cells if not statistic.holders and self.supported(body, cell))
-        opened[COHORT] += self.weighs(body)
-        return {cell: n for cell, n in opened.items() if n}
+        cells = [cell for s in self.statistics(body) if not s.holders for cell in s.cells if self.supported(body, cell)]
+        opened.update(cell for cell in cells if cell != COHORT)
+        opened.update(self.analysis.over(self.dataset.schema, body["analysis"]))
+        opened[COHORT] += len(cells) + self.weighs(body)
+        return dict(opened)
 
     def _within_limits(self, body: State) -> State:
         """The body, or one that ends the job where the next round would open more numbers over a cell than persons are in it."""
@@ -178,7 +188,18 @@ def read(job: str, dataset: str) -> Case:
         raise UsageError(f"the job was made for another entry of the dataset {asked.dataset} in the catalogue")
     if asked.min_cell > entry.rows:
         raise UsageError("min_cell is larger than the dataset may be")
-    return Case(job_note.id, asked, entry, _analysis(asked, entry), predicate.parse(asked.where, entry.schema))
+    analysis = _analysis(asked, entry)
+    return Case(job_note.id, asked, entry, analysis, predicate.parse(asked.where, entry.schema), _rungs(asked, entry, analysis))
+
+
+def _rungs(asked: Job, entry: Dataset, analysis: Analysis) -> tuple[tuple[str, int], ...]:
+    depth, rungs = analysis.depth(entry.schema), []
+    for cell in (COHORT, *analysis.cells(entry.schema)):
+        persons, honest = asked.min_cell, 2 if cell == COHORT else 1  # holders that are there wherever the cell is opened
+        while persons * honest < depth[cell] and 2 * persons <= entry.rows:
+            persons *= 2
+            rungs.append((cell, persons))
+    return tuple(rungs)
 
 
 def _analysis(asked: Job, entry: Dataset) -> Analysis:

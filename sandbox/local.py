@@ -58,15 +58,24 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
 
 
 def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
-    """1 for each of the case's cells that has min_cell distinct persons here, and for each rung that the cohort reaches; shape (asked,)."""
+    """1 for each of the case's cells that has min_cell distinct persons here, and for each rung that its cell reaches; shape (asked,)."""
     persons = _persons(case, table, state)
     enough = [persons.get(cell, 0.0) >= case.job.min_cell for cell in case.cells]
-    return np.array([*enough, *(persons.get(COHORT, 0.0) >= rung for rung in case.rungs)], np.float64)
+    return np.array([*enough, *(persons.get(cell, 0.0) >= rung for cell, rung in case.rungs)], np.float64)
 
 
 def weight(case: Case, table: pa.Table, state: State) -> float:
-    """How much the cohort's persons weigh in *state*, each at most 1. It stays at the node, which tells only whether it is enough."""
-    return _persons(case, table, state).get(COHORT, 0.0)
+    """How much the persons weigh in *state*, each at most 1; of the cohort, or of the lightest of the cells that have support here.
+
+    A cell needs half as much as the cohort, and one with fewer than twice min_cell persons a quarter: so its weight counts twice or four
+    times. It stays at the node, which tells only whether it is enough.
+    """
+    cells, least = case.analysis.weighs(case.dataset.schema), case.job.min_cell
+    persons = _persons(case, table, None) if cells else {}
+    weights = _persons(case, table, state)
+    supported = [cell for cell in cells if persons.get(cell, 0.0) >= least]
+    needs = [(2 if persons[cell] >= 2 * least else 4) * weights.get(cell, 0.0) for cell in supported]
+    return min([weights.get(COHORT, 0.0), *needs])
 
 
 def _persons(case: Case, table: pa.Table, state: State | None) -> dict[str, float]:

@@ -13,7 +13,7 @@ from governance.encoding import wire
 
 CENTRE = 2  # times min_cell is the limit without noise
 FINENESS = 5  # of the two noises each is min_cell / FINENESS in the mean
-MOST_NOES = 4  # after which no weight is enough; so all answers together cost 2 · MOST_NOES · FINENESS / min_cell of epsilon
+MOST_NOES = 3  # after which no weight is enough; docs/proofs/weight.md says what all answers together cost
 
 SYSTEM = SystemRandom()
 

@@ -79,15 +79,15 @@ def pooled(of: Case, tables: Collection[pa.Table], *, bodies: list[Any] | None =
     counts = sum(local.support(of, t) for t in tables)
     body = of.after_support([int(n) for n in counts])
     while "outcome" not in body["analysis"]:
+        if of.weighs(body):
+            holders = sum(local.weight(of, t, body["analysis"]) >= ENOUGH * of.job.min_cell for t in tables)
+            body = of.after_weighing(int(holders), body)
         if bodies is not None:
             bodies.append(body)
         if of.asks_support(body):
             counts = sum(local.statistics(of, t, body) for t in tables)
             body = of.after_support([int(n) for n in counts], body)
             continue
-        if of.weighs(body):
-            holders = sum(local.weight(of, t, body["analysis"]) >= ENOUGH * of.job.min_cell for t in tables)
-            body = of.after_weighing(int(holders), body)
         code = FixedPoint(bound=of.bounds(body), terms=len(of.dataset.holders), bits=128)
         words = [code.encode(local.statistics(of, t, body)) for t in tables]
         body = of.after_round(body, of.named(body, code.decode(_added(words))))

@@ -27,7 +27,7 @@ class Statistic:
     persons each entry is about, one name for each entry or one for all: an entry is opened only if its cell has support.
     *holders* marks entries that count the holders with enough persons in their cell, once more, for a cohort that the method narrowed
     down after round 0; they need no support. *weighed* marks entries in which a person's part depends on the state: before they are
-    opened, the cohort needs support in that very state.
+    opened, the cohort, and each cell that `Analysis.weighs` names, needs support in that very state.
     """
 
     name: str
@@ -65,14 +65,24 @@ class Analysis(Protocol):
     def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask | Floats]:
         """For each cell and for the cohort, which of *rows* are in it; in *state*, where the method narrows the cohort down.
 
-        In a state whose statistics are weighed: for the cohort, how much of a person each of *rows* is in them, from 0 to 1.
+        In a state whose statistics are weighed: how much of a person each of *rows* is in them, from 0 to 1; for the cohort and each
+        cell that `weighs` names.
         """
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         """How many numbers the rounds after the support round open, at most in all their sum; its length is the round cap."""
 
-    def depth(self, schema: Schema) -> int:
-        """How many numbers all rounds together open over the persons of one cell, at most (PRIVACY 14)."""
+    def depth(self, schema: Schema) -> Mapping[str, int]:
+        """How many numbers all rounds together open over the persons of the cohort and of each cell, at most (PRIVACY 14)."""
+
+    def over(self, schema: Schema, state: State) -> Mapping[str, int]:
+        """How many of the numbers that a round opens are, beside the cell that their entry names, about the persons of other cells.
+
+        The cohort, which all are about, is left out; numbers that follow from others by subtraction are counted.
+        """
+
+    def weighs(self, schema: Schema) -> tuple[str, ...]:
+        """Cells, beside the cohort, over which weighed sums are taken: they need weight as well."""
 
     def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         """First state after support is known (again, in *state*); ``{"outcome": …}`` if there is nothing to compute."""

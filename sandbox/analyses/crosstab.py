@@ -25,8 +25,8 @@ class Crosstab:
 
     Notes
     -----
-    One round. A cell with too little support is not opened and shows as suppressed, an empty one too. Margins are sums of opened
-    cells, never opened by themselves, so that they give no suppressed cell away.
+    One round after that of support. A cell with too little support is not opened and shows as suppressed, an empty one too. Margins are
+    sums of opened cells, never opened by themselves, so that they give no suppressed cell away.
     """
 
     index: str
@@ -62,8 +62,15 @@ class Crosstab:
     def opens(self, schema: Schema) -> tuple[int, ...]:
         return (len(self.cells(schema)),)
 
-    def depth(self, schema: Schema) -> int:
-        return 1
+    def depth(self, schema: Schema) -> Mapping[str, int]:
+        cells = self.cells(schema)
+        return {COHORT: len(cells), **dict.fromkeys(cells, 1)}
+
+    def over(self, schema: Schema, state: State) -> Mapping[str, int]:
+        return {}
+
+    def weighs(self, schema: Schema) -> tuple[str, ...]:
+        return ()
 
     def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         shown = [support[cell].supported for cell in self.cells(schema)]

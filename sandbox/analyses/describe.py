@@ -61,8 +61,15 @@ class Describe:
         k = len(self.columns)
         return (0, 3 * k, k) if k > 1 else (3, 1)
 
-    def depth(self, schema: Schema) -> int:
-        return 3  # persons, sum and squares of a column
+    def depth(self, schema: Schema) -> Mapping[str, int]:
+        known = {_present(name): 3 for name in self.columns}  # persons, sum and squares
+        return {COHORT: sum(self.opens(schema)), **known, **{_missing(name): 1 for name in self.columns}}
+
+    def over(self, schema: Schema, state: State) -> Mapping[str, int]:
+        return {}
+
+    def weighs(self, schema: Schema) -> tuple[str, ...]:
+        return ()
 
     def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         """Where too few lack a value, nobody who does takes part: the counts of two columns would tell how many by their difference."""

@@ -34,6 +34,7 @@ DIVERGED = 60.0  # a scaled coefficient beyond this means fitted probabilities o
 FLAT = 1e-6  # log-likelihood per person at which every outcome is fitted exactly
 MOST_NAMED = 8  # cells in a reason; the release lists them all
 RANK = "rank: some feature is a linear combination of the others"
+Cell = tuple[tuple[str, int], ...]  # one level, or two levels, of columns: name and number
 SEPARATION = "separation: the features tell the two classes apart exactly, so no finite estimate exists"
 
 
@@ -57,8 +58,8 @@ class LogisticRegression:
     Each Newton step is a round that sums the score, the information and the log-likelihood; the first, at zero, counts the classes too.
     Features are scaled to [0, 1] by their declared bounds, so that the sums are bounded and well conditioned; coefficients are scaled back.
     The sums tell how many persons are in each level and in each two levels together, so all of these cells need support. In a step a person
-    weighs 4 mu(1 - mu), at zero 1; a later step opens only where c + 2 holders have enough of that weight, so that no coefficients,
-    whoever brought them about, make the sums about a few.
+    weighs 4 mu(1 - mu), at zero 1; a later step opens only where enough weighs, in the cohort and in every level and two levels of
+    features, so that no coefficients, whoever brought them about, make one of the sums about a few.
     McCullagh & Nelder, 2nd ed., 2.5. Reference: ``statsmodels.api.Logit``.
     """
 
@@ -71,10 +72,9 @@ class LogisticRegression:
     version: ClassVar[int] = 1
     discloses: ClassVar[str] = (
         "the numbers of persons in both classes, and for each Newton step the score, the information matrix and the log-likelihood: with p "
-        "terms p + p(p+1)/2 + 1 numbers a step, and in how many holders enough persons weigh in it; and in how many holders there are "
-        "2, 4, 8, … times min_cell persons, as far as the numbers opened need it. All this stays with the roster and the "
-        "coordinator; a step in which too few weigh opens nothing and ends the job. The release holds coefficients, standard "
-        "errors, log-likelihood and counts. It stops before the numbers opened exceed the persons that honest holders are sure to have"
+        "terms p + p(p+1)/2 + 1 numbers a step, and in how many holders enough persons weigh in it. All this stays with the roster and the "
+        "coordinator; a step in which too few weigh, in all or in some level or two levels of features, opens nothing and ends the job. "
+        "The release holds coefficients, standard errors, log-likelihood and counts"
     )
 
     def __post_init__(self) -> None:
@@ -97,22 +97,23 @@ class LogisticRegression:
         return (self.target, *self.features)
 
     def cells(self, schema: Schema) -> tuple[str, ...]:
-        return tuple(" & ".join(f"{name}={schema[name].levels[i]}" for name, i in cell) for cell in self._cells(schema))
+        return tuple(_named(schema, cell) for cell in self._cells(schema))
+
+    def weighs(self, schema: Schema) -> tuple[str, ...]:
+        return tuple(_named(schema, cell) for cell in self._cells(schema, target=False))
 
     def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask | Floats]:
         complete = self._complete(rows)
         if state is not None:
             weights = np.zeros(len(rows))
             weights[complete] = 4.0 * self._fitted(rows.where(complete), schema, state)[2]
-            return {COHORT: weights}
-        cells = zip(self.cells(schema), self._cells(schema), strict=True)
-        return {COHORT: complete} | {
-            name: np.logical_and.reduce([complete, *(rows.codes(column) == i for column, i in cell)]) for name, cell in cells
-        }
+            inside = {_named(schema, cell): _inside(rows, cell) for cell in self._cells(schema, target=False)}
+            return {COHORT: weights} | {name: weights * mask for name, mask in inside.items()}
+        return {COHORT: complete} | {_named(schema, cell): complete & _inside(rows, cell) for cell in self._cells(schema)}
 
-    def _cells(self, schema: Schema) -> list[tuple[tuple[str, int], ...]]:
+    def _cells(self, schema: Schema, *, target: bool = True) -> list[Cell]:
         """Every level, and every two levels of different columns: the sums of a Newton step tell how many persons are in each of them."""
-        discrete = [self.target, *(n for n in self.features if schema[n].discrete)]
+        discrete = [self.target] * target + [n for n in self.features if schema[n].discrete]
         levels = [[(name, i) for i in range(len(schema[name].levels))] for name in discrete]
         single = [(level,) for column in levels for level in column]
         return [*single, *(pair for a, b in combinations(levels, 2) for pair in product(a, b))]
@@ -122,8 +123,22 @@ class LogisticRegression:
         sums = p + p * (p + 1) // 2 + 1
         return (2 + sums, *[1 + sums] * (self.max_iter - 1))  # two classes in the first; that enough weighs in the others
 
-    def depth(self, schema: Schema) -> int:
-        return sum(self.opens(schema)) - 2
+    def depth(self, schema: Schema) -> Mapping[str, int]:
+        often, once = set(self.weighs(schema)), self._over(schema, target=True)
+        depth = {cell: n * self.max_iter if cell in often else n for cell, n in once.items()}
+        classes = [_named(schema, ((self.target, i),)) for i in range(2)]
+        return {COHORT: sum(self.opens(schema)), **depth, **{name: depth[name] + 1 for name in classes}}
+
+    def over(self, schema: Schema, state: State) -> Mapping[str, int]:
+        return self._over(schema, target=state["steps"] == 0)
+
+    def _over(self, schema: Schema, *, target: bool) -> Mapping[str, int]:
+        """Of a level, its score and its row of the information, which for the first level follow by subtraction; of two levels, one.
+
+        The score at zero tells each of these sums by class as well; later ones tell no more of the classes.
+        """
+        p = len(self.terms(schema))
+        return {_named(schema, cell): p + 1 if len(cell) == 1 else 1 for cell in self._cells(schema, target=target)}
 
     def start(self, schema: Schema, support: Mapping[str, Finding], state: State | None = None) -> State:
         thin = [cell for cell in self.cells(schema) if not support[cell].supported]
@@ -239,6 +254,15 @@ class LogisticRegression:
                 back[i][i] = 1.0 / (high - low)
                 back[0][i] = -low / (high - low)
         return back
+
+
+def _named(schema: Schema, cell: Cell) -> str:
+    return " & ".join(f"{name}={schema[name].levels[i]}" for name, i in cell)
+
+
+def _inside(rows: Rows, cell: Cell) -> Mask:
+    mask: Mask = np.logical_and.reduce([rows.codes(column) == i for column, i in cell])
+    return mask
 
 
 def _square(upper: Sequence[float], size: int) -> list[list[float]]:

@@ -23,6 +23,7 @@ from sandbox.analyses import Crosstab, Describe, LogisticRegression
 from sandbox.case import SUPPRESSED
 from sandbox.job import Job
 
+PAIRS = tuple(f"y={y} & g={g}" for y in ("no", "yes") for g in "uvw")
 SCHEMA = Schema("id", (number("x", "0", "100"), category("g", ("u", "v", "w")), category("y", ("no", "yes"))))
 
 
@@ -130,16 +131,35 @@ def test_margins_are_sums_of_opened_cells_and_of_nothing_else():
 
 def test_no_more_numbers_than_persons():
     of = inmemory.case(SCHEMA, LogisticRegression("y", ("x", "g")), min_cell=3)
-    support = [3] * len(of.cells)
-    body = of.after_support([*support, 3, 3, 3, 2, *[0] * (len(of.rungs) - 4)])  # three have 24 persons, two have 48
-    assert body["persons"]["cohort"] == 2 * 24 + 24
+    parts = {"cohort": [24, 24, 48], "g=u": [5, 5, 20], "g=v": [12, 12, 24]}
+    body = of.after_support(holders(of, lambda cell: parts.get(cell, [5000] * 3)))
+    assert [body["persons"][cell] for cell in parts] == [2 * 24, 2 * 3, 2 * 12]
+    assert of.after_support(holders(of, lambda cell: [5000] * 3))["persons"]["cohort"] >= of.analysis.depth(SCHEMA)["cohort"]
     step = {"score": [0.1] * 4, "information": [4.0, 0, 0, 0, 4.0, 0, 0, 4.0, 0, 4.0], "loglik": [-2e5]}
-    for taken in (15, 31, 47):  # what a total says of persons does not lift the limit
-        body = of.after_round(body, {**step, "classes": [1e5, 1e5], "loglik": [-2e5 + taken]})
-        assert (body["persons"]["cohort"], body["opened"]["cohort"]) == (72, taken) and "outcome" not in body["analysis"]
-    body = of.after_round(body, {**step, "loglik": [-2e5 + 48]})
-    assert body["opened"]["cohort"] == 63
-    assert body["analysis"]["outcome"]["failed"] == f"{cases.OVERDRAWN} cohort"
+    body = of.after_round(body, {**step, "classes": [1e5, 1e5]})  # what a total says of persons does not lift the limit
+    assert body["opened"] == {"cohort": 17, "y=no": 6, "y=yes": 6, "g=u": 5, "g=v": 5, "g=w": 5} | dict.fromkeys(PAIRS, 1)
+    assert body["analysis"] == {"outcome": {"failed": f"{cases.OVERDRAWN} g=u"}}
+
+
+def test_numbers_are_charged_to_all_persons_that_they_are_about():
+    of = inmemory.case(SCHEMA, LogisticRegression("y", ("x", "g")), min_cell=3)
+    body = of.after_support(holders(of, lambda cell: [5000] * 3))
+    step = {"score": [0.1] * 4, "information": [4.0, 0, 0, 0, 4.0, 0, 0, 4.0, 0, 4.0]}
+    for steps in (1, 2, 3):
+        body = of.after_round(body, {**step, "classes": [1e5, 1e5], "loglik": [-2e5 + steps]})
+        assert body["opened"]["cohort"] == 17 + 16 * (steps - 1)  # two counts, then whether enough weighed
+        assert (body["opened"]["g=u"], body["opened"]["y=no"], body["opened"]["y=no & g=u"]) == (5 * steps, 6, 1)
+        body = of.after_weighing(3, body)
+    of = inmemory.case(SCHEMA, Crosstab("g"), min_cell=3)
+    body = of.after_support([3, 3, 3, 1])
+    assert of.after_round(body, {"counts": [9.0, 9.0, 0.0]})["opened"] == {"cohort": 2, "g=u": 1, "g=v": 1}
+    assert of.after_round(body, {"counts": [9.0, 9.0, 0.0]})["analysis"]["outcome"]["counts"] == [[9], [9], [None]]
+
+
+def holders(of, parts):
+    """How many holders support each entry, where *parts* gives the holders' persons in a cell."""
+    asked = [(cell, of.job.min_cell) for cell in of.cells] + list(of.rungs)
+    return [sum(n >= least for n in parts(cell)) for cell, least in asked]
 
 
 @given(data=st.data(), colluding=st.integers(1, 3), honest=st.lists(st.integers(0, 5000), min_size=2, max_size=8))
@@ -147,20 +167,21 @@ def test_what_honest_holders_are_sure_to_have_they_have_whatever_colluders_say(d
     """Attack: a holder that claims any support, and so more numbers than there are persons."""
     names = "abcdefghijk"[: len(honest) + colluding]
     of = inmemory.case(SCHEMA, LogisticRegression("y", ("x", "g")), names, colluding=colluding, rows=5000)
-    thresholds = [of.job.min_cell, *of.rungs]
-    lies = data.draw(st.lists(st.integers(0, colluding), min_size=len(thresholds), max_size=len(thresholds)))
-    holders = [sum(n >= least for n in honest) + lie for least, lie in zip(thresholds, lies, strict=True)]
-    known = of._sure(holders)
-    assert known <= sum(honest)
-    if not any(lies) and colluding < len(honest):
-        assert 2 * known >= sum(sorted(min(n, thresholds[-1]) for n in honest)[:-colluding]) - 2 * of.job.min_cell * len(honest)
+    lies = data.draw(st.lists(st.integers(0, colluding), min_size=of.asked, max_size=of.asked))
+    truth = holders(of, lambda cell: honest)
+    body = of.after_support([n + lie for n, lie in zip(truth, lies, strict=True)])
+    assert all(known <= sum(honest) for known in body["persons"].values())
+    top = max(persons for cell, persons in of.rungs if cell == "cohort")
+    surely = sum(sorted(min(n, top) for n in honest)[:-colluding]) if colluding < len(honest) else 0
+    assert 2 * of.after_support(truth)["persons"]["cohort"] >= surely - 2 * of.job.min_cell * len(honest)
 
 
 def test_rungs_go_as_far_as_a_method_needs_and_no_further():
     one = LogisticRegression("y", ("x",), max_iter=4)
-    assert one.depth(SCHEMA) == 6 + 3 * 7
-    assert inmemory.case(SCHEMA, one, min_cell=3).rungs == (6, 12, 24)  # two honest holders with 24 persons each have more than 27
-    assert inmemory.case(SCHEMA, one, min_cell=3, rows=20).rungs == (6, 12)
+    assert one.depth(SCHEMA) == {"cohort": 8 + 3 * 7, "y=no": 4, "y=yes": 4}
+    cohort = [("cohort", 6), ("cohort", 12), ("cohort", 24)]  # two honest holders with 24 persons each have more than 29
+    assert inmemory.case(SCHEMA, one, min_cell=3).rungs == (*cohort, ("y=no", 6), ("y=yes", 6))
+    assert inmemory.case(SCHEMA, one, min_cell=3, rows=20).rungs == (*cohort[:2], ("y=no", 6), ("y=yes", 6))
     for sums in (Crosstab("g", "y"), Describe(("x",))):
         assert inmemory.case(SCHEMA, sums, min_cell=3).rungs == ()
 
