@@ -6,6 +6,7 @@ The sparse vector technique with exponential noise; sources and proof: docs/proo
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import field
 from secrets import SystemRandom
 
@@ -45,3 +46,8 @@ def fresh(noes: int = 0) -> Limit:
     while below > (CENTRE - 1) * FINENESS:  # the limit would be below min_cell
         below = SYSTEM.expovariate(1.0)
     return Limit(noes, repr(below))
+
+
+def joined(limits: Sequence[Limit]) -> Limit:
+    """The limit of rows that are found to be the same: the first's noise stays, and what the others' told of theirs counts as a no."""
+    return Limit(sum(limit.noes for limit in limits) + len(limits) - 1, limits[0].below)

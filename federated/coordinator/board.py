@@ -6,6 +6,7 @@ result, never a holder its data.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -64,9 +65,10 @@ class Board:
             "reveal": secagg.Reveal,
             "abstain": secagg.Abstention,
         }
-        open_signed(post.body, {key.name: key}, classes[kind])
-        if bool(post.payloads) != (kind == "upload"):
-            raise PeerError("posted a message that is not its own", party=post.sender)
+        _, message = open_signed(post.body, {key.name: key}, classes[kind])
+        digests = sorted(message.payloads.values()) if kind == "upload" else []
+        if [hashlib.sha256(vector).digest() for vector in post.payloads] != digests or len(digests) > 1:
+            raise PeerError("posted other vectors than its message speaks of", party=post.sender)
 
     def stopped(self, post: Post) -> Refusal | None:
         """A holder's signed word that it cannot go on, where the others cannot go on without it: once the set is fixed and opened."""

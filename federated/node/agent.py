@@ -22,7 +22,7 @@ from governance.licences import Licence
 from sandbox import local, machine
 from sandbox.disclosure import check_difference
 from sandbox.jail import Limits, Session, Zygote, seal
-from sandbox.machine import Accepting, Consenting, Finished, Local, Plan, Pooling, Revealing, Signing, State, Weighing
+from sandbox.machine import Accepting, Consenting, Finished, Local, Plan, Revealing, Signing, State, Weighing
 from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of, step
 
 log = logging.getLogger("keyong.node")
@@ -313,11 +313,8 @@ class Run:
         if kind_of(relay.step) == "abstain" and not isinstance(state, machine.Abstaining):
             self._abstain()
             return
-        if isinstance(state, Signing):
-            self._go_on(state.receive(relay), None)
-            return
-        if isinstance(state, Pooling):
-            self._go_on(*state.receive(relay, self.key))
+        if isinstance(state, Signing):  # what comes next is sent nothing of before the local step is done, and the relay can be had again
+            self.state, self.post = state.receive(relay), None
             return
         with self.agent.journal.transaction() as t:
             if isinstance(state, Accepting):
@@ -360,14 +357,6 @@ class Run:
                 self._become(t, *self.state.abstain(self.key))
         else:
             self.agent.stopping.wait(0.5)  # this node may have unmasked: it cannot promise, and waits
-
-    def _go_on(self, state: State, post: Post | None) -> None:
-        """Journal the state, unless a local step is next: nothing is sent before it is done, and the relay can be had again."""
-        if isinstance(state, Local):
-            self.state, self.post = state, None
-            return
-        with self.agent.journal.transaction() as t:
-            self._become(t, state, post)
 
     def _become(self, t: Transaction, state: State, post: Post | None) -> None:
         _keep(t, self.job, state, post)

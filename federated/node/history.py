@@ -88,9 +88,10 @@ def remember(t: Transaction, dataset: str, snapshot: str, made: Fingerprint) -> 
     """Keep the fingerprint, and let the snapshot share the history of all that held the same rows."""
     for name, other in _kept(t, dataset).items():
         if same(made, other) and t.history(dataset, name) != t.history(dataset, snapshot):
-            noes = sum(limit(t, dataset, each).noes for each in (name, snapshot))
+            kept = [build(Limit, parse(text)) for each in (name, snapshot) if (text := t.get(_limit_of(t, dataset, each))) is not None]
             t.share_history(dataset, name, snapshot)
-            put_limit(t, dataset, snapshot, weight.fresh(noes))
+            if kept:
+                put_limit(t, dataset, snapshot, weight.joined(kept))
     t.put_note(KIND, f"{dataset} {snapshot}", canonical(plain(made)), replace=True)
 
 

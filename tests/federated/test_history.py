@@ -169,21 +169,25 @@ def test_two_histories_become_one_where_their_rows_meet(clinic):
 
 
 def test_noes_about_weight_follow_the_rows_and_add_up_where_histories_meet(clinic):
-    def noes(snapshot, *, more=0):
+    def limit(snapshot, *, noes=0):
         with closing(Home.open(clinic.home).journal()) as journal, journal.transaction() as t:
-            for _ in range(more):
+            for _ in range(noes):
                 history.put_limit(t, clinic.dataset, snapshot, history.limit(t, clinic.dataset, snapshot).after_no())
-            return history.limit(t, clinic.dataset, snapshot).noes
+            return history.limit(t, clinic.dataset, snapshot)
 
     clinic.register(FULL)
     one = clinic.add(TABLE)
-    assert noes(one, more=2) == 2
-    assert noes(clinic.add(corrected(TABLE))) == 0
+    first = limit(one, noes=2)
+    assert first.noes == 2
+    clinic.register(FULL.replace("100", "101"))
+    assert limit(clinic.add(TABLE)) == first  # another form alone draws no noise anew
     clinic.register(ILL)
     other = clinic.add(renamed(TABLE))
-    assert noes(other, more=1) == 1
+    assert limit(other, noes=1).noes == 1
     clinic.register(FULL + ILL)
-    assert noes(clinic.add(TABLE)) == noes(one) == noes(other) == 3
+    assert limit(clinic.add(TABLE)) == limit(one) == limit(other)
+    assert limit(one).noes == 2 + 1 + 1
+    assert limit(clinic.add(corrected(TABLE).slice(1))).noes == 0
 
 
 def test_the_journal_holds_no_digest_that_can_be_guessed_without_the_nodes_key(clinic):

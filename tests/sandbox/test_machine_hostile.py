@@ -289,6 +289,20 @@ def test_a_steered_regression_is_weighed_before_it_is_opened(gamma):
     assert result(run.finish())["outcome"] == {"failed": cases.WEIGHTLESS}
 
 
+@pytest.mark.parametrize("gamma", [[0.0, 30.0, 0.0, 0.0, 0.0], [-30.0, 30.0, 30.0, 30.0, 0.0]])
+def test_no_level_may_be_steered_out_of_weight(gamma):
+    """Attack: in the state most persons weigh something, and nearly none of one level, whose row of the sums is about the one who does."""
+    survey, model = records.fair(), LogisticRegression("affair", ("religious", "age"))
+    run = inmemory.Run(survey.parts([1, 1, 1, 1]), of=inmemory.texts(survey.schema, model, "abcd")).to("1.0.state")
+    steer(run, gamma)
+    run.to("3.0.upload")
+    for name in "abc":
+        question = run.asked[name][-1]
+        assert [round(float(g), 6) for g in parse(question)["body"]["analysis"]["gamma"]] == gamma
+        assert not np.frombuffer(run.programs[name](question), "<f8").any()
+    assert result(run.finish())["outcome"] == {"failed": cases.WEIGHTLESS}
+
+
 def test_weights_are_proved_like_all_support(monkeypatch):
     """The puppet claims that three holders weigh in its state."""
     run = start("abcd", REGRESSION).to("1.0.upload")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.weight import FINENESS, MOST_NOES, Limit, fresh
+from sandbox.weight import FINENESS, MOST_NOES, Limit, fresh, joined
 
 MIN_CELL = 10
 
@@ -23,6 +23,12 @@ def test_less_than_min_cell_is_never_enough(min_cell, noes):
 
 def test_once_the_noes_are_used_up_nothing_is_enough():
     assert fresh(MOST_NOES).draw(MIN_CELL) == math.inf
+
+
+def test_joining_histories_draws_no_noise_anew():
+    one, other = fresh(1), fresh(2)
+    assert joined([one]) == one
+    assert joined([one, other]) == Limit(4, one.below)
 
 
 def test_the_noise_that_stays_is_not_printed():
