@@ -50,9 +50,9 @@ SENTENCES: dict[str, str] = {
         "已抑制：下列单元中人数足够的持有方太少：{cells}，另有 {count} 个单元"
     ),
     "suppressed: too few holders have enough persons with {cells}": "已抑制：下列单元中人数足够的持有方太少：{cells}",
-    "suppressed: at the next step too few holders have enough persons whose outcome the features leave open. "
-    "So it is where the features separate the classes, and after several such jobs over the same rows": (
-        "已抑制：下一步中，拥有足够多结局尚未被特征确定的人的持有方太少；特征可将两类分开时即如此，在同样的行上多次出现此类任务之后亦然"
+    "suppressed: before an estimate was reached, too few holders had enough persons whose outcome is open, in all or in some level of a "
+    "feature. Where features separate the classes it is so; after three such jobs over the same rows it is always so": (
+        "已抑制：求解途中，在整体或某个特征取值中，拥有足够多结局尚未确定的人的持有方太少。特征可将两类分开时即如此；在同样的行上出现三次之后一律如此"
     ),
     "rank: some feature is a linear combination of the others": "秩亏：某个特征是其余特征的线性组合",
     "separation: the features tell the two classes apart exactly, so no finite estimate exists": (

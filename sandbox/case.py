@@ -26,8 +26,8 @@ from sandbox.rows import Floats
 
 SUPPRESSED = "suppressed: too few holders have enough persons in the cohort"
 WEIGHTLESS = (
-    "suppressed: at the next step too few holders have enough persons whose outcome the features leave open. "
-    "So it is where the features separate the classes, and after several such jobs over the same rows"
+    "suppressed: before an estimate was reached, too few holders had enough persons whose outcome is open, in all or in some level of a "
+    "feature. Where features separate the classes it is so; after three such jobs over the same rows it is always so"
 )
 OVERDRAWN = "limit: the next round would open more numbers than persons that honest holders are sure to have in"
 MOST_ROUNDS = 128
