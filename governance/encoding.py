@@ -105,22 +105,33 @@ def _tuples(data: object, depth: int) -> object:
 # --- JSON ---------------------------------------------------------------------------------------
 
 
-def canonical(data: object) -> str:
-    """RFC 8785 text of *data*; floats are refused, so that signed numbers have one spelling."""
+def canonical(data: Any) -> str:
+    """RFC 8785 text of *data*; floats are refused, so that signed numbers have one spelling.
+
+    Without floats, and where the text is ASCII, it is also what `json` writes with sorted keys, and many times faster.
+    """
+    _check_plain(data)
     try:
-        return rfc8785.dumps(_without_floats(data)).decode()
-    except rfc8785.CanonicalizationError as error:
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return text if text.isascii() else rfc8785.dumps(data).decode()
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
         raise UsageError(f"cannot be written as canonical JSON: {type(error).__name__}") from None
 
 
-def _without_floats(data: Any) -> Any:
-    if isinstance(data, float):
-        raise UsageError("a float cannot stand in a signed document: write it as a decimal string")
+def _check_plain(data: Any) -> None:
+    """Texts, integers that others read alike, booleans and null, in lists and under keys that are texts."""
     if isinstance(data, dict):
-        return {key: _without_floats(value) for key, value in data.items()}
-    if isinstance(data, (list, tuple)):
-        return [_without_floats(value) for value in data]
-    return data
+        if any(type(key) is not str for key in data):
+            raise UsageError("cannot be written as canonical JSON: a key is not a text")
+        for value in data.values():
+            _check_plain(value)
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            _check_plain(value)
+    elif isinstance(data, float):
+        raise UsageError("a float cannot stand in a signed document: write it as a decimal string")
+    elif not (data is None or isinstance(data, (str, bool)) or (type(data) is int and abs(data) <= SAFE_INTEGER)):
+        raise UsageError(f"cannot be written as canonical JSON: {type(data).__name__}")
 
 
 def parse(text: str | bytes, *, limit: int = JSON_LIMIT) -> Any:

@@ -15,6 +15,14 @@ from governance.ledger import Entry, Ledger
 
 COHORT_KINDS = frozenset({"roster", "opened"})
 
+# Built once: these run for each step of each job, and building a statement costs more than running it.
+NOTE = sa.select(schema.note.c.text).where(schema.note.c.kind == sa.bindparam("of"), schema.note.c.name == sa.bindparam("at"))
+SETTING = sa.select(schema.setting.c.value).where(schema.setting.c.name == sa.bindparam("at"))
+JOB = sa.select(schema.job).where(schema.job.c.job == sa.bindparam("of"))
+SEALED = sa.select(schema.job_key.c.key, schema.sealed.c.box).where(
+    schema.job_key.c.job == schema.sealed.c.job, schema.sealed.c.job == sa.bindparam("of"), schema.sealed.c.slot == sa.bindparam("at")
+)
+
 
 def history_of(dataset: str, snapshot: str) -> str:
     """Name of the setting that says whose history a snapshot shares."""
@@ -56,8 +64,7 @@ class View:
     # --- documents and settings
 
     def note(self, kind: str, name: str) -> str | None:
-        table = schema.note.c
-        return self._connection.execute(sa.select(table.text).where(table.kind == kind, table.name == name)).scalar_one_or_none()
+        return self._connection.execute(NOTE, {"of": kind, "at": name}).scalar_one_or_none()
 
     def notes(self, kind: str) -> list[tuple[str, str]]:
         """Names and texts, in the order of the names."""
@@ -67,13 +74,12 @@ class View:
 
     def get(self, key: str) -> str | None:
         """A setting."""
-        table = schema.setting.c
-        return self._connection.execute(sa.select(table.value).where(table.name == key)).scalar_one_or_none()
+        return self._connection.execute(SETTING, {"at": key}).scalar_one_or_none()
 
     # --- jobs
 
     def job(self, job: str) -> JobRow | None:
-        row = self._connection.execute(sa.select(schema.job).where(schema.job.c.job == job)).one_or_none()
+        row = self._connection.execute(JOB, {"of": job}).one_or_none()
         return JobRow(*row) if row else None
 
     def jobs(self, *, open_only: bool = False) -> list[JobRow]:
@@ -92,9 +98,7 @@ class View:
 
     def sealed(self, job: str, slot: str) -> bytes | None:
         """The value in *slot*, or None where there is none, or none any more."""
-        key, box = schema.job_key.c, schema.sealed.c
-        found = sa.select(key.key, box.box).where(key.job == box.job, box.job == job, box.slot == slot)
-        row = self._connection.execute(found).one_or_none()
+        row = self._connection.execute(SEALED, {"of": job, "at": slot}).one_or_none()
         return sealing.unseal(row.key, row.box, job=job, slot=slot) if row else None
 
     def sealed_slots(self, job: str, prefix: str = "") -> list[str]:

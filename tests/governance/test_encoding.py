@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import cbor2
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,6 +117,11 @@ def test_any_bytes_are_canonical_json_or_refused(raw):
     except DecodeError:
         return
     assert canonical(data).encode() == raw
+
+
+@given(documents | st.dictionaries(st.text(st.characters(max_codepoint=127)), documents))
+def test_what_is_written_is_what_the_reference_writes(data):
+    assert canonical(data).encode() == rfc8785.dumps(data)
 
 
 @pytest.mark.parametrize("data", [1.5, float("nan"), {"a": [0.0]}, 2**53, {1: 2}, b"x", "\ud800", {"a": object()}])
