@@ -137,11 +137,15 @@ class Agent:
             return judge.judge(offer, self.home, t, now=int(self.clock()))
 
     def _decided(self) -> None:
-        """Start or refuse the jobs about which a person decided."""
+        """Start or refuse the jobs about which a person decided; those that waited beyond their deadline are over."""
         with self.journal.view() as t:
-            waiting = [(row.job, t.decision(row.job), t.note("offer", row.job)) for row in t.jobs(open_only=True) if row.phase == "waiting"]
-        for job, decision, text in waiting:
-            if decision is not None and text is not None:
+            rows = [row for row in t.jobs(open_only=True) if row.phase == "waiting"]
+            waiting = [(row, t.decision(row.job), t.note("offer", row.job)) for row in rows]
+        for row, decision, text in waiting:
+            job = row.job
+            if self.clock() >= row.deadline:
+                self._end(job, "expired", Unavailable(code="job.deadline"))
+            elif decision is not None and text is not None:
                 offer = judge.read_offer(text)
                 if decision.verdict == "approve":
                     self._reconsidered(job, offer)

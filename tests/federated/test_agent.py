@@ -18,6 +18,7 @@ from governance import notes
 from governance.encoding import canonical, plain
 from governance.errors import IntegrityError
 from governance.journal import Journal
+from sandbox.job import Job
 from sandbox.messages import Refusal
 from sandbox.policy import DEFAULT
 from tests.federated import coordinators
@@ -96,6 +97,17 @@ def test_a_refusal_that_was_not_heard_is_told_again(place, agent, monkeypatch):
     assert phase(agent, job) == "refused" and place.office.status(job).phase == "offered"
     agent._offered()
     assert (place.office.status(job).phase, place.office.status(job).code) == ("refused", "policy.dataset")
+
+
+def test_a_job_that_waits_for_a_person_ends_with_its_deadline(place, agent):
+    job = place.submitted()
+    [offer] = agent.link.offers(wait=1.0)
+    agent.consider(offer)
+    agent._decided()
+    assert phase(agent, job) == "waiting"
+    agent.clock = lambda: notes.read(offer.job).document(Job).deadline
+    agent._decided()
+    assert phase(agent, job) == "expired"
 
 
 def test_a_job_that_cannot_go_on_here_is_told_to_the_others(place, agent, monkeypatch):
