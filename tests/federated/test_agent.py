@@ -101,7 +101,7 @@ def test_a_refusal_that_was_not_heard_is_told_again(place, agent, monkeypatch):
 
 def test_a_job_that_waits_for_a_person_ends_with_its_deadline(place, agent):
     job = place.submitted()
-    [offer] = agent.link.offers(wait=1.0)
+    offer = next(o for o in agent.link.offers(wait=1.0) if notes.read(o.job).id == job)
     agent.consider(offer)
     agent._decided()
     assert phase(agent, job) == "waiting"
@@ -113,7 +113,7 @@ def test_a_job_that_waits_for_a_person_ends_with_its_deadline(place, agent):
 def test_a_job_that_cannot_go_on_here_is_told_to_the_others(place, agent, monkeypatch):
     told = []
     job = place.submitted()
-    [offer] = agent.link.offers(wait=1.0)
+    offer = next(o for o in agent.link.offers(wait=1.0) if notes.read(o.job).id == job)
     with agent.journal.transaction() as t:
         t.put_job(job, phase="running", deadline=2_000_000_000, detail="")
         t.put_note("offer", job, canonical(plain(offer)))
