@@ -113,9 +113,9 @@ class Case:
         return {**body, "weight": holders}
 
     def _heavy(self, body: State) -> bool:
-        """Whether enough weighs in a state that is weighed: in c + 2 holders, and in one honest one of those that support any weighed cell.
+        """Whether enough weighs, where it must: in c + 2 holders, and of those that support a weighed cell in one honest one.
 
-        Of n holders that support a cell, n - c are honest; and so many are left as do not say that too little weighs.
+        Who supports a cell, less c that may lie, less all that find too little weight somewhere: one is left for sure.
         """
         if not self.weighs(body):
             return True
