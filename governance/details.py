@@ -117,6 +117,9 @@ SENTENCES: dict[str, str] = {
     "column {name} of {source} is {type}; a {own} column needs {own2}": "{source} 的字段 {name} 类型为 {type}；{own}字段需要{own2}",
     "numbers, booleans, or text that holds numbers": "数字、布尔值或内容为数字的文本",
     "text, numbers or booleans": "文本、数字或布尔值",
+    "{source} has no rows, but the snapshot of {name} has; nothing was changed": (
+        "{source} 没有任何行，而 {name} 现有的快照有数据；未作任何更改"
+    ),
     "{source} has more rows than the {most} that the dataset is registered with": "{source} 的行数超过数据集登记的 {most} 行",
     # what a bundle proves
     "authority signed dataset, licence and {count} enrolments": "授权主体已签署数据集、授权书和 {count} 份登记",

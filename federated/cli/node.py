@@ -105,8 +105,9 @@ def add(dataset: str, url: str, home: Path, proxy: str | None, as_json: bool) ->
     """Freeze a snapshot of the table at URL in the registered form of DATASET, and serve it from now on."""
     from federated.node import desk
 
+    before = {row["dataset"]: row["rows"] for row in desk.data(home)}.get(dataset)
     made = desk.add_data(home, dataset, url, proxy=proxy)
-    warnings = desk.warnings(dataset, made)
+    warnings = desk.warnings(dataset, made, before=before)
     text = f"{dataset}: {made.rows} rows frozen as snapshot {made.id[:12]}; {made.skipped_rows} without a person were left out"
     lines = [text, *(f"  {line}" for line in desk.gaps(made)), *(f"{w['en']}\n{w['zh']}" for w in warnings)]
     data = {"dataset": dataset, "snapshot": made.id, "rows": made.rows, "persons": made.persons, "skipped": made.skipped_rows}

@@ -14,7 +14,7 @@ from connectors import snapshot as snapshots
 from connectors.normal import Persons
 from connectors.snapshot import Snapshot
 from federated.node import history, judge
-from federated.node.home import Home, served, snapshot_text
+from federated.node.home import Home, read_snapshot, served, snapshot_text
 from federated.transport import Link
 from governance import known, notes
 from governance.catalogue import Dataset
@@ -35,12 +35,17 @@ def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) ->
     if home.key.name not in entry.holders:
         raise UsageError(f"{home.key.name} is not registered as a holder of {dataset}")
     draft, persons = home.snapshots / f"{secrets.token_hex(8)}.draft", Persons()
-    made = snapshots.freeze(connectors.open(url), entry.schema, draft, most_rows=entry.rows, persons=persons)
+    source = connectors.open(url)
+    made = snapshots.freeze(source, entry.schema, draft, most_rows=entry.rows, persons=persons)
     if made.rows != made.persons:
         draft.unlink()
         raise UsageError(f"{dataset} has one row for each person, but a person key repeats; bring it into that form first")
     mark = history.fingerprint(made, entry.schema, persons.codes, home.history_key())
     with closing(home.journal()) as journal, journal.transaction() as t:
+        before = read_snapshot(t.get(f"snapshot {dataset}"), home.snapshots)
+        if before is not None and before.rows and not made.rows:
+            draft.unlink()
+            raise UsageError(f"{source.name} has no rows, but the snapshot of {dataset} has; nothing was changed")
         made = _kept(made, t, dataset, mark, home.snapshots)
         history.remember(t, dataset, made.id, mark)
         t.put(f"snapshot {dataset}", snapshot_text(made))
@@ -81,8 +86,33 @@ def gaps(made: Snapshot) -> list[str]:
     ]
 
 
-def warnings(dataset: str, made: Snapshot) -> list[dict[str, str]]:
-    """What makes rows count for nothing without an error anywhere, in English and Chinese."""
+def warnings(dataset: str, made: Snapshot, *, before: int | None) -> list[dict[str, str]]:
+    """What lets rows count for nothing without an error anywhere, in English and Chinese; *before* is how many rows were served so far."""
+    return [*_too_few(dataset, made.rows, before), *_unregistered(dataset, made)]
+
+
+def _too_few(dataset: str, rows: int, before: int | None) -> list[dict[str, str]]:
+    if not rows:
+        return [
+            {
+                "en": f"WARNING: the snapshot of {dataset} has no rows: this data holder takes part in its jobs with nobody. "
+                "If it should have rows, look at the export and add the data again.",
+                "zh": f"警告：{dataset} 的快照没有任何行：本持有方参与其任务，但不计入任何人。"
+                "若本应有数据，请检查导出文件，然后重新登记数据。",
+            }
+        ]
+    if before is not None and rows * 2 < before:
+        return [
+            {
+                "en": f"WARNING: the snapshot of {dataset} has {rows} rows, the one before had {before}: "
+                "if the export was cut off, add the whole data again before the next job.",
+                "zh": f"警告：{dataset} 的快照有 {rows} 行，之前的快照有 {before} 行：若导出不完整，请在下一个任务之前重新登记完整的数据。",
+            }
+        ]
+    return []
+
+
+def _unregistered(dataset: str, made: Snapshot) -> list[dict[str, str]]:
     empty = [name for name, gap in made.gaps.items() if 0 < made.rows == gap.missing + gap.unknown]
     return [
         {

@@ -67,9 +67,33 @@ def test_codes_that_are_not_registered_are_told_of_and_a_wholly_unknown_column_w
 
 
 def test_data_that_fit_are_not_warned_of(running, capsys):
-    assert add(running, capsys, {"id": ["a"], "sex": [1], "age": [50.0]}).count("\n") == 1
-    empty = {"id": pa.array([], pa.string()), "sex": pa.array([], pa.int8()), "age": pa.array([], pa.float64())}
-    assert "WARNING" not in add(running, capsys, empty)
+    assert add(running, capsys, {"id": ["a", "b"], "sex": [1, 0], "age": [50.0, 60.0]}).count("\n") == 1
+
+
+def test_a_table_cut_off_at_its_head_does_not_replace_one_with_rows(running, capsys):
+    add(running, capsys, {"id": ["a", "b"], "sex": [1, 0], "age": [50.0, 60.0]})
+    home, file = running.home("north"), running.path / "coded.csv"
+    file.write_text("id,sex,age\n")
+    before = (keyong(capsys, "node", "data", "list", "--home", home).out, sorted((home / "snapshots").iterdir()))
+    told = keyong(capsys, "node", "data", "add", "coded", f"csv://{file}", "--home", home, code=2).err
+    assert "coded.csv has no rows, but the snapshot of coded has; nothing was changed" in told
+    assert (keyong(capsys, "node", "data", "list", "--home", home).out, sorted((home / "snapshots").iterdir())) == before
+
+
+def test_a_table_of_no_rows_or_of_far_fewer_than_before_is_warned_of_in_both_languages(running, capsys):
+    home, file = running.home("west"), running.path / "west.csv"
+    for rows, says in (
+        (0, ("has no rows", "没有任何行")),
+        (0, ("has no rows", "没有任何行")),
+        (9, ()),
+        (5, ()),
+        (2, ("had 5", "有 5 行")),
+        (1, ()),
+    ):
+        file.write_text("id,sex,age\n" + "".join(f"{i},1,{50 + i}\n" for i in range(rows)))
+        told = keyong(capsys, "node", "data", "add", "coded", f"csv://{file}", "--home", home).out
+        assert ("WARNING" in told, "警告" in told) == (bool(says), bool(says))
+        assert all(words in told for words in says)
 
 
 def test_a_holder_can_look_at_the_registered_form(running, capsys):
