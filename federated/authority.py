@@ -12,8 +12,8 @@ from federated.tokens import Token
 from governance import known, notes
 from governance.catalogue import Column, Dataset, Schema, band, category, number
 from governance.encoding import canonical
-from governance.errors import UsageError
-from governance.handwritten import read_json, read_yaml
+from governance.errors import DecodeError, UsageError
+from governance.handwritten import by_hand, check_types, read_json, read_yaml
 from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day
 from governance.parties import Invitation, Role
@@ -21,9 +21,14 @@ from sandbox.policy import METHOD_NAMES
 
 TRUST, REVOCATIONS, LICENCES, DATASETS = "trust.json", "revocations.note", "licences", "datasets"
 DAY = 86400
-DATASET_FIELDS = {"dataset", "version", "title", "person", "holders", "colluding", "rows", "columns"}
+DATASET_FIELDS: dict[str, type] = {
+    "dataset": str, "version": int, "title": str, "person": str, "holders": list, "colluding": int, "rows": int, "columns": dict,
+}  # fmt: skip
 MAKERS: dict[str, Callable[..., Column]] = {"number": number, "category": category, "band": band}
-COLUMN_FIELDS = {"kind", "low", "high", "outside", "cuts", "levels", "codes", "of", "title", "unit", "grade"}
+COLUMN_TYPES: dict[str, type] = {
+    **dict.fromkeys(("kind", "outside", "of", "title", "unit"), str), **dict.fromkeys(("cuts", "levels", "codes"), list), "grade": int,
+}  # fmt: skip
+COLUMN_FIELDS = {*COLUMN_TYPES, "low", "high"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,9 @@ class Authority:
     @classmethod
     def create(cls, path: Path, name: str, *, keys: int = 1, threshold: int = 1) -> Authority:
         """Make *keys* keys, of which *threshold* must sign."""
-        made = tuple(SigningKey.generate(name if keys == 1 else f"{name}-{i}") for i in range(1, keys + 1))
-        trust = Trust(tuple(k.public for k in made), threshold)
+        with by_hand():
+            made = tuple(SigningKey.generate(name if keys == 1 else f"{name}-{i}") for i in range(1, keys + 1))
+            trust = Trust(tuple(k.public for k in made), threshold)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if (path / TRUST).exists():
             raise UsageError(f"there is an authority in {path} already")
@@ -62,7 +68,8 @@ class Authority:
                 f"{self.trust.threshold} keys must sign, {len(self.keys)} are in {self.path}; bring the others' key files here"
             )
         note = notes.write(document).signed_by(*self.keys)
-        note.document(type(document))
+        with by_hand():
+            note.document(type(document))
         note.require(self.trust)
         return str(note)
 
@@ -71,7 +78,8 @@ class Authority:
         where: dict[str, Any] = {"url": "", "ca": None, "enrolment": ""} if coordinator is None else read_card(coordinator)
         if (coordinator is None) != (role == "coordinator"):
             raise UsageError("a holder or an operator joins a coordinator (--coordinator coordinator.json); a coordinator joins none")
-        once = SigningKey.generate(f"{name}-invitation")
+        with by_hand():
+            once = SigningKey.generate(f"{name}-invitation")
         invitation = self.sign(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY))
         return Token(where["url"], where["ca"], self.trust, where["enrolment"], invitation, once)
 
@@ -83,7 +91,8 @@ class Authority:
         known.check(f"column of {dataset} called", columns, [c.name for c in entry.schema.columns])
         known.check("method", methods, METHOD_NAMES)
         now = int(time.time())
-        key = str(read_key(operator))
+        with by_hand():
+            key = str(read_key(operator))
         return self.sign(Licence(key, dataset, columns, purposes, methods, min_cell, uses, now - 60, now + days * DAY))
 
     def keep(self, text: str) -> str:
@@ -139,26 +148,31 @@ def read_dataset(text: str) -> Dataset:
     if not isinstance(data, dict):
         raise UsageError(f"a dataset file has: {', '.join(sorted(DATASET_FIELDS))}")
     known.check("field", data, sorted(DATASET_FIELDS))
-    if missing := sorted(DATASET_FIELDS - data.keys()):
+    if missing := [name for name in sorted(DATASET_FIELDS) if data.get(name) is None]:
         raise UsageError(f"the dataset file lacks: {', '.join(missing)}")
-    if not isinstance(data["columns"], dict) or not isinstance(data["holders"], list):
-        raise UsageError("columns is a map from names to columns, holders a list of names")
-    columns = tuple(_column(str(name), given) for name, given in data["columns"].items())
+    check_types(data, DATASET_FIELDS)
     holders = tuple(sorted(map(str, data["holders"])))
-    return Dataset(
-        data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"], data["rows"]
-    )
+    with by_hand():
+        columns = tuple(_column(str(name), given) for name, given in data["columns"].items())
+        return Dataset(
+            data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"], data["rows"]
+        )
 
 
 def _column(name: str, given: Any) -> Column:
     if not isinstance(given, dict) or str(given.get("kind")) not in MAKERS:
         raise UsageError(f"column {name}: kind is number, category or band")
     known.check(f"field of column {name} called", given, sorted(COLUMN_FIELDS))
-    fields = {field: _signed(name, field, value) for field, value in given.items() if field != "kind"}
+    check_types(given, COLUMN_TYPES, of=f"column {name}")
+    fields = {field: _signed(name, field, value) for field, value in given.items() if field != "kind" and value is not None}
     try:
         return MAKERS[given["kind"]](name, **fields)
     except TypeError:
         raise UsageError(f"column {name}: a number column has low and high, a category levels, a band of, cuts and levels") from None
+    except DecodeError:
+        raise
+    except ValueError:
+        raise UsageError(f"column {name}: low, high and cuts are numbers") from None
 
 
 def _signed(name: str, field: str, value: Any) -> Any:

@@ -16,8 +16,9 @@ from federated.transport import Link
 from federated.verify import Bundle, Verified
 from governance import known, licences, notes
 from governance.catalogue import Dataset
-from governance.encoding import canonical
+from governance.encoding import build, canonical, plain
 from governance.errors import LicenceRefused, ProtocolError, Refused, Unavailable, UsageError
+from governance.handwritten import by_hand
 from governance.keys import SigningKey, Trust, VerifyKey
 from governance.licences import Licence, day
 from governance.parties import read_enrolment
@@ -25,7 +26,7 @@ from governance.texts import text_of
 from sandbox import analyses
 from sandbox import case as cases
 from sandbox.analyses import Analysis
-from sandbox.job import Job, nonce, parameters, read_file, seconds
+from sandbox.job import Job, check, nonce, parameters, read_file, seconds
 from sandbox.messages import Status
 from sandbox.policy import request
 
@@ -72,7 +73,7 @@ class Hub:
         self.link, self.key, self.trust, self.coordinator = link, key, trust, coordinator
 
     def run(self, analysis: Analysis, *, dataset: str, purpose: str | None = None, licence: str | None = None, where: str | None = None,
-            release: Mapping[str, Any] | None = None, deadline: str | int = "10m", title: str | None = None,
+            release: Mapping[str, Any] | None = None, deadline: str = "10m", title: str | None = None,
             progress: Progress | None = None) -> Released:  # fmt: skip
         """Run *analysis* on the dataset's holders and return the verified result.
 
@@ -106,6 +107,7 @@ class Hub:
 
     def prepare(self, analysis: Analysis, spec: Mapping[str, Any]) -> notes.Note:
         """The signed job, under the licence that *spec* names, or under the one that fits."""
+        check(spec)
         if spec.get("protect") not in (None, "secagg"):
             raise UsageError("this version protects totals by secagg only")
         dataset, held = self._dataset(spec["dataset"]), self._held(spec["dataset"], spec.get("licence"))
@@ -120,9 +122,11 @@ class Hub:
         now = int(time.time())
         title = spec.get("title") or f"{analysis.name} of {spec['dataset']}"
         purpose, made = spec.get("purpose") or licence.purposes[0], parameters(analyses.parameters_of(analysis))
-        return Job(title, str(self.key.public), str(self.coordinator), purpose, note.id, spec["dataset"], notes.read(dataset).id,
-                   spec.get("where") or "", analysis.name, analysis.version, made, "secagg", "exact", rule["min_cell"], now,
-                   now + seconds(spec.get("deadline") or "10m"), nonce())  # fmt: skip
+        job = Job(title, str(self.key.public), str(self.coordinator), purpose, note.id, spec["dataset"], notes.read(dataset).id,
+                  spec.get("where") or "", analysis.name, analysis.version, made, "secagg", "exact", rule["min_cell"], now,
+                  now + seconds(spec.get("deadline") or "10m"), nonce())  # fmt: skip
+        with by_hand():
+            return build(Job, plain(job))
 
     def prepare_file(self, text: str) -> notes.Note:
         """The signed job of a job file."""

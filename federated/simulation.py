@@ -59,7 +59,7 @@ class Simulation:
         return "\n".join([f"{self.note}; {len(self.tables)} data holders", *rows, *(f"  left out: {reason}" for reason in self.left_out)])
 
     def run(self, analysis: Analysis, *, where: str | None = None, release: Mapping[str, Any] | None = None, dataset: str | None = None,
-            purpose: str | None = None, licence: str | None = None, deadline: str | int | None = None) -> Result:  # fmt: skip
+            purpose: str | None = None, licence: str | None = None, deadline: str | None = None) -> Result:  # fmt: skip
         """Run *analysis* as the federation would; *dataset*, *purpose*, *licence* and *deadline* are taken as by `Hub.run` and not used."""
         rule = {"rule": "exact", "min_cell": self.min_cell, **(release or {})}
         if rule["rule"] != "exact" or rule.keys() != {"rule", "min_cell"} or not rule["min_cell"] >= LEAST_CELL:

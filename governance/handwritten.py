@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from governance.errors import UsageError
+from governance.errors import DecodeError, UsageError
+
+KINDS: dict[type, str] = {str: "text, in quotes if it looks like a number", int: "a whole number", list: "a list", dict: "a map"}
+PLAINLY = {
+    ": Input should be greater than or equal to ": " must be at least ",
+    ": Input should be less than or equal to ": " must be at most ",
+    ": String should have at most ": " must have at most ",
+    ": String should have at least ": " must have at least ",
+    ": String should match pattern ": " must match ",
+}
 
 
 def read_text(path: Path) -> str:
@@ -44,3 +54,23 @@ def read_json(path: Path, what: str, fields: Mapping[str, type]) -> dict[str, An
     if not isinstance(data, dict) or not all(isinstance(data.get(name), kind) for name, kind in fields.items()):
         raise UsageError(f"{path} is not {what}")
     return data
+
+
+def check_types(data: Mapping[str, Any], kinds: Mapping[str, type], *, of: str = "") -> None:
+    """Refuse a field of *data* (which is about *of*) with another type than *kinds* says; a field that is left empty is none."""
+    for name, kind in kinds.items():
+        value = data.get(name)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise UsageError(f"the field {name}{of and f' of {of}'} must be {KINDS[kind]}")
+
+
+@contextmanager
+def by_hand() -> Iterator[None]:
+    """What cannot be read here was written by the caller, not by others: it is the call that must be mended."""
+    try:
+        yield
+    except DecodeError as error:
+        text = str(error)
+        for said, plainly in PLAINLY.items():
+            text = text.replace(said, plainly)
+        raise UsageError(text) from None

@@ -12,14 +12,16 @@ from governance import known
 from governance.catalogue import Label, Slug
 from governance.encoding import wire
 from governance.errors import UsageError
-from governance.handwritten import read_yaml
+from governance.handwritten import check_types, read_yaml
 from governance.licences import LEAST_CELL, Digest
 from governance.parties import Seconds
 
 Parameter = str | int | bool | tuple[str, ...] | None
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 7 * 86400
-FILE_FIELDS = {"keyong", "title", "purpose", "licence", "dataset", "where", "analysis", "with", "protect", "release", "deadline"}
+TEXTS = dict.fromkeys(("title", "purpose", "licence", "dataset", "where", "analysis", "protect"), str)
+FILE_FIELDS: dict[str, type] = {"keyong": int, **TEXTS, "with": dict, "release": dict}
+RELEASE_FIELDS: dict[str, type] = {"rule": str, "min_cell": int}
 
 
 @wire("keyong/job/v1")
@@ -59,10 +61,17 @@ def read_file(text: str) -> dict[str, Any]:
     data = read_yaml(text, "the job file")
     if not isinstance(data, dict) or data.get("keyong") != 1:
         raise UsageError("a job file starts with keyong: 1")
-    known.check("field", data, sorted(FILE_FIELDS))
-    if missing := sorted({"purpose", "licence", "dataset", "analysis"} - data.keys()):
+    known.check("field", data, sorted({*FILE_FIELDS, "deadline"}))
+    if missing := [name for name in ("analysis", "dataset", "licence", "purpose") if data.get(name) is None]:
         raise UsageError(f"the job file lacks: {', '.join(missing)}")
+    check(data)
     return data
+
+
+def check(spec: Mapping[str, Any]) -> None:
+    """Refuse fields of other types than a job has; how long a deadline is, `seconds` reads."""
+    check_types(spec, FILE_FIELDS)
+    check_types(spec.get("release") or {}, RELEASE_FIELDS, of="release")
 
 
 def parameters(given: Mapping[str, Any]) -> dict[str, Parameter]:
@@ -80,11 +89,10 @@ def _parameter(name: str, value: Any) -> Parameter:
     raise UsageError(f"parameter {name} must be a number, a text, or a list of texts")
 
 
-def seconds(text: str | int) -> int:
-    """Read a duration: 90, "90s", "10m", "2h", "1d"."""
+def seconds(text: str) -> int:
+    """Read a duration: "90s", "10m", "2h", "1d"."""
     raw = str(text).strip()
-    unit = UNITS.get(raw[-1:], 1)
-    digits = raw[:-1] if raw[-1:] in UNITS else raw
+    unit, digits = UNITS.get(raw[-1:], 0), raw[:-1]
     if not digits.isdecimal() or len(digits) > len(str(LONGEST)) or not 1 <= int(digits) * unit <= LONGEST:
         raise UsageError(f"a deadline reads 90s, 10m, 2h or 7d at most, got {raw!r}")
     return int(digits) * unit

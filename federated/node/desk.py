@@ -20,6 +20,7 @@ from governance import known, notes
 from governance.catalogue import Dataset
 from governance.encoding import build, plain
 from governance.errors import UsageError
+from governance.handwritten import by_hand
 from governance.journal import View
 from governance.licences import day
 from sandbox import case as cases
@@ -182,7 +183,8 @@ def policy(path: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
     given = {name: value for name, value in changes.items() if value is not None}
     lists = {n: tuple(x.strip() for x in v.split(",") if x.strip()) for n, v in given.items() if n in ("methods", "purposes", "peers")}
     known.check("method", lists.get("methods", ()), METHOD_NAMES)
-    now = build(Policy, {**plain(home.policy()), **given, **lists})
+    with by_hand():
+        now = build(Policy, {**plain(home.policy()), **given, **lists})
     if given:
         home.write_policy(now)
     return {name: list(v) if isinstance(v, tuple) else v for name, v in plain(now).items()}

@@ -47,6 +47,8 @@ def test_a_job_file_that_cannot_be_read_is_named(running, tmp_path, capsys):
         assert "UTF-8" in told
     file.write_text(JOB.replace("title: 四院", "title: 四院: 二"))
     assert "line 2, column " in wrong(capsys, "job", "plan", file, "--identity", identity)
+    file.write_text(JOB.replace("title: 四院", f"title: {'四' * 65}"))
+    assert "fix the call: title must have at most 64 characters" in wrong(capsys, "job", "plan", file, "--identity", identity)
     file.write_text(JOB.replace("purpose:", "purpos:"))
     assert "did you mean purpose?" in wrong(capsys, "job", "plan", file, "--identity", identity)
 

@@ -57,7 +57,14 @@ def test_every_example_is_a_job_file_or_says_that_it_is_none(path):
     ("deadline: 10m", "1: x", "no field 1"), ("title: 四院心脏病风险模型", "title: [", "not YAML: line 5, column 8: "),
     ("title: 四院心脏病风险模型", "title: 2024-13-45", "not YAML"), (FILE, "[" * 5000, "not YAML"),
     ("deadline: 10m", "deadline: !!python/object/apply:os.system ['true']", "not YAML"), (FILE, "", "starts with keyong: 1"),
-    (FILE, "[1, 2]", "starts with keyong: 1"),
+    (FILE, "[1, 2]", "starts with keyong: 1"), ("purpose: research", "purpose:", "lacks: purpose"),
+    ("title: 四院心脏病风险模型", "title: 5", "title must be text, in quotes"), ("purpose: research", "purpose: [x]", "purpose must be text"),
+    ("licence: lic-7f3a", "licence: 123", "licence must be text"), ("where: \"age_band >= '40-49'\"", "where: 5", "where must be text"),
+    ("with: {target: disease, features: [age, chol, sex]}", "with: [1, 2]", "field with must be a map"),
+    ("with: {target: disease, features: [age, chol, sex]}", "with: abc", "field with must be a map"),
+    ("release: {rule: exact, min_cell: 10}", "release: 5", "release must be a map"),
+    ("release: {rule: exact, min_cell: 10}", "release: [a]", "release must be a map"),
+    ("min_cell: 10", "min_cell: ten", "min_cell of release must be a whole number"), ("rule: exact", "rule: 1", "rule of release must be text"),
 ])  # fmt: skip
 def test_a_file_that_is_wrong_is_answered_with_what_is_wrong(old, new, says):
     with pytest.raises(UsageError, match=re.escape(says)):
@@ -71,13 +78,15 @@ def test_no_text_breaks_the_reader(text):
 
 
 @pytest.mark.parametrize("given_, made", [
-    (90, 90), ("90", 90), ("90s", 90), ("10m", 600), ("2h", 7200), ("7d", LONGEST), (" 1h ", 3600), ("１０m", 600),
+    ("90s", 90), ("10m", 600), ("2h", 7200), ("7d", LONGEST), (" 1h ", 3600), ("１０m", 600),
 ])  # fmt: skip
 def test_a_deadline_is_a_duration(given_, made):
     assert seconds(given_) == made
 
 
-@pytest.mark.parametrize("wrong", ["", "m", "0", "-5m", "1.5h", "8d", "10 m", "1w", "soon", "1e3", True, "²", "9" * 5000, "9" * 5000 + "s"])
+@pytest.mark.parametrize(
+    "wrong", ["", "m", "0", "0s", 90, "90", "-5m", "1.5h", "8d", "10 m", "1w", "soon", "1e3", True, "²", "9" * 5000, "9" * 5000 + "s"]
+)
 def test_a_deadline_that_is_none_is_refused(wrong):
     with pytest.raises(UsageError, match="deadline"):
         seconds(wrong)
