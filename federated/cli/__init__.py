@@ -9,10 +9,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import click
+from federated.interrupt import STATUS, at_once, in_order
 
-from federated.language import language
-from governance.errors import KeyongError, UsageError
+with at_once():
+    import click
+
+    from federated.language import language
+    from governance.errors import KeyongError, UsageError
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Sub-commands are imported when they are asked for: `keyong node` must not pay for what `keyong demo` needs.
@@ -56,13 +59,14 @@ def main_group() -> None:
 def main(argv: list[str] | None = None) -> None:
     """Entry point: errors become one line that says who must act, and an exit code."""
     try:
-        check_house()
-        main_group.main(argv, prog_name="keyong", standalone_mode=False)
+        with in_order():
+            check_house()
+            main_group.main(argv, prog_name="keyong", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except click.exceptions.Abort:
-        sys.exit(130)
+        sys.exit(STATUS)
     except KeyongError as error:
         _fail(error, as_json="--json" in (argv or sys.argv))
     except OSError as fault:

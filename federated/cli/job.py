@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from federated.cli import json_option, say
+from federated.interrupt import STATUS
+from federated.language import said
 from governance.errors import UsageError
 from governance.handwritten import read_text
 
@@ -123,8 +125,15 @@ def cancel(job: str, identity: Path, as_json: bool) -> None:
 def _show(hub: Any, job: str, out: Path | None, as_json: bool) -> None:
     from federated.progress import bar
 
-    with bar(silent=as_json) as progress:
-        released = hub.result(job, progress=progress)
+    try:
+        with bar(silent=as_json) as progress:
+            released = hub.result(job, progress=progress)
+    except KeyboardInterrupt:
+        commands = f"keyong job result {job[:12]}, keyong job cancel {job[:12]}"
+        click.echo(
+            said(f"stopped waiting; job {job[:12]} goes on: {commands}", f"已停止等待；任务 {job[:12]} 仍在继续：{commands}"), err=True
+        )
+        raise SystemExit(STATUS) from None
     if out is not None:
         released.save(out)
     say(released.value.to_dict(), released.summary(), as_json)
