@@ -13,6 +13,8 @@ from pathlib import Path
 from connectors import snapshot as snapshots
 from federated.node.home import KEY, Home, served
 from federated.transport import Link
+from governance import notes
+from governance.catalogue import Dataset
 from governance.errors import KeyongError
 from sandbox.jail import probe
 
@@ -60,6 +62,7 @@ def _node(path: Path, proxy: str | None) -> Iterator[Finding]:
         yield _guarded("coordinator", lambda: _reach(link, home, proxy))
         yield _guarded("clock", lambda: _clock(link))
         yield _guarded("enrolment", lambda: f"{len(link.offers(wait=0))} jobs offered now")
+        yield _guarded("catalogue", lambda: _catalogue(link, home))
 
 
 def _guarded(name: str, look: Callable[[], str]) -> Finding:
@@ -83,7 +86,20 @@ def _snapshots(home: Home) -> str:
             snapshots.load(snapshot.path, snapshot.columns, id=snapshot.id)
         except KeyongError as error:
             raise KeyongError(f"{name}: {error}; add the data again: keyong node data add {name} URL") from None
-    return f"whole: {', '.join(kept)}" if kept else "no data yet: keyong node data add DATASET URL"
+    named = ", ".join(name if snapshot.rows else f"{name} (WITHOUT ROWS)" for name, snapshot in kept.items())
+    return f"whole: {named}" if kept else "no data yet: keyong node data add DATASET URL"
+
+
+def _catalogue(link: Link, home: Home) -> str:
+    """Every snapshot that is served is in the form that is registered now."""
+    published = dict(link.documents("dataset"))
+    with closing(home.journal()) as journal, journal.view() as t:
+        frozen = {name: t.get(f"catalogue {name}") for name in served(t, home.snapshots)}
+    for name, entry in frozen.items():
+        if name in published and notes.read(published[name]).id != entry:
+            version = notes.opened(published[name], Dataset, home.trust).version
+            raise KeyongError(f"{name}: version {version} is registered; add the data again: keyong node data add {name} URL")
+    return f"{len(published)} datasets registered, {len(frozen)} served here in their newest version"
 
 
 def _reach(link: Link, home: Home, proxy: str | None) -> str:

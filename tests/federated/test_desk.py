@@ -157,3 +157,18 @@ def test_doctor_opens_the_snapshots(running, capsys):
         assert not found["snapshots"]["ok"]
         assert "keyong node data add cohort URL" in found["snapshots"]["text"]
     file.write_bytes(whole)
+
+
+def test_doctor_tells_of_a_newer_version_of_a_dataset_and_of_a_snapshot_without_rows(running, capsys):
+    home, file = running.home("east"), running.path / "east.csv"
+    file.write_text("id,sex,age\n")
+    entry = CODED.replace("dataset: coded", "dataset: renewed")
+    running.publish(running.authority.sign(read_dataset(entry)))
+    add = ("node", "data", "add", "renewed", f"csv://{file}", "--home", home)
+    keyong(capsys, *add)
+    assert "cohort, renewed (WITHOUT ROWS)" in keyong(capsys, "node", "doctor", "--home", home).out
+    running.publish(running.authority.sign(read_dataset(entry.replace("version: 1", "version: 2"))))
+    told = keyong(capsys, "node", "doctor", "--home", home, code=75).out
+    assert "FAIL  catalogue    renewed: version 2 is registered; add the data again: keyong node data add renewed URL" in told
+    keyong(capsys, *add)
+    assert "2 served here in their newest version" in keyong(capsys, "node", "doctor", "--home", home).out
