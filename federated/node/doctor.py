@@ -15,7 +15,7 @@ from federated.node.home import KEY, Home, served
 from federated.transport import Link
 from governance import notes
 from governance.catalogue import Dataset
-from governance.errors import KeyongError
+from governance.errors import KeyongError, Unavailable
 from sandbox.jail import probe
 
 LEAST_DISK = 1 << 30
@@ -103,8 +103,12 @@ def _catalogue(link: Link, home: Home) -> str:
 
 
 def _reach(link: Link, home: Home, proxy: str | None) -> str:
-    link.health()
-    return f"{home.url} answers{' through ' + proxy if proxy else ''}, certificate by {'the token' if home.ca else 'the system'}"
+    through = f" through the proxy {proxy.rpartition('@')[2]}" if proxy else ""  # without a password
+    try:
+        link.health()
+    except Unavailable as error:
+        raise KeyongError(f"{error}{through}") from None
+    return f"{home.url} answers{through}, certificate by {'the token' if home.ca else 'the system'}"
 
 
 def _clock(link: Link) -> str:

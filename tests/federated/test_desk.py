@@ -172,3 +172,9 @@ def test_doctor_tells_of_a_newer_version_of_a_dataset_and_of_a_snapshot_without_
     assert "FAIL  catalogue    renewed: version 2 is registered; add the data again: keyong node data add renewed URL" in told
     keyong(capsys, *add)
     assert "2 served here in their newest version" in keyong(capsys, "node", "doctor", "--home", home).out
+
+
+def test_doctor_names_the_proxy_through_which_it_gets_no_answer_but_not_its_password(running, capsys):
+    told = keyong(capsys, "node", "doctor", "--home", running.home("north"), "--proxy", "http://me:secret@127.0.0.1:9", code=75).out
+    assert "through the proxy 127.0.0.1:9" in told
+    assert "secret" not in told
