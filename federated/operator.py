@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from federated.tls import client_files
-from federated.tokens import Token, write_private
+from federated.tokens import Token, new_key, write_private
 from federated.transport import Link
 from governance.keys import SigningKey
 from governance.parties import enrol
@@ -14,8 +14,9 @@ from governance.parties import enrol
 def join(text: str, identity: Path, *, proxy: str | None = None) -> SigningKey:
     """Make the key file *identity*, enrol the key, and keep the public part of the token beside it. Can be repeated."""
     token = Token.read(text).expect("operator")
-    key = token.key(identity)
-    with Link(token.url, token.ca, None, proxy=proxy, client_cert=client_files(identity.parent)) as link:
-        link.enrol(str(enrol(token.invitation, token.once, key)))
+    with new_key(identity):
+        key = token.key(identity)
+        with Link(token.url, token.ca, None, proxy=proxy, client_cert=client_files(identity.parent)) as link:
+            link.enrol(str(enrol(token.invitation, token.once, key)))
     write_private(identity.with_suffix(".trust"), token.public().text() + "\n")
     return key

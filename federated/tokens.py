@@ -6,12 +6,14 @@ import base64
 import binascii
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from governance import notes
 from governance.encoding import canonical, parse
-from governance.errors import DecodeError, IntegrityError, UsageError
+from governance.errors import DecodeError, IntegrityError, Refused, UsageError
 from governance.keys import SigningKey, Trust
 from governance.parties import Invitation, Role
 
@@ -71,12 +73,26 @@ class Token:
             SigningKey.generate(self.name).save(file)
         key = SigningKey.load(file)
         if key.name != self.name:
-            raise IntegrityError(f"{file} is the key of {key.name}, the token is for {self.name}")
+            raise UsageError(
+                f"{file} is the key of {key.name}, the token is for {self.name}; name another folder (--home) or file (--identity)"
+            )
         return key
 
     def public(self) -> Token:
         """What is kept after joining: the one-time key is gone."""
         return replace(self, once=SigningKey(self.once.name, bytes(32)))
+
+
+@contextmanager
+def new_key(file: Path) -> Iterator[None]:
+    """Take away the key that is made at *file* in here, where the coordinator refuses to enrol it: another token can then be used there."""
+    there = file.exists()
+    try:
+        yield
+    except (Refused, IntegrityError):  # an answer; where there was none, the key may be enrolled and is kept
+        if not there:
+            file.unlink(missing_ok=True)
+        raise
 
 
 def write_private(path: Path, text: str) -> None:

@@ -114,6 +114,9 @@ SENTENCES: dict[str, str] = {
     "{path} or {file} is missing; make them with: keyong operator join TOKEN --identity {same}": (
         "缺少 {path} 或 {file}；请用以下命令生成：keyong operator join TOKEN --identity {same}"
     ),
+    "{file} is the key of {name}, the token is for {other}; name another folder (--home) or file (--identity)": (
+        "{file} 是 {name} 的密钥，而令牌是给 {other} 的；请另指定目录（--home）或文件（--identity）"
+    ),
     "there is no key file at {path}": "{path} 处没有密钥文件",
     "{file} can be read by others: chmod 600 it": "{file} 可被他人读取；请执行 chmod 600",
     # a data holder's

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from connectors.snapshot import Snapshot
 from federated.tls import client_files
-from federated.tokens import Token, write_private
+from federated.tokens import Token, new_key, write_private
 from federated.transport import Link
 from governance.encoding import build, canonical, parse, plain
 from governance.errors import UsageError
@@ -100,9 +100,10 @@ def snapshot_text(snapshot: Snapshot) -> str:
 def join(path: Path, text: str, *, proxy: str | None = None) -> Home:
     """Make a node's folder and key, and enrol the key with the coordinator in the token. Can be repeated."""
     token = Token.read(text)
-    key = make(path, token)
-    with Link(token.url, token.ca, None, proxy=proxy, client_cert=client_files(path)) as link:
-        link.enrol(str(enrol(token.invitation, token.once, key)))
+    with new_key(path / KEY):
+        key = make(path, token)
+        with Link(token.url, token.ca, None, proxy=proxy, client_cert=client_files(path)) as link:
+            link.enrol(str(enrol(token.invitation, token.once, key)))
     finish(path, token, key)
     return Home.open(path)
 

@@ -60,7 +60,7 @@ def test_joining_twice_keeps_the_key_and_another_token_does_not_take_the_folder(
     home = made(tmp_path / "north", token)
     again = made(tmp_path / "north", token)
     assert (again.key, again.history_key()) == (home.key, home.history_key())
-    with pytest.raises(IntegrityError, match="key of north"):
+    with pytest.raises(UsageError, match="key of north, the token is for south; name another folder"):
         homes.make(tmp_path / "north", replace(token, once=SigningKey.generate("south-invitation")))
 
 

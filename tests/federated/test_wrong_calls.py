@@ -72,6 +72,29 @@ def test_a_folder_that_cannot_be_made_is_named_before_the_token_is_used(running,
     main(["operator", "join", tokens["operator"], "--identity", str(tmp_path / "operator.key")])
 
 
+@pytest.mark.parametrize(("role", "command"), [("holder", ("node", "join", "--home")), ("operator", ("operator", "join", "--identity"))])
+def test_after_a_token_that_somebody_else_used_another_one_serves_in_the_same_place(running, tmp_path, capsys, role, command):
+    """Nobody can enrol under the first name any more: the authority gives out a token under another."""
+    *call, option = command
+    burnt, fresh = (running.authority.enrol(f"{name}-{role}", "New", role, coordinator=running.card).text() for name in ("burnt", "fresh"))
+    main([*call, burnt, option, str(tmp_path / "thief")])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main([*call, burnt, option, str(tmp_path / "mine")])
+    assert ended.value.code == 3
+    assert "enrolled already, with another key" in capsys.readouterr().err
+    main([*call, fresh, option, str(tmp_path / "mine")])
+    main([*call, fresh, option, str(tmp_path / "mine")])
+    assert "name another folder (--home) or file (--identity)" in wrong(capsys, *call, burnt, option, tmp_path / "mine")
+
+
+def test_a_key_whose_enrolment_was_not_answered_is_kept(running, tmp_path, capsys):
+    token, identity = running.authority.enrol("unheard", "New", "operator", coordinator=running.card).text(), tmp_path / "operator.key"
+    with pytest.raises(SystemExit) as ended:
+        main(["operator", "join", token, "--identity", str(identity), "--proxy", "http://127.0.0.1:9"])
+    assert (ended.value.code, identity.exists()) == (75, True)
+
+
 def test_a_misspelt_holder_is_no_alarm(running, tmp_path, capsys):
     file = tmp_path / "dataset.yaml"
     file.write_text(federations.DATASET.replace("dataset: cohort", "dataset: second").replace("[north,", "[norht,"))
