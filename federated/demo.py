@@ -7,6 +7,7 @@ import dataclasses
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -28,7 +29,8 @@ from governance.errors import KeyongError, Refused, Unavailable
 from sandbox.analyses import Crosstab, Describe, LogisticRegression
 from sandbox.messages import Status
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+CHECKOUTS = (Path(__file__).resolve().parent.parent, Path.cwd())  # an installed package has no examples beside it
+EXAMPLES = next((c for c in CHECKOUTS if (c / "examples" / "data").exists()), CHECKOUTS[0]) / "examples"
 PURPOSE = "chronic-disease-research"
 HOSPITALS = {
     "cleveland": ("Cleveland Clinic Foundation", "cleveland.csv"), "budapest": ("Hungarian Institute of Cardiology", "hungarian.csv"),
@@ -52,7 +54,7 @@ class Demo:
     def play(self) -> dict[str, Any]:
         """Run all steps; return the report that ``--json`` prints."""
         if not (EXAMPLES / "data").exists():
-            raise Unavailable("the demo's data lie in examples/data of the source tree; run it from a checkout")
+            raise Unavailable("the demo's data lie in examples/data of the source; run it in the source's folder")
         signal.signal(signal.SIGTERM, _leave)  # so that the processes of the federation end with this one
         start = time.perf_counter()
         folder = self.keep or Path(tempfile.mkdtemp(prefix="keyong-demo-"))
@@ -232,8 +234,8 @@ class Demo:
         )
         self.stage.close(
             said(
-                f"{seconds:.1f} s in all. {limits} {kept}\nNext: README.md, and `keyong --help`.",
-                f"共 {seconds:.1f} 秒。{limits}{kept}\n接下来：README.zh.md，以及 `keyong --help`。",
+                f"{seconds:.1f} s in all. {limits} {kept}\nNext: README.md, and `{command()} --help`.",
+                f"共 {seconds:.1f} 秒。{limits}{kept}\n接下来：README.zh.md，以及 `{command()} --help`。",
             )
         )
 
@@ -256,11 +258,17 @@ class Demo:
             import numpy as np  # noqa: PLC0415
             import statsmodels.api as sm  # noqa: PLC0415
         except ImportError:
-            raise Unavailable("the pooled answer needs statsmodels: pip install 'keyong[demo]'") from None
+            raise Unavailable("the pooled answer needs statsmodels: pip install '.[demo]', in the source's folder") from None
         rows = [row for name in self.names for row in _complete(EXAMPLES / "data" / "heart-disease" / HOSPITALS[name][1])]
         table = np.array(rows)
         fit = sm.Logit(table[:, 0], sm.add_constant(table[:, 1:], has_constant="add")).fit(disp=0, tol=1e-13, maxiter=100)
         return [float(b) for b in fit.params], [float(s) for s in fit.bse]
+
+
+def command() -> str:
+    """How to call keyong here: by its file, where it is not the one on the PATH."""
+    file = Path(sys.argv[0])
+    return str(file) if file.name == "keyong" and shutil.which("keyong") != str(file.absolute()) else "keyong"
 
 
 def _leave(_number: int, _frame: Any) -> None:

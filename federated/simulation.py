@@ -49,14 +49,19 @@ class Simulation:
 
     tables: Mapping[str, pa.Table] = field(repr=False)
     schema: Schema
-    note: str
+    inferred: tuple[str, ...]  # number columns whose bounds come from the tables
     min_cell: int
     left_out: tuple[str, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{NAME}, bounds from the tables" if self.inferred else NAME
 
     def __repr__(self) -> str:
         """What the columns are taken as."""
         rows = [f"  {c.name:<20} {c.kind:<9} {' | '.join(c.levels) or f'{c.low} to {c.high}'}" for c in self.schema.columns]
-        return "\n".join([f"{self.note}; {len(self.tables)} data holders", *rows, *(f"  left out: {reason}" for reason in self.left_out)])
+        head = ": ".join([self.title, ", ".join(self.inferred)] if self.inferred else [self.title])
+        return "\n".join([f"{head}; {len(self.tables)} data holders", *rows, *(f"  left out: {reason}" for reason in self.left_out)])
 
     def run(self, analysis: Analysis, *, where: str | None = None, release: Mapping[str, Any] | None = None, dataset: str | None = None,
             purpose: str | None = None, licence: str | None = None, deadline: str | None = None) -> Result:  # fmt: skip
@@ -75,9 +80,9 @@ class Simulation:
         keys = {name: SigningKey.generate(name) for name in sorted(self.tables)}
         authority, coordinator, operator = (SigningKey.generate(n) for n in ("authority", "coordinator", "operator"))
         rows = max(t.num_rows for t in self.tables.values()) + 1
-        dataset = notes.write(Dataset(NAME, 1, self.note, self.schema, tuple(keys), 1, max(rows, min_cell))).signed_by(authority)
+        dataset = notes.write(Dataset(NAME, 1, self.title, self.schema, tuple(keys), 1, max(rows, min_cell))).signed_by(authority)
         now = int(time.time())
-        made = Job(self.note, str(operator.public), str(coordinator.public), NAME, "0" * 64, NAME, dataset.id, where,
+        made = Job(self.title, str(operator.public), str(coordinator.public), NAME, "0" * 64, NAME, dataset.id, where,
                    analysis.name, analysis.version, parameters(analyses.parameters_of(analysis)), "secagg", "exact", min_cell,
                    now, now + 600, nonce())  # fmt: skip
         job = notes.write(made).signed_by(operator)
@@ -181,9 +186,8 @@ def simulate(
     names = _names(read, person)
     columns, left_out = _columns(_pooled(read, names), bounds or {}, levels or {})
     schema = Schema(person or PERSON, columns)
-    inferred = [c.name for c in schema.columns if c.kind == "number" and c.name not in (bounds or {})]
-    note = "simulation" + (f", bounds from the tables: {', '.join(inferred)}" if inferred else "")
-    return Simulation({n: _frozen(n, t, schema, person) for n, t in read.items()}, schema, note[:64], min_cell, left_out)
+    inferred = tuple(c.name for c in schema.columns if c.kind == "number" and c.name not in (bounds or {}))
+    return Simulation({n: _frozen(n, t, schema, person) for n, t in read.items()}, schema, inferred, min_cell, left_out)
 
 
 def _holder(name: object) -> str:

@@ -67,9 +67,10 @@ def as_text(dataset: Dataset) -> str:
 
 def _line(c: Column) -> str:
     if c.kind == "number":
-        detail = f"{c.low} to {c.high} {c.unit}, outside: {c.outside}; cut points {', '.join(c.cuts) or 'none'}"
+        detail = f"{c.low} to {c.high}{c.unit and f' {c.unit}'}, outside: {c.outside}; cut points {', '.join(c.cuts) or 'none'}"
     elif c.codes:
         detail = " | ".join(f"{code} = {level}" for code, level in zip(c.codes, c.levels, strict=True))
     else:
         detail = " | ".join(c.levels) + (f"  of {c.of}" if c.of else "")
-    return f"{c.name:<16} {c.kind:<9} grade {c.grade}  {detail}"
+    title = f"{c.title}: " if c.title != c.name else ""
+    return f"{c.name:<16} {c.kind:<9} grade {c.grade}  {title}{detail}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import psutil
 import pytest
 from rich.cells import cell_len
 
+import federated
+from federated.demo import command
 from federated.progress import line, place
 from federated.results import result
 from federated.stage import Terminal
@@ -58,6 +61,27 @@ def test_where_the_locale_is_chinese_the_demo_speaks_chinese_and_its_report_stay
     ):
         assert words in seen
     assert not [word for word in ("hospitals", "licence does not", "signed", "persons", "Next:") if word in seen]
+
+
+def test_it_is_called_by_the_name_that_will_do_next_time(tmp_path, monkeypatch):
+    for folder in ("bin", "venv"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "keyong").touch(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for called, says in ((tmp_path / "bin" / "keyong", "keyong"), ("venv/keyong", "venv/keyong"), ("-c", "keyong")):
+        monkeypatch.setattr("sys.argv", [str(called)])
+        assert command() == says
+
+
+def test_an_installed_package_finds_the_data_of_the_source_that_it_is_run_in(tmp_path):
+    root = Path(federated.__file__).parents[1]
+    shutil.copytree(root / "federated", tmp_path / "federated", ignore=shutil.ignore_patterns("__pycache__"))
+    ask = [sys.executable, "-P", "-c", "import federated.demo as d; print(d.__file__); print(d.EXAMPLES)"]
+    told = subprocess.run(
+        ask, cwd=root, env={**os.environ, "PYTHONPATH": f"{tmp_path}:{root}"}, capture_output=True, text=True, check=True
+    ).stdout
+    assert told.splitlines() == [str(tmp_path / "federated" / "demo.py"), str(root / "examples")]
 
 
 TERMS = [

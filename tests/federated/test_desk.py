@@ -11,6 +11,7 @@ import pytest
 
 from federated.authority import read_dataset
 from federated.cli import main
+from federated.cli.catalogue import as_text
 
 CODED = """
 dataset: coded
@@ -114,6 +115,11 @@ def test_a_holder_can_look_at_the_registered_form(running, capsys):
     ]
     assert "coded" in keyong(capsys, "node", "catalogue", "--home", home).out
     assert "did you mean coded?" in keyong(capsys, "node", "catalogue", "codde", "--home", home, code=2).err
+
+
+def test_the_registered_form_has_titles_and_no_gap_where_there_is_no_unit():
+    shown = as_text(read_dataset(CODED.replace("unit: years, ", "title: age at entry, ")))
+    assert "age              number    grade 3  age at entry: 0 to 120, outside: missing; cut points 60\n" in shown
 
 
 def test_a_higher_min_cell_warns_that_licences_must_be_issued_anew(running, capsys):

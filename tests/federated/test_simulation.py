@@ -45,7 +45,7 @@ def test_describe(sim, frame):
     alone = sim.run(fed.Describe(columns=["age"]))
     assert alone.to_pandas().loc["age", "mean"] == pytest.approx(frame["age"].mean(), rel=1e-12)
     assert "age" in result.summary() and "4 data holders, computed alike and signed by 4" in result.summary()
-    assert "simulation, bounds from the tables: age" in result.summary()
+    assert "simulation, bounds from the tables  (" in result.summary()
 
 
 def test_a_regression_equals_statsmodels(sim, frame):
@@ -72,7 +72,7 @@ def test_bounds_of_ones_own_clip_values(tables, frame):
     sim = fed.simulate(tables, {"age": (40.0, 60.0)}, person="patient")
     mean = sim.run(fed.Describe(columns=["age"])).to_pandas().loc["age", "mean"]
     assert mean == pytest.approx(frame["age"].clip(40, 60).mean(), rel=1e-12)
-    assert "age" not in sim.note
+    assert "age" not in sim.inferred
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-6, 1.0, 1e6, 1e16])
