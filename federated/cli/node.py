@@ -174,7 +174,7 @@ def policy(home: Path, as_json: bool, **changes: object) -> None:
     """Show or change this data holder's own rules."""
     from federated.node import desk
 
-    now = desk.policy(home, changes)
-    warning = desk.cell_warning(now["min_cell"]) if changes["min_cell"] is not None else None
-    lines = [f"{name}: {value}" for name, value in now.items()] + ([warning["en"], warning["zh"]] if warning else [])
-    say(now | ({"warnings": [warning]} if warning else {}), "\n".join(lines), as_json)
+    before, now = desk.policy(home, {}), desk.policy(home, changes)
+    warnings = desk.policy_warnings(before, now)
+    lines = [*(f"{name}: {value}" for name, value in now.items()), *(f"{w['en']}\n{w['zh']}" for w in warnings)]
+    say(now | ({"warnings": warnings} if warnings else {}), "\n".join(lines), as_json)

@@ -190,7 +190,29 @@ def policy(path: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: list(v) if isinstance(v, tuple) else v for name, v in plain(now).items()}
 
 
-def cell_warning(min_cell: int) -> dict[str, str]:
+def policy_warnings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What a rule that was changed may refuse without its holder meaning it, in English and Chinese."""
+    texts = {"min_cell": _cell_warning, "purposes": _purpose_warning, "peers": _peer_warning}
+    return [warn(now[name]) for name, warn in texts.items() if now[name] and now[name] != before[name]]
+
+
+def _purpose_warning(purposes: list[str]) -> dict[str, str]:
+    return {
+        "en": f"From now on jobs for any other purpose than {', '.join(purposes)} are all refused here. "
+        "A purpose must be spelt as in the licences: ask the authority which it grants.",
+        "zh": f"从现在起，用途不在 {', '.join(purposes)} 之内的任务在此一律被拒绝。用途须与授权书中的写法一致：请向授权主体确认。",
+    }
+
+
+def _peer_warning(peers: list[str]) -> dict[str, str]:
+    return {
+        "en": f"From now on jobs in which another organisation than {', '.join(peers)} holds data are all refused here. "
+        "An organisation must be spelt as it is enrolled: ask the authority how.",
+        "zh": f"从现在起，凡有 {', '.join(peers)} 以外的机构持有数据的任务，在此一律被拒绝。机构名称须与登记的写法一致：请向授权主体确认。",
+    }
+
+
+def _cell_warning(min_cell: int) -> dict[str, str]:
     """Why a min_cell of one's own may leave no job that can run, in English and Chinese."""
     return {
         "en": f"Every job must ask exactly its licence's min_cell: from now on jobs under licences of less than {min_cell} are all refused "

@@ -131,6 +131,21 @@ def test_a_higher_min_cell_warns_that_licences_must_be_issued_anew(running, caps
     assert (made["min_cell"], [sorted(w) for w in made["warnings"]]) == (10, [["en", "zh"]])
 
 
+def test_a_rule_that_refuses_more_than_before_is_warned_of_and_one_that_stays_is_not(running, capsys):
+    home = running.home("north")
+    for rule, says in (
+        (("--purposes", "foo"), ("for any other purpose than foo are all refused here", "用途不在 foo 之内")),
+        (("--peers", "Nobody"), ("another organisation than Nobody holds data", "Nobody 以外的机构")),
+        (("--min-cell", 30), ("less than 30 are all refused", "低于 30")),
+    ):
+        told = keyong(capsys, "node", "policy", *rule, "--home", home).out
+        assert all(words in told for words in says)
+        assert "refused" not in keyong(capsys, "node", "policy", *rule, "--home", home).out
+    back = keyong(capsys, "node", "policy", "--purposes", "", "--peers", "", "--home", home).out
+    assert "refused" not in back
+    keyong(capsys, "node", "policy", "--min-cell", 10, "--home", home)
+
+
 @pytest.mark.parametrize(("rule", "says"), [
     (("--methods", "crosstab@1,descrive@1"), "did you mean describe@1?"), (("--methods", "describe"), "did you mean describe@1?"),
     (("--purposes", "Heart Research"), "purposes.0 must match"),
