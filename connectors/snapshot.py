@@ -102,7 +102,11 @@ def _check(source: Source, schema: Schema) -> None:
     there = source.schema()
     missing = [name for name in schema.sources if name not in there.names]
     if missing:
-        raise UsageError(f"{source.name} has no column {', '.join(missing)}; the dataset is registered with {', '.join(schema.sources)}")
+        hint = f"in the URL, column.{missing[0]}=NAME reads it from a column of another name"
+        if len(there.names) == 1:
+            hint = "is the delimiter another one? delimiter=%3B reads semicolons, delimiter=%09 tabs"
+        registered = ", ".join(schema.sources)
+        raise UsageError(f"{source.name} has no column {', '.join(missing)}; the dataset is registered with {registered}; {hint}")
     for name in schema.sources:
         kind, given = "" if name == schema.person else schema[name].kind, there.field(name).type
         if kind and not normal.is_scalar(given):

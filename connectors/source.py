@@ -31,6 +31,7 @@ _SUFFIXES = {
     ".csv": "csv",
     ".duckdb": "duckdb",
 }
+_WORKBOOKS = frozenset({".xls", ".xlsx", ".xlsm", ".xlsb", ".ods", ".et"})
 
 
 class Source(Protocol):
@@ -146,6 +147,8 @@ def _scheme_of(path: str) -> str:
         return _SUFFIXES[suffix]
     if "\0" not in path and Path(path).is_dir():
         return "parquet"
+    if suffix in _WORKBOOKS:
+        raise UsageError(f"{path} is a workbook, and those are not read; save the sheet as CSV UTF-8")
     known = ", ".join(schemes())
     raise UsageError(f"the suffix of {path} does not tell its format; write it as a URL, such as csv:///folder/file; there are {known}")
 

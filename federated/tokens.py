@@ -57,8 +57,8 @@ class Token:
             once = SigningKey(data["name"], bytes.fromhex(data["once"]))
             trust = Trust.read(data["trust"], data["threshold"])
             return cls(data["url"], data["ca"], trust, data["coordinator"], data["invitation"], once)
-        except (binascii.Error, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DecodeError(f"the join token is damaged: {type(error).__name__}") from None
+        except (binascii.Error, KeyError, TypeError, ValueError, AttributeError):
+            raise DecodeError("the join token is damaged; copy the whole line again") from None
 
     def expect(self, role: Role) -> Token:
         """This token, if it is for a party of *role*: asked before anything is written or sent, for a token serves once."""

@@ -113,6 +113,8 @@ class _Signed:
 def verify(bundle: Bundle, trust: Trust) -> Verified:
     """Raise unless every link of the bundle holds, up to the authority's keys in *trust*."""
     with _alarm():
+        if not notes.read(bundle.dataset).signers(*trust.keys):
+            raise IntegrityError("the bundle is not signed by the authority whose trust.json was given")
         signed = _signed(bundle, trust)
     case = cases.read(bundle.job, bundle.dataset)  # all signatures hold: what is not understood here is of another version
     _licensed(signed, case)

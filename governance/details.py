@@ -33,6 +33,9 @@ SENTENCES: dict[str, str] = {
     "{method} takes {names}": "{method} 的参数为：{names}",
     # conditions
     "at most {most} comparisons joined by 'and' are allowed": "最多允许 {most} 个比较，以 and 连接",
+    "comparisons are joined by 'and'; 'or' is not possible, a list of levels is: in ('a', 'b')": (
+        "各比较之间用 and 连接；不支持 or，可以用取值列表：in ('a', 'b')"
+    ),
     "cannot be read from position {at}": "自第 {at} 个字符起无法读取",
     "a comparison reads: column operator value": "比较的写法为：字段 运算符 值",
     "{word} is not a comparison; use one of {operators} or in": "{word} 不是比较运算符；请使用 {operators} 或 in",
@@ -111,6 +114,11 @@ SENTENCES: dict[str, str] = {
     "the job has no release (yet)": "任务（尚）无发布结果",
     "the coordinator did not end the job at its deadline": "协调方未在截止时间结束任务",
     "{url} does not answer ({error})": "{url} 没有应答（{error}）",
+    "job {id} has ended before: it is {phase}": "任务 {id} 此前已结束：{phase}",
+    "the join token is damaged; copy the whole line again": "加入令牌已损坏；请重新复制整行",
+    "a coordinator serves https only: its --url reads https://host:port, got {url}": (
+        "协调方只提供 https：--url 写作 https://host:port，实为 {url}"
+    ),
     "{path} or {file} is missing; make them with: keyong operator join TOKEN --identity {same}": (
         "缺少 {path} 或 {file}；请用以下命令生成：keyong operator join TOKEN --identity {same}"
     ),
@@ -127,10 +135,22 @@ SENTENCES: dict[str, str] = {
     "{dataset} has one row for each person, but a person key repeats; bring it into that form first": (
         "{dataset} 须每人一行，但人员标识有重复；请先整理数据"
     ),
+    "no job that starts with {start} waits for a person here; see keyong node status": (
+        "没有以 {start} 开头、等待人工审核的任务；请用 keyong node status 查看"
+    ),
     "{count} waiting jobs start with {start}; give at least 8 digits of one": (
         "有 {count} 个待审任务以 {start} 开头；请至少给出其中一个的前 8 位"
     ),
-    "{source} has no column {names}; the dataset is registered with {names2}": "{source} 没有字段 {names}；数据集登记的字段为：{names2}",
+    "{source} has no column {names}; the dataset is registered with {names2}; {own}": (
+        "{source} 没有字段 {names}；数据集登记的字段为：{names2}；{own}"
+    ),
+    "in the URL, column.{name}=NAME reads it from a column of another name": "可在地址中用 column.{name}=源字段名 从其他名称的字段读取",
+    "is the delimiter another one? delimiter=%3B reads semicolons, delimiter=%09 tabs": (
+        "是否用了其他分隔符？delimiter=%3B 表示分号，delimiter=%09 表示制表符"
+    ),
+    "{path} is a workbook, and those are not read; save the sheet as CSV UTF-8": (
+        "{path} 是电子表格文件，无法读取；请将工作表另存为 CSV UTF-8"
+    ),
     "column {name} of {source} is {type}; a {own} column needs {own2}": "{source} 的字段 {name} 类型为 {type}；{own}字段需要{own2}",
     "numbers, booleans, or text that holds numbers": "数字、布尔值或内容为数字的文本",
     "text, numbers or booleans": "文本、数字或布尔值",
@@ -139,6 +159,7 @@ SENTENCES: dict[str, str] = {
     ),
     "{source} has more rows than the {most} that the dataset is registered with": "{source} 的行数超过数据集登记的 {most} 行",
     # what a bundle proves
+    "the bundle is not signed by the authority whose trust.json was given": "结果包并非由所给 trust.json 的授权主体签署",
     "authority signed dataset, licence and {count} enrolments": "授权主体已签署数据集、授权书和 {count} 份登记",
     "operator {name} ({organisation}) signed the job; the licence covers it (use {use})": (
         "运营单位 {name}（{organisation}）已签署任务；授权书涵盖该任务（第 {use} 次使用）"

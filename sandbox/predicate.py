@@ -74,7 +74,9 @@ def parse(text: str, schema: Schema) -> Predicate:
         found.append(comparison)
         if not tokens:
             return Predicate(tuple(found))
-        if tokens[0] != ("word", "and") or len(found) == MOST:
+        if tokens[0] != ("word", "and"):
+            raise _wrong("comparisons are joined by 'and'; 'or' is not possible, a list of levels is: in ('a', 'b')")
+        if len(found) == MOST:
             raise _wrong(f"at most {MOST} comparisons joined by 'and' are allowed")
         tokens = tokens[1:]
 

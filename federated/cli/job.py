@@ -119,6 +119,8 @@ def cancel(job: str, identity: Path, as_json: bool) -> None:
     hub = _hub(identity)
     found = hub.find(job)
     now = hub.link.cancel(found)
+    if now.phase != "cancelled":
+        raise UsageError(f"job {found[:12]} has ended before: it is {now.phase}")
     say({"job": found, "phase": now.phase}, f"{found[:12]} is {now.phase}", as_json)
 
 

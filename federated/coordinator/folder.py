@@ -26,13 +26,16 @@ def create(home: Path, text: str, *, url: str, hosts: tuple[str, ...] = (), data
     from federated.tls import make_authority, server_pair  # noqa: PLC0415
 
     token = Token.read(text).expect("coordinator")
+    where = urlsplit(url)
+    if where.scheme != "https" or not where.hostname:
+        raise UsageError(f"a coordinator serves https only: its --url reads https://host:port, got {url}")
     if (home / KEY).exists():
         raise UsageError(f"there is a coordinator in {home} already")
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = SigningKey.generate(token.name)
     enrolment = str(enrol(token.invitation, token.once, key))
     authority = make_authority(key.name)
-    server_pair(authority, hosts or (urlsplit(url).hostname or "localhost",)).save(home / CERTIFICATE, home / CERTIFICATE_KEY)
+    server_pair(authority, hosts or (where.hostname,)).save(home / CERTIFICATE, home / CERTIFICATE_KEY)
     journal = Journal.create(database or home / DATABASE, key)
     Office(journal, key, token.trust).enrol(enrolment)
     journal.close()

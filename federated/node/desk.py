@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,8 @@ def decide(path: Path, job: str, verdict: str, reason: str) -> str:
     """Write a person's verdict down; the running node acts on it."""
     with closing(Home.open(path).journal()) as journal, journal.transaction() as t:
         found = [r.job for r in t.jobs(open_only=True) if r.phase == "waiting" and r.job.startswith(job)]
+        if not found:
+            raise UsageError(f"no job that starts with {job} waits for a person here; see keyong node status")
         if len(found) != 1 or len(job) < 8:
             raise UsageError(f"{len(found)} waiting jobs start with {job}; give at least 8 digits of one")
         t.put_decision(found[0], verdict, reason)
@@ -192,7 +194,7 @@ def policy(path: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def policy_warnings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, str]]:
     """What a rule that was changed may refuse without its holder meaning it, in English and Chinese."""
-    texts = {"min_cell": _cell_warning, "purposes": _purpose_warning, "peers": _peer_warning}
+    texts: dict[str, Callable[[Any], dict[str, str]]] = {"min_cell": _cell_warning, "purposes": _purpose_warning, "peers": _peer_warning}
     return [warn(now[name]) for name, warn in texts.items() if now[name] and now[name] != before[name]]
 
 

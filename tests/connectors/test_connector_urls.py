@@ -71,7 +71,9 @@ def test_addresses(url: str, scheme: str, path: str, options: dict[str, str]) ->
     [
         ("", "names a file"),
         ("visits", "does not tell its format"),
-        ("visits.xlsx", "does not tell its format.*csv, duckdb, file, ipc, parquet"),
+        ("visits.sav", "does not tell its format.*csv, duckdb, file, ipc, parquet"),
+        ("visits.xlsx", "is a workbook, and those are not read; save the sheet as CSV UTF-8"),
+        ("file:///data/visits.XLS", "save the sheet as CSV UTF-8"),
         ("file:///data/visits", "does not tell its format"),
         ("fhir://host/base", "no connector for fhir; there are csv, duckdb, file, ipc, parquet"),
         ("csv://", "looks like"),

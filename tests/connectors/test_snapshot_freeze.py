@@ -297,7 +297,7 @@ GOOD = {"p": pa.array([CANARY]), "x": pa.array([1.5]), "sex": pa.array(["f"])}
 @pytest.mark.parametrize(
     ("column", "array", "says"),
     [
-        ("x", None, "has no column x; the dataset is registered with p, x, sex"),
+        ("x", None, "has no column x; the dataset is registered with p, x, sex; in the URL, column.x=NAME reads it"),
         ("p", None, "has no column p;"),
         ("x", pa.array([[1.5]]), "column x of clinic is list<.*; a number column needs numbers, booleans, or text that holds numbers"),
         ("x", pa.array([b"1"]), "column x of clinic is binary"),
@@ -318,6 +318,11 @@ def test_a_table_that_cannot_hold_the_dataset(column: str, array: pa.Array | Non
     with pytest.raises(UsageError, match=says) as caught:
         freeze(Unread("clinic", pa.table(columns)), ONE, tmp_path / "s.arrow")
     assert CANARY not in str(caught.value) and not list(tmp_path.iterdir())
+
+
+def test_a_table_of_one_column_may_have_another_delimiter(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="delimiter=%3B reads semicolons"):
+        freeze(Unread("clinic", pa.table({"p;x;sex": [CANARY]})), ONE, tmp_path / "s.arrow")
 
 
 # accidents

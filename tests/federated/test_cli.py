@@ -99,6 +99,8 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     done = keyong(capsys, "job", "submit", file, "--identity", operator, "--wait", "--out", bundle)
     assert done["outcome"]["columns"][0]["n"] > 500
     assert keyong(capsys, "job", "list", "--identity", operator)[0]["phase"] == "released"
+    assert "it is released" in keyong(capsys, "job", "cancel", done["job"][:12], "--identity", operator, code=2)["en"]
+    assert "no job" in keyong(capsys, "node", "approve", done["job"][:12], "--home", tmp_path / "north", code=2)["en"]
     assert keyong(capsys, "job", "status", done["job"][:12], "--identity", operator)["phase"] == "released"
     assert keyong(capsys, "job", "result", done["job"][:12], "--identity", operator) == done
     assert keyong(capsys, "verify", bundle, "--authority", authority / "trust.json")["verified"]

@@ -94,6 +94,8 @@ def test_a_damaged_token_is_refused(token):
     for cut in (text[:-1], text[:40] + "A" + text[41:], "x" + text, text + "A"):
         with pytest.raises((DecodeError, IntegrityError)):
             read_enrolment(Token.read(cut).invitation, token.trust)
+    with pytest.raises(DecodeError, match="copy the whole line again"):
+        Token.read(text[:-1])
 
 
 def test_a_token_in_the_wrong_role_is_named_before_anything_is_written_or_sent(tmp_path, authority, card, token):
@@ -107,6 +109,14 @@ def test_a_token_in_the_wrong_role_is_named_before_anything_is_written_or_sent(t
         with pytest.raises(UsageError, match=says):
             call()
         assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("url", ["http://localhost:1", "localhost:8443", "https://", "ftp://x"])
+def test_a_coordinator_that_nobody_could_reach_is_not_made(tmp_path, authority, url):
+    token = authority.enrol("bureau", "Bureau", "coordinator").text()
+    with pytest.raises(UsageError, match="serves https only"):
+        folder.create(tmp_path / "new", token, url=url)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_is_served_by_one_process(tmp_path):

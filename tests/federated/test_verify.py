@@ -71,6 +71,11 @@ def test_a_bundle_proves_who_asked_who_took_part_and_who_signed(bundle):
                               "signers": ["east", "north", "south", "west"], "checks": list(found.checks)}  # fmt: skip
 
 
+def test_another_authoritys_keys_are_told_apart_from_an_alteration(bundle):
+    other = Trust((SigningKey.generate("other").public,))
+    refused(bundle, "not signed by the authority whose trust.json was given", IntegrityError, trust=other)
+
+
 # --- no part can be changed
 
 

@@ -120,6 +120,7 @@ def test_nothing_else_is_a_condition(text):
 
 @pytest.mark.parametrize("text, says", [
     ("age < 41", "40, 50, 62.5"), ("sex == 'x'", "female, male"), ("weight < 1", "age, age_band, sex"), ("age == 40", "< and >="), ("sex < 'male'", "no order"),
+    ("age < 40 or age >= 50", "joined by 'and'; 'or' is not possible"), (" and ".join(["age < 40"] * 33), "at most 32"),
 ])  # fmt: skip
 def test_the_answer_says_what_would_be_allowed(text, says):
     with pytest.raises(UsageError, match=says):
