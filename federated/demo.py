@@ -258,7 +258,7 @@ class Demo:
             import numpy as np  # noqa: PLC0415
             import statsmodels.api as sm  # noqa: PLC0415
         except ImportError:
-            raise Unavailable("the pooled answer needs statsmodels: pip install '.[demo]', in the source's folder") from None
+            raise Unavailable("the pooled answer needs statsmodels: pip install statsmodels") from None
         rows = [row for name in self.names for row in _complete(EXAMPLES / "data" / "heart-disease" / HOSPITALS[name][1])]
         table = np.array(rows)
         fit = sm.Logit(table[:, 0], sm.add_constant(table[:, 1:], has_constant="add")).fit(disp=0, tol=1e-13, maxiter=100)

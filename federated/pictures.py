@@ -93,7 +93,7 @@ def axes() -> Axes:
     try:
         import matplotlib.pyplot as plt  # noqa: PLC0415
     except ImportError:
-        raise Unavailable("plot() needs matplotlib: pip install '.[plot]', in the source's folder") from None
+        raise Unavailable("plot() needs matplotlib: pip install matplotlib") from None
     return plt.figure(layout="constrained").add_subplot()
 
 
