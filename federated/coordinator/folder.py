@@ -16,6 +16,7 @@ from governance.journal import Journal
 from governance.keys import SigningKey, Trust
 from governance.parties import enrol
 
+HIGHEST_PORT = 65535
 KEY, TRUST, CARD, DATABASE = "coordinator.key", "trust.json", "coordinator.json", "journal.db"
 CERTIFICATE, CERTIFICATE_KEY = "tls.pem", "tls.key"
 
@@ -27,7 +28,7 @@ def create(home: Path, text: str, *, url: str, hosts: tuple[str, ...] = (), data
 
     token = Token.read(text).expect("coordinator")
     where = urlsplit(url)
-    if where.scheme != "https" or not where.hostname:
+    if where.scheme != "https" or not where.hostname or where.path.strip("/") or where.query or where.fragment:
         raise UsageError(f"a coordinator serves https only: its --url reads https://host:port, got {url}")
     if (home / KEY).exists():
         raise UsageError(f"there is a coordinator in {home} already")
@@ -68,7 +69,7 @@ def serve(home: Path, *, listen: str, client_ca: Path | None = None, patience: f
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or int(port) > HIGHEST_PORT:
         raise UsageError(f"listen on ADDRESS:PORT, got {listen}")
     key, (trusted, _) = SigningKey.load(home / KEY), trust(home)
     with alone(home), closing(journal(home)) as kept:

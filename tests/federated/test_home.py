@@ -111,12 +111,18 @@ def test_a_token_in_the_wrong_role_is_named_before_anything_is_written_or_sent(t
         assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("url", ["http://localhost:1", "localhost:8443", "https://", "ftp://x"])
+@pytest.mark.parametrize("url", ["http://localhost:1", "localhost:8443", "https://", "ftp://x", "https://x/y"])
 def test_a_coordinator_that_nobody_could_reach_is_not_made(tmp_path, authority, url):
     token = authority.enrol("bureau", "Bureau", "coordinator").text()
     with pytest.raises(UsageError, match="serves https only"):
         folder.create(tmp_path / "new", token, url=url)
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("listen", ["8443", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:99999"])
+def test_an_address_at_which_nobody_can_listen_is_named(tmp_path, listen):
+    with pytest.raises(UsageError, match=f"listen on ADDRESS:PORT, got {listen}"):
+        folder.serve(tmp_path, listen=listen)
 
 
 def test_a_folder_is_served_by_one_process(tmp_path):
