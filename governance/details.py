@@ -72,7 +72,9 @@ SENTENCES: dict[str, str] = {
     "the holders computed different states; {least} must agree": "各持有方算出的状态不一致；须有 {least} 家一致",
     "{count} members uploaded, {least} are needed": "{count} 方已上传；至少需要 {least} 方",
     "a data holder posts for itself only": "数据持有方只能以自己的名义提交",
-    "{party} is enrolled already, with another key": "{party} 已用另一密钥登记",
+    "{party} is enrolled already, with another key; ask the authority for a token under another name": (
+        "{party} 已用另一密钥登记；请向授权主体索取另一名称的加入码"
+    ),
     "only the operator that submitted a job may cancel it": "任务只能由提交它的运营单位取消",
     "the licence was not in force when the job was made": "授权书在任务创建时未生效",
     "the licence is not known here; the authority must publish it": "此处没有该授权书；须由授权主体发布",

@@ -67,14 +67,14 @@ def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
 def weight(case: Case, table: pa.Table, state: State) -> float:
     """How much the persons weigh in *state*, each at most 1; of the cohort, or of the lightest of the cells that have support here.
 
-    A cell needs half as much as the cohort, and one with fewer than twice min_cell persons a quarter: so its weight counts twice or four
+    A cell needs half as much as the cohort, and one with fewer than twice min_cell persons a fifth: so its weight counts twice or five
     times. It stays at the node, which tells only whether it is enough.
     """
     cells, least = case.analysis.weighs(case.dataset.schema), case.job.min_cell
     persons = _persons(case, table, None) if cells else {}
     weights = _persons(case, table, state)
     supported = [cell for cell in cells if persons.get(cell, 0.0) >= least]
-    needs = [(2 if persons[cell] >= 2 * least else 4) * weights.get(cell, 0.0) for cell in supported]
+    needs = [(2 if persons[cell] >= 2 * least else 5) * weights.get(cell, 0.0) for cell in supported]
     return min([weights.get(COHORT, 0.0), *needs])
 
 

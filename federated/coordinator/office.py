@@ -74,7 +74,7 @@ class Office:
         with self.journal.transaction() as t:
             old = t.note("enrolment", party.name)
             if old is not None and old != text:
-                raise Refused(f"{party.name} is enrolled already, with another key")
+                raise Refused(f"{party.name} is enrolled already, with another key; ask the authority for a token under another name")
             if old is None:
                 t.put_note("enrolment", party.name, text)
                 t.append("party.enrolled", notes.read(text).id)

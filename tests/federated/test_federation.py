@@ -23,6 +23,7 @@ from governance import notes
 from governance.errors import DecodeError, LicenceRefused, Refused, Unavailable, UsageError
 from governance.keys import SigningKey
 from governance.licences import Revocations
+from sandbox.analyses.logistic_regression import SEPARATION
 from sandbox.case import WEIGHTLESS
 from sandbox.messages import Status
 from sandbox.weight import MOST_NOES
@@ -319,9 +320,9 @@ def test_what_a_holder_tells_of_weight_is_counted_over_all_jobs(tmp_path):
         noes = [0] * 4
         while sorted(noes)[-2] < MOST_NOES:  # two that say no to everything are too many for three of four
             before = sum(noes)
-            assert run(federation, separated).value.outcome["failed"] == WEIGHTLESS
+            failed = run(federation, separated).value.outcome["failed"]
             noes = [weight_limit(federation.home(name)).noes for name in federations.HOLDERS]
-            assert before + 2 <= sum(noes) <= before + 4
+            assert (failed == WEIGHTLESS and before + 2 <= sum(noes) <= before + 4) or (failed == SEPARATION and sum(noes) <= before + 1)
         assert run(federation, open_to_all).value.outcome["failed"] == WEIGHTLESS
         assert run(federation, DESCRIBE).value.outcome["columns"][0]["n"]
 
