@@ -180,7 +180,7 @@ class Demo:
                 raise KeyongError("an unlicensed column was not refused")
 
     def _killed(self, federation: Federation, hub: Hub) -> None:
-        texts = ("a node dies in mid-round and comes back from its journal", "一个节点在轮次中途被杀，凭日志恢复")
+        texts = ("a node dies in mid-round and comes back from its journal", "一个节点在轮次中途被杀，凭节点库恢复")
         with self._step("kill -9", "kill -9", texts) as step:
             victim = self.names[-1]
             for _ in range(TRIES):
@@ -223,7 +223,7 @@ class Demo:
 
     def _close(self, seconds: float) -> None:
         kept = (
-            said(f"Keys, journals, logs and bundle are in {self.keep}.", f"密钥、日志和结果包在 {self.keep} 中。")
+            said(f"Keys, journals, logs and bundle are in {self.keep}.", f"密钥、节点库、日志和结果包在 {self.keep} 中。")
             if self.keep
             else said("No process and no file is left behind.", "没有留下任何进程和文件。")
         )

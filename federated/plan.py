@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from federated.language import said
 from governance import licences
 from governance.catalogue import Dataset
+from governance.details import in_chinese
 from governance.licences import Licence, day
 from mpc import secagg
 from sandbox import case as cases
@@ -44,17 +46,24 @@ def _described(case: cases.Case, licence: Licence, dataset: Dataset) -> dict[str
 
 def as_text(made: dict[str, Any]) -> str:
     """For people."""
-    columns = ", ".join(f"{name} (grade {grade})" for name, grade in made["columns"].items())
-    where = f", where {made['where']}" if made["where"] else ""
+    columns = said(", ", "、").join(said(f"{name} (grade {grade})", f"{name}（{grade} 级）") for name, grade in made["columns"].items())
+    where = said(f", where {made['where']}", f"，条件 {made['where']}") if made["where"] else ""
+    holders, total = ", ".join(made["holders"]), f"{made['bytes_at_most'] / 1e6:.1f}"
     return "\n".join([
-        f"{made['title']}: {made['method']} on {made['dataset']}{where}, for {made['purpose']}",
-        f"reads      {columns}",
-        f"asks       {', '.join(made['holders'])}: all must accept, each by its own policy; {made['threshold']} must answer "
-        f"({made['colluding']} may collude)",
-        f"opens      at most {made['numbers_at_most']} numbers in {made['rounds_at_most']} rounds, {made['cells']} cells of "
-        f"{made['min_cell']} persons or more",
-        f"discloses  {made['discloses']}",
-        f"sends      at most {made['bytes_at_most'] / 1e6:.1f} MB in all; no row, no holder's own number",
-        f"spends     one of {made['licence_uses']} uses of the licence, which runs until {made['licence_until']}",
-        f"deadline   {made['deadline']}",
+        said(f"{made['title']}: {made['method']} on {made['dataset']}{where}, for {made['purpose']}",
+             f"{made['title']}：{made['dataset']} 上的 {made['method']}{where}，用途 {made['purpose']}"),
+        said(f"reads      {columns}", f"读取字段  {columns}"),
+        said(f"asks       {holders}: all must accept, each by its own policy; {made['threshold']} must answer ({made['colluding']} may "
+             "collude)",
+             f"参与方    {holders}：须全部接受，各按自己的规则；至少 {made['threshold']} 家响应（其中 {made['colluding']} 家可能合谋）"),
+        said(f"opens      at most {made['numbers_at_most']} numbers in {made['rounds_at_most']} rounds, {made['cells']} cells of "
+             f"{made['min_cell']} persons or more",
+             f"打开      至多 {made['numbers_at_most']} 个数，{made['rounds_at_most']} 轮，{made['cells']} 个单元，"
+             f"每个不少于 {made['min_cell']} 人"),
+        said(f"discloses  {made['discloses']}", f"公开内容  {in_chinese(made['discloses'])}"),
+        said(f"sends      at most {total} MB in all; no row, no holder's own number",
+             f"传输      合计至多 {total} MB；不含任何一行，也不含任何一家自己的数"),
+        said(f"spends     one of {made['licence_uses']} uses of the licence, which runs until {made['licence_until']}",
+             f"消耗      授权书 {made['licence_uses']} 次使用中的一次；授权书有效期至 {made['licence_until']}"),
+        said(f"deadline   {made['deadline']}", f"截止时间  {made['deadline']}"),
     ])  # fmt: skip

@@ -10,11 +10,11 @@ from sandbox.messages import Status
 
 STEPS = {
     "accept": ("the holders decide", "各持有方审核中"), "upload": ("local step and masked upload", "本地计算与掩码上传"),
-    "consent": ("agreeing who is in", "确认存活集合"), "reveal": ("opening the total", "打开合计"),
+    "consent": ("agreeing who is in", "确认参与方"), "reveal": ("opening the total", "打开合计"),
     "state": ("checking and signing", "复算并签名"), "abstain": ("starting the round again", "重新开始本轮"),
 }  # fmt: skip
 PHASES = {
-    "offered": "已受理", "running": "运行中", "released": "已发布结果", "refused": "已拒绝",
+    "judging": "核对中", "waiting": "待人工审核", "offered": "已受理", "running": "运行中", "released": "已发布结果", "refused": "已拒绝",
     "failed": "失败", "cancelled": "已取消", "expired": "已超时",
 }  # fmt: skip
 
@@ -26,15 +26,20 @@ def place(step: str, tongue: str | None = None) -> str:
     return (said(f"round {where}, ", f"第 {where} 轮，", tongue) if number else "") + said(*STEPS[kind], tongue)
 
 
+def phase(name: str, tongue: str | None = None) -> str:
+    """Where a job stands, in one word."""
+    return said(name, PHASES.get(name, name), tongue)
+
+
 def line(status: Status, tongue: str | None = None) -> str:
     """One line that says where the job stands and who is awaited."""
     chinese = (tongue or language()) == "zh"
-    phase = PHASES.get(status.phase, status.phase) if chinese else status.phase
+    stands = phase(status.phase, tongue)
     if status.ended:
         why = status.chinese if chinese else status.english
-        return f"{status.job[:12]}  {phase}{('：' if chinese else ': ') + why if why else ''}"
+        return f"{status.job[:12]}  {stands}{('：' if chinese else ': ') + why if why else ''}"
     waiting = f"  ({'等待' if chinese else 'waiting for'} {', '.join(status.waiting_for)})" if status.waiting_for else ""
-    return f"{status.job[:12]}  {phase}  {place(status.step, tongue)}{waiting}"
+    return f"{status.job[:12]}  {stands}  {place(status.step, tongue)}{waiting}"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from federated import pictures
-from federated.language import said
+from federated.language import padded, said
 from governance.details import in_chinese
 from governance.errors import DisclosureRefused, Unavailable
 
@@ -87,7 +87,8 @@ class Result:
         if not self.suppressed or str(self.failed).startswith("suppressed"):  # the reason says it then
             return []
         more = len(self.suppressed) - MOST_NAMED
-        cells = ", ".join(self.suppressed[:MOST_NAMED]) + (said(f" and {more} more", f" 等，另有 {more} 个", language) if more > 0 else "")
+        named = ", ".join(said(cell, in_chinese(cell), language) for cell in self.suppressed[:MOST_NAMED])
+        cells = named + (said(f" and {more} more", f" 等，另有 {more} 个", language) if more > 0 else "")
         return [said(f"{HIDDEN} suppressed, not zero: too few holders have persons enough there, so nobody opened it: {cells}",
                      f"{HIDDEN} 已抑制，并非零：人数足够的持有方太少，任何人都没有打开：{cells}", language)]  # fmt: skip
 
@@ -234,7 +235,7 @@ class LogisticRegressionResult(Result):
             language,
         )
         read = said("odds ratio: for one unit more of a number, or for a level against the first; persons who lack a value are left out",
-                    "优势比：数值每增加一个单位，或该水平相对于首个水平；有缺失值的人未计入", language)  # fmt: skip
+                    "优势比：数值每增加一个单位，或该取值相对于首个取值；有缺失值的人未计入", language)  # fmt: skip
         return [fit, read, *Result.notes(self, language)]
 
     def _frame(self, pandas: Any) -> pd.DataFrame:
@@ -263,14 +264,8 @@ def result(
 
 def _aligned(head: list[str], rows: list[list[str]]) -> list[str]:
     widths = [max(cell_len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = ["  ".join(_padded(c, w, left=i == 0) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in [head, *rows]]
+    lines = ["  ".join(padded(c, w, left=i == 0) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in [head, *rows]]
     return [lines[0], "-" * cell_len(lines[0]), *lines[1:]]
-
-
-def _padded(text: str, width: int, *, left: bool) -> str:
-    """*text* in *width* columns of a terminal, where a Chinese character takes two."""
-    blank = " " * (width - cell_len(text))
-    return text + blank if left else blank + text
 
 
 def _count(n: int | None) -> str:

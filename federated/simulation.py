@@ -20,9 +20,11 @@ import pyarrow.compute as pc
 from connectors import normal, snapshot
 from connectors.tables import TableSource, as_arrow
 from federated.coordinator.board import Board, shown
+from federated.language import padded, said
 from federated.results import Result, result
 from governance import notes
 from governance.catalogue import Column, Dataset, Schema, category, number
+from governance.details import in_chinese
 from governance.encoding import build, parse, plain
 from governance.errors import DecodeError, UsageError
 from governance.keys import SigningKey, check_name
@@ -55,13 +57,18 @@ class Simulation:
 
     @property
     def title(self) -> str:
-        return f"{NAME}, bounds from the tables" if self.inferred else NAME
+        return said(f"{NAME}, bounds from the tables", "模拟，上下界取自各表") if self.inferred else said(NAME, "模拟")
 
     def __repr__(self) -> str:
         """What the columns are taken as."""
-        rows = [f"  {c.name:<20} {c.kind:<9} {' | '.join(c.levels) or f'{c.low} to {c.high}'}" for c in self.schema.columns]
-        head = ": ".join([self.title, ", ".join(self.inferred)] if self.inferred else [self.title])
-        return "\n".join([f"{head}; {len(self.tables)} data holders", *rows, *(f"  left out: {reason}" for reason in self.left_out)])
+        to = said("to", "至")
+        rows = [
+            f"  {c.name:<20} {padded(said(c.kind, in_chinese(c.kind)), 9)} {' | '.join(c.levels) or f'{c.low} {to} {c.high}'}"
+            for c in self.schema.columns
+        ]
+        head = self.title + (said(": ", "：") + ", ".join(self.inferred) if self.inferred else "")
+        holders = said(f"; {len(self.tables)} data holders", f"；{len(self.tables)} 家数据持有方")
+        return "\n".join([head + holders, *rows, *(said(f"  left out: {reason}", f"  未采用：{reason}") for reason in self.left_out)])
 
     def run(self, analysis: Analysis, *, where: str | None = None, release: Mapping[str, Any] | None = None, dataset: str | None = None,
             purpose: str | None = None, licence: str | None = None, deadline: str | None = None) -> Result:  # fmt: skip

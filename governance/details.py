@@ -1,7 +1,8 @@
 """Sentences of our own that stand inside a text as its detail, or as a result's reason: what they say in Chinese.
 
 They are written in English where they are made, and signed and logged as such; the left side finds them again, the right side says the
-same. What is in braces is taken over as it is (names, numbers, levels), except ``{own}``, which holds one more of our sentences.
+same. What is in braces is taken over as it is (names, numbers, levels), except ``{own}``, which must be one more of our sentences. The
+texts of the error codes are found again in the same way, and their ``{detail}``.
 """
 
 from __future__ import annotations
@@ -10,26 +11,47 @@ import re
 from functools import cache
 
 SENTENCES: dict[str, str] = {
+    # what a method discloses
+    "the number of persons in each cell that at least c + 1 holders support with min_cell persons; one number a cell": (
+        "每个单元的人数，仅限至少 c + 1 家持有方各有 min_cell 人的单元；每个单元一个数"
+    ),
+    "for each column: how many persons have a value, how many have none, and the sum and the squared deviations of the values; "
+    "four numbers for each column, each over at least c + 1 holders with min_cell persons. Where too few holders have enough persons "
+    "without a value in some column, persons without one are left out of the whole job, so that no two counts tell how many they are": (
+        "每个字段：有值的人数、缺失的人数、各值之和、离差平方和；每个字段四个数，每个数都由至少 c + 1 家各有 min_cell 人的持有方合计。"
+        "若某字段缺失的人数足够的持有方太少，则该字段缺失的人不计入整个任务，使任何两个人数相减都不会透露他们有多少"
+    ),
+    "the numbers of persons in both classes, and for each Newton step the score, the information matrix and the log-likelihood: with p "
+    "terms p + p(p+1)/2 + 1 numbers a step, and in how many holders enough persons weigh in it. All this stays with the roster and the "
+    "coordinator; a step in which too few weigh, in all or in some level or two levels of features, opens nothing and ends the job. "
+    "The release holds coefficients, standard errors, log-likelihood and counts": (
+        "两类各自的人数；牛顿迭代每一步的得分、信息矩阵和对数似然：p 项时每步 p + p(p+1)/2 + 1 个数，"
+        "以及在多少家持有方有足够多的人在该步中起作用。以上内容只有各持有方和协调方看到；"
+        "若在整体、某个特征取值或某两个特征取值中起作用的人太少，该步不打开任何数，任务随即结束。发布的结果含系数、标准误、对数似然和人数"
+    ),
+    # a suppressed cell
+    "{name} known": "{name} 有值",
+    "{name} missing": "{name} 缺失",
     # columns and parameters
     "there is no column {name} in the dataset; it has {names}": "数据集中没有字段 {name}；现有字段：{names}",
     "{name} is a {own} column; a {own2} column is needed here": "字段 {name} 是{own}字段；此处需要{own2}字段",
     "number": "数值",
-    "category": "类别",
+    "category": "分类",
     "band": "分段",
-    "category or band": "类别或分段",
-    "number or category or band": "数值、类别或分段",
+    "category or band": "分类或分段",
+    "number or category or band": "数值、分类或分段",
     "{what} must be 1 to {most} different column names": "{what} 须为 1 至 {most} 个互不相同的字段名",
     "there is no method {name}; there are {names}": "没有方法 {name}；现有方法：{names}",
     "index and columns must be two different columns": "index 与 columns 须为两个不同的字段",
     "the table would have {size} cells; at most {most} are allowed": "该表将有 {size} 个单元；最多允许 {most} 个",
     "the target cannot be one of the features": "目标字段不能同时作为特征",
     "max_iter must be in {range}, got {given}": "max_iter 须在 {range} 之内，实为 {given}",
-    "the target {name} must have two levels, it has {count}": "目标字段 {name} 须恰有两个水平，实有 {count} 个",
-    "{level} is no level of {name}; those are {levels}": "{level} 不是 {name} 的水平；其水平为：{levels}",
+    "the target {name} must have two levels, it has {count}": "目标字段 {name} 须恰有两个取值，实有 {count} 个",
+    "{level} is no level of {name}; those are {levels}": "{level} 不是 {name} 的取值；其取值为：{levels}",
     "the levels of target and features make {size} cells, two by two; at most {most} are allowed": (
-        "目标与特征的水平两两组合成 {size} 个单元；最多允许 {most} 个"
+        "目标与特征的取值两两组合成 {size} 个单元；最多允许 {most} 个"
     ),
-    "two cells would have the same name; the levels must be renamed in the catalogue": "会有两个单元同名；须在目录中改名相关水平",
+    "two cells would have the same name; the levels must be renamed in the catalogue": "会有两个单元同名；须在目录中改名相关取值",
     "{method} takes {names}": "{method} 的参数为：{names}",
     # conditions
     "at most {most} comparisons joined by 'and' are allowed": "最多允许 {most} 个比较，以 and 连接",
@@ -39,13 +61,13 @@ SENTENCES: dict[str, str] = {
     "cannot be read from position {at}": "自第 {at} 个字符起无法读取",
     "a comparison reads: column operator value": "比较的写法为：字段 运算符 值",
     "{word} is not a comparison; use one of {operators} or in": "{word} 不是比较运算符；请使用 {operators} 或 in",
-    "a list of levels reads: in ('a', 'b')": "水平列表的写法为：in ('a', 'b')",
+    "a list of levels reads: in ('a', 'b')": "取值列表的写法为：in ('a', 'b')",
     "the number column {name} can be compared with < and >= only, at its cut points": "数值字段 {name} 只能在其切点处用 < 和 >= 比较",
     "{value} is no registered cut point of {name}; those are none": "{value} 不是 {name} 已登记的切点；该字段没有切点",
     "{value} is no registered cut point of {name}; those are {cuts}": "{value} 不是 {name} 已登记的切点；其切点为：{cuts}",
-    "the number column {name} has no levels": "数值字段 {name} 没有水平",
-    "the levels of {name} have no order; use == or !=": "{name} 的水平没有顺序；请使用 == 或 !=",
-    "{level} is no registered level of {name}; those are {levels}": "{level} 不是 {name} 已登记的水平；其水平为：{levels}",
+    "the number column {name} has no levels": "数值字段 {name} 没有登记的取值",
+    "the levels of {name} have no order; use == or !=": "{name} 的取值没有顺序；请使用 == 或 !=",
+    "{level} is no registered level of {name}; those are {levels}": "{level} 不是 {name} 已登记的取值；其取值为：{levels}",
     # why a result has no numbers
     "there are no numbers: {own}": "没有数值：{own}",
     "suppressed: too few holders have enough persons in the cohort": "已抑制：人群中人数足够的持有方太少",
@@ -67,7 +89,7 @@ SENTENCES: dict[str, str] = {
         "限度：下一轮打开的数字将多于诚实持有方在 {cell} 中必有的人数"
     ),
     # who is left, and who may
-    "the job goes on with another set, without this node": "任务以另一存活集合继续，不含本节点",
+    "the job goes on with another set, without this node": "任务以另一组参与方继续，不含本节点",
     "{count} nodes computed this state, {least} must agree before it is used": "{count} 个节点算出该状态；须有 {least} 个一致方可使用",
     "the holders computed different states; {least} must agree": "各持有方算出的状态不一致；须有 {least} 家一致",
     "{count} members uploaded, {least} are needed": "{count} 方已上传；至少需要 {least} 方",
@@ -82,11 +104,17 @@ SENTENCES: dict[str, str] = {
     "there is no {own} {name}, did you mean {near}? there are: {names}": "没有{own} {name}，是否指 {near}？现有：{names}",
     "there is no {own} {name}; there are: {names}": "没有{own} {name}；现有：{names}",
     "dataset": "数据集",
+    "dataset in the authority's folder called": "授权主体目录中的数据集",
+    "column of {name} called": "数据集 {name} 的字段",
+    "field of column {name} called": "字段 {name} 的填写项",
     "field": "填写项",
     "method": "方法",
     "enrolled data holder": "已登记的数据持有方",
     "there is no dataset {name} in the catalogue": "目录中没有数据集 {name}",
     "{count} of your licences fit this job; name one in it: {names}": "您有 {count} 份授权书适用于本任务；请在任务中写明一份：{names}",
+    "{count} of your licences for {dataset} start with {start}; you hold {names2}": (
+        "您有 {count} 份 {dataset} 的授权书以 {start} 开头；您持有：{names2}"
+    ),
     "{count} jobs start with {start}": "有 {count} 个任务以 {start} 开头",
     "this version releases under the rule exact, with a min_cell": "本版本只按 exact 规则发布，并须有 min_cell",
     "this version protects totals by secagg only": "本版本只以 secagg 保护合计",
@@ -160,6 +188,152 @@ SENTENCES: dict[str, str] = {
         "{source} 没有任何行，而 {name} 现有的快照有数据；未作任何更改"
     ),
     "{source} has more rows than the {most} that the dataset is registered with": "{source} 的行数超过数据集登记的 {most} 行",
+    "{source} has no column {name}": "{source} 没有字段 {name}",
+    "{source} has no column {name}, which {new} should be read from": "{source} 没有字段 {name}，而 {new} 应从该字段读取",
+    "{word} {missing} of {rows} values missing, {unknown} unknown (not in the registered form)": (
+        "{word} {rows} 个值中 {missing} 个缺失，{unknown} 个无法识别（不是登记的形式）"
+    ),
+    # files and data sources
+    "there is no file {path}": "没有文件 {path}",
+    "this account may not read {path}; give it read access": "本账户无权读取 {path}；请授予读权限",
+    "{path} is not a file": "{path} 不是文件",
+    "there is too little memory to read {path}": "内存不足，无法读取 {path}",
+    "{path} could not be read, system error {error}": "无法读取 {path}，系统错误 {error}",
+    "{path} cannot be read: {error}": "无法读取 {path}：{error}",
+    "{path} cannot be written: {error}": "无法写入 {path}：{error}",
+    "{path} is not text in UTF-8; save it as UTF-8 (not as GB18030, GBK or UTF-16)": (
+        "{path} 不是 UTF-8 文本；请另存为 UTF-8（不要用 GB18030、GBK 或 UTF-16）"
+    ),
+    "{path} is not a whole snapshot": "{path} 不是完整的快照",
+    "{path} is not a private key file": "{path} 不是私钥文件",
+    "{path} is not {own}": "{path} 不是{own}",
+    "a CSV file in {name} with a header line; older systems often write ?encoding=gb18030": (
+        " {name} 编码且带标题行的 CSV 文件；较旧的系统常须写 ?encoding=gb18030"
+    ),
+    "a whole Parquet file": "完整的 Parquet 文件",
+    "a whole Arrow IPC file or stream": "完整的 Arrow IPC 文件或流",
+    "a DuckDB file": " DuckDB 文件",
+    "a node's policy": "节点的规则文件",
+    "the coordinator.json of a coordinator": "协调方的 coordinator.json",
+    "the trust.json of an authority, which holds its public keys": "授权主体的 trust.json（其中是它的公钥）",
+    "the suffix of {path} does not tell its format; write it as a URL, such as csv:///folder/file; there are {names2}": (
+        "{path} 的后缀看不出格式；请写成网址形式，如 csv:///folder/file；可用的有：{names2}"
+    ),
+    "there is no connector for {name}; there are {names2}": "没有用于 {name} 的连接器；现有：{names2}",
+    "{source}: there is no option {name}; {scheme} has {names2}": "{source}：没有选项 {name}；{scheme} 的选项为：{names2}",
+    "{source}: an option is given twice": "{source}：有选项重复",
+    "a data URL looks like csv:///folder/file.csv?option=value, with % codes for special characters": (
+        "数据网址写作 csv:///folder/file.csv?option=value，特殊字符用 % 编码"
+    ),
+    "delimiter must be one ASCII character, such as ; or %09 for a tab": "delimiter 须为一个 ASCII 字符，如 ; 或表示制表符的 %09",
+    "encoding must be the name of one for text, such as utf-8, gb18030, gbk or utf-16": (
+        "encoding 须为文本编码的名称，如 utf-8、gb18030、gbk 或 utf-16"
+    ),
+    "{path}: a row is longer than {most} bytes, or a quotation mark is never closed": "{path}：有一行超过 {most} 字节，或有引号没有闭合",
+    "{path}: a quotation mark is never closed; inside a value it is written twice, and the value quoted": (
+        "{path}：有引号没有闭合；值中的引号须写两次，并用引号括住该值"
+    ),
+    "{path}: say which table, duckdb:///folder/file.duckdb?table=visits": "{path}：请指明表名，如 duckdb:///folder/file.duckdb?table=visits",
+    "{path} has no readable table {name} in its schema {schema}": "{path} 的模式 {schema} 中没有可读的表 {name}",
+    "{path} is in use by another program, or damaged": "{path} 正被其他程序使用，或已损坏",
+    "{path}: columns {first} and {second} have the same name": "{path}：第 {first} 个与第 {second} 个字段同名",
+    "column {name} of {source} is {type}; a person key needs text, numbers or bytes": (
+        "{source} 的字段 {name} 类型为 {type}；人员标识须为文本、数字或字节"
+    ),
+    "the snapshot could not be written to {path}, system error {error}": "快照无法写入 {path}，系统错误 {error}",
+    "the result cannot be written to {path}: {file} is no folder in which this account may write": (
+        "结果无法写入 {path}：{file} 不是本账户可写的目录"
+    ),
+    # what the doctor finds
+    "jail tier {tier}": "{tier} 级沙箱",
+    "jail tier {tier}; {own}": "{tier} 级沙箱；{own}",
+    "tier B: {path} is closed to other users, so a program can use only what was preloaded": (
+        "B 级：其他用户不能进入 {path}，程序只能使用预先载入的内容"
+    ),
+    "jail tier {tier}; {reason}": "{tier} 级沙箱；{reason}",
+    "no jail on this kernel": "本机内核不能建立沙箱",
+    "no jail on this kernel{reason}": "本机内核不能建立沙箱{reason}",
+    "{count} MiB free in {path}": "{path} 中有 {count} MiB 空闲",
+    "no proxy in the environment": "环境变量中没有代理",
+    "{names2} set; a node uses --proxy or KEYONG_PROXY only": "已设置 {names2}；节点只用 --proxy 或 KEYONG_PROXY",
+    "{name}, file mode {mode}, fingerprint {given}": "{name}，文件权限 {mode}，指纹 {given}",
+    "ledger of {count} entries is whole": "账本完整，共 {count} 条",
+    "whole: {names2}": "完整：{names2}",
+    "no data yet: keyong node data add DATASET URL": "尚无数据：keyong node data add DATASET URL",
+    "{name}: {detail}; add the data again: keyong node data add {same} URL": (
+        "{name}：{detail}；请重新登记数据：keyong node data add {same} URL"
+    ),
+    "{own}, certificate by {own2}": "{own}，证书由{own2}认定",
+    "{url} answers": "{url} 有应答",
+    "{own} through the proxy {name}": "{own}（经代理 {name}）",
+    "version {version} is registered": "已登记版本 {version}",
+    "{count} datasets registered, {served} served here in their newest version": (
+        "已登记 {count} 个数据集，其中 {served} 个在此以最新版本提供"
+    ),
+    "the token": "令牌",
+    "the system": "操作系统",
+    "within {count} s of the coordinator's": "与协调方的时钟相差 {count} 秒以内",
+    "this clock and the coordinator's differ by {count} s; set it by NTP": "本机与协调方的时钟相差 {count} 秒；请用 NTP 校时",
+    "{count} jobs offered now": "现有 {count} 个待处理的任务",
+    # folders, keys and tokens
+    "another process serves {path} already; stop that one first": "已有另一个进程在运行 {path}；请先停止它",
+    "a join token starts with {name}": "加入令牌以 {name} 开头",
+    "this token is for {name}, in the role {role}; use it with: keyong {word}": (
+        "此令牌是给 {name} 的，角色为 {role}；请用于：keyong {word}"
+    ),
+    "there is an authority in {path} already": "{path} 中已有授权主体",
+    "there is a coordinator in {path} already": "{path} 中已有协调方",
+    "{path} is no authority's folder; make one with: keyong authority init NAME --home {same}": (
+        "{path} 不是授权主体的目录；请用以下命令创建：keyong authority init NAME --home {same}"
+    ),
+    "{path} is no coordinator's folder; make one with: keyong coordinator init TOKEN --home {same}": (
+        "{path} 不是协调方的目录；请用以下命令创建：keyong coordinator init TOKEN --home {same}"
+    ),
+    "{count} keys must sign, {there} are in {path}; bring the others' key files here": (
+        "须有 {count} 把密钥签名，{path} 中有 {there} 把；请把其余密钥文件放到这里"
+    ),
+    "need distinct keys and a threshold in 1..{count}, got {given}": "密钥须互不相同，门限须在 1 至 {count} 之间；实为 {given}",
+    "a verifier key reads name+hash+key": "公钥的写法为：名称+哈希+密钥",
+    "the key id does not fit the key": "密钥编号与密钥不符",
+    "a holder or an operator joins a coordinator (--coordinator coordinator.json); a coordinator joins none": (
+        "持有方和运营单位须加入一个协调方（--coordinator coordinator.json）；协调方不加入任何一方"
+    ),
+    "{file} is missing; without it this node cannot know its rows again: bring it back from a backup": (
+        "缺少 {file}；没有它，本节点无从辨认统计过的数据：请从备份中恢复"
+    ),
+    "the invitation has run out; ask the authority for a new one": "邀请已过期；请向授权主体申请新的",
+    "not enrolled as data holders: {names2}": "以下名称未登记为数据持有方：{names2}",
+    "data holders of one dataset must be distinct organisations with distinct keys": "同一数据集的各持有方须为不同的机构，密钥也各不相同",
+    "{count} licences of this folder start with {start}; keyong authority licences lists them": (
+        "本目录有 {count} 份授权书以 {start} 开头；可用 keyong authority licences 列出"
+    ),
+    "version {version} of the {own} is not newer than the one published": "{own}的版本 {version} 不比已发布的新",
+    "revocations": "撤销清单",
+    "listen on ADDRESS:PORT, got {given}": "监听地址写作 ADDRESS:PORT；实为 {given}",
+    "cannot listen on {url}: {error}": "无法监听 {url}：{error}",
+    "the certificate of {url} is not from the expected authority: {error}": "{url} 的证书不是由预期的机构签发：{error}",
+    # a dataset file
+    "a dataset file has: {names2}": "数据集文件须有：{names2}",
+    "the dataset file lacks: {names}": "数据集文件缺少：{names}",
+    "column {name}: {own}": "字段 {name}：{own}",
+    "kind is number, category or band": "kind 须为 number、category 或 band",
+    "a number column has low and high, a category levels, a band of, cuts and levels": (
+        "number 字段须有 low 和 high，category 须有 levels，band 须有 of、cuts 和 levels"
+    ),
+    'write "no" and "yes" with quotes': 'no 和 yes 须加引号："no"、"yes"',
+    "a number column has bounds low < high and says what happens outside": "数值字段须有 low < high，并写明超出时如何处理",
+    "a number column has no levels": "数值字段没有登记的取值",
+    "a category column has 2 to {most} distinct levels": "分类字段须有 2 至 {most} 个互不相同的取值",
+    "a category column has one distinct code for each level, or none": "分类字段须为每个取值各给一个互不相同的编码，或都不给",
+    "a category column has no bounds or cut points": "分类字段没有上下界或切点",
+    "a band has a number column, cut points, and one distinct level for each interval": (
+        "分段字段须有所依据的数值字段、切点，并为每个区间各给一个互不相同的取值"
+    ),
+    "a band has no bounds or codes": "分段字段没有上下界或编码",
+    "cut points must rise": "切点须递增",
+    "{of} is no number column of this schema": "{of} 不是其中的数值字段",
+    "a schema has distinct columns, none of them the person key": "各字段须互不相同，且都不是人员标识",
+    "{count} colluding holders need at least {least} in all": "可能合谋者为 {count} 家时，持有方至少须有 {least} 家",
     # what a bundle proves
     "the bundle is not signed by the authority whose trust.json was given": "结果包并非由所给 trust.json 的授权主体签署",
     "authority signed dataset, licence and {count} enrolments": "授权主体已签署数据集、授权书和 {count} 份登记",
@@ -171,8 +345,22 @@ SENTENCES: dict[str, str] = {
         "{all} 家数据持有方中有 {count} 家复算并签署了该结果；至少需要 {least} 家"
     ),
     "ledger entry {index} holds it, under a checkpoint of {name}": "账本第 {index} 条记录了该结果，由 {name} 的检查点覆盖",
+    # why it proves nothing
+    "the bundle was altered: {detail}": "结果包已被改动：{detail}",
+    "signature by {name} does not verify": "{name} 的签名核验不通过",
+    "only {count} data holders signed the release": "只有 {count} 家数据持有方签署了该结果",
+    "the release answers another question than the job's": "该结果回答的不是任务所提的问题",
+    "the ledger entry is not about this release": "账本条目与该结果无关",
+    "dataset and licence are not those that the job names": "数据集和授权书不是任务所指明的",
+    "this is no bundle: it is not JSON": "这不是结果包：不是 JSON",
+    "this is no bundle of a version that is understood here": "这不是本版本能读懂的结果包",
+    "the ledger has {count} entries": "账本共有 {count} 条",
 }
-WITH_SPACES = re.compile("own2?|names2?|path|file|same|source|type|levels?|cuts|cells?|organisation|operators|word|given|error")
+WITH_SPACES = re.compile(
+    "own2?|names2?|path|file|same|source|type|levels?|cuts|cells?|organisation|operators|word|given|error|detail|columns|allowed|peer|reason|"
+    "start|end|next_update"
+)
+OWN = ("own", "own2")
 LONGEST = 4096
 
 
@@ -181,14 +369,27 @@ def in_chinese(sentence: str) -> str:
     for pattern, chinese in _patterns() if len(sentence) <= LONGEST else ():
         if found := pattern.fullmatch(sentence):
             facts = found.groupdict()
-            return chinese.format_map({name: in_chinese(fact) if name.startswith("own") else fact for name, fact in facts.items()})
+            told = {name: in_chinese(fact) if name in (*OWN, "detail") else fact for name, fact in facts.items()}
+            if all(told[name] != facts[name] for name in facts if name in OWN):  # else it would be half in English
+                return chinese.format_map(told)
     return sentence
 
 
 @cache
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    return [(re.compile(re.sub(r"\\\{(\w+)\\\}", _group, re.escape(english))), chinese) for english, chinese in SENTENCES.items()]
+    from governance.texts import TEXTS  # noqa: PLC0415 - which fills its texts with what is said here
+
+    return [(_pattern(english), chinese) for english, chinese in [*SENTENCES.items(), *TEXTS.values()]]
 
 
-def _group(name: re.Match[str]) -> str:
-    return f"(?P<{name[1]}>{'.' if WITH_SPACES.fullmatch(name[1]) else '[^ ]'}+?)"
+def _pattern(english: str) -> re.Pattern[str]:
+    seen: set[str] = set()
+
+    def group(found: re.Match[str]) -> str:
+        name = found[1]
+        if name in seen:
+            return f"(?P={name})"
+        seen.add(name)
+        return f"(?P<{name}>{'.' if WITH_SPACES.fullmatch(name) else '[^ ]'}+?)"
+
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(english)), re.DOTALL)

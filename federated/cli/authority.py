@@ -8,6 +8,7 @@ import click
 
 from federated.authority import Authority, read_card, read_dataset
 from federated.cli import json_option, say
+from federated.language import said
 from governance.handwritten import read_text
 
 HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("authority"), show_default=True, help="The authority's folder.")
@@ -31,7 +32,8 @@ def init(name: str, home: Path, keys: int, threshold: int, as_json: bool) -> Non
     """Make the authority's keys."""
     made = Authority.create(home, name, keys=keys, threshold=threshold)
     public = [str(k) for k in made.trust.keys]
-    say({"keys": public, "threshold": threshold}, f"{threshold} of these keys must sign:\n" + "\n".join(public), as_json)
+    head = said(f"{threshold} of these keys must sign:\n", f"须有下列密钥中的 {threshold} 把签名：\n")
+    say({"keys": public, "threshold": threshold}, head + "\n".join(public), as_json)
 
 
 @command.command(
@@ -62,7 +64,8 @@ def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
     authority, made = Authority.open(home), read_dataset(read_text(file))
     text = authority.sign(made)
     _publish(coordinator, text)
-    say({"dataset": made.name, "id": authority.keep(text)}, f"dataset {made.name}, version {made.version}, is registered", as_json)
+    done = said(f"dataset {made.name}, version {made.version}, is registered", f"数据集 {made.name} 的版本 {made.version} 已登记")
+    say({"dataset": made.name, "id": authority.keep(text)}, done, as_json)
 
 
 @command.command(
@@ -89,7 +92,7 @@ def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns:
     if not (authority.path / "revocations.note").exists():
         _publish(coordinator, authority.revocations())
     identity = authority.keep(granted)
-    say({"licence": identity}, f"licence lic-{identity[:12]} is granted", as_json)
+    say({"licence": identity}, said(f"licence lic-{identity[:12]} is granted", f"授权书 lic-{identity[:12]} 已签发"), as_json)
 
 
 @command.command(epilog="Example: keyong authority revoke lic-7f3a… --coordinator coordinator.json")
@@ -104,7 +107,7 @@ def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tu
     authority = Authority.open(home)
     text = authority.revocations(*map(authority.licence_id, licences), restore=tuple(map(authority.licence_id, restore)), days=days)
     _publish(coordinator, text)
-    say({"revoked": list(licences)}, "the revocation list is published", as_json)
+    say({"revoked": list(licences)}, said("the revocation list is published", "撤销清单已发布"), as_json)
 
 
 command.add_command(revoke, "suspend")
@@ -116,11 +119,12 @@ command.add_command(revoke, "suspend")
 def licences(home: Path, as_json: bool) -> None:
     """The licences that were granted, and which of them are revoked."""
     rows = Authority.open(home).licences()
+    until, revoked = said("until", "有效期至"), said("revoked", "已撤销")
     text = [
-        f"lic-{r['licence'][:12]}  {r['operator']:<16} {r['dataset']:<20} until {r['until']}{'  revoked' if r['revoked'] else ''}"
+        f"lic-{r['licence'][:12]}  {r['operator']:<16} {r['dataset']:<20} {until} {r['until']}{f'  {revoked}' if r['revoked'] else ''}"
         for r in rows
     ]
-    say(rows, "\n".join(text) or "none yet", as_json)
+    say(rows, "\n".join(text) or said("none yet", "尚无"), as_json)
 
 
 def _publish(coordinator: Path, text: str) -> None:

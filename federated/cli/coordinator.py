@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from federated.cli import json_option, say
+from federated.language import said
 
 HOME = click.option(
     "--home", type=click.Path(path_type=Path), default=Path("coordinator"), show_default=True, help="The coordinator's folder."
@@ -30,7 +31,10 @@ def init(token: str, home: Path, url: str, hosts: tuple[str, ...], database: str
     from federated.coordinator import folder
 
     made = folder.create(home, token, url=url, hosts=hosts, database=database)
-    say(made, f"{made['name']} is ready; give {home / folder.CARD} to the authority for its join tokens", as_json)
+    card = home / folder.CARD
+    text = said(f"{made['name']} is ready; give {card} to the authority for its join tokens",
+                f"{made['name']} 已就绪；请把 {card} 交给授权主体，用于签发加入令牌")  # fmt: skip
+    say(made, text, as_json)
 
 
 @command.command(epilog="Example: keyong coordinator serve --listen 0.0.0.0:8443")

@@ -10,7 +10,7 @@ import click
 
 from federated.cli import json_option, say
 from federated.interrupt import STATUS
-from federated.language import said
+from federated.language import padded, said
 from governance.errors import UsageError
 from governance.handwritten import read_text
 
@@ -68,7 +68,11 @@ def submit(file: Path, identity: Path, wait: bool, out: Path | None, as_json: bo
     hub = _hub(identity)
     job = hub.submit(hub.prepare_file(read_text(file)))
     if not wait:
-        say({"job": job}, f"job {job[:12]} is submitted; keyong job result {job[:12]}", as_json)
+        say(
+            {"job": job},
+            said(f"job {job[:12]} is submitted; keyong job result {job[:12]}", f"任务 {job[:12]} 已提交；keyong job result {job[:12]}"),
+            as_json,
+        )
     else:
         _show(hub, job, out, as_json)
 
@@ -78,11 +82,12 @@ def submit(file: Path, identity: Path, wait: bool, out: Path | None, as_json: bo
 @json_option
 def list_jobs(identity: Path, as_json: bool) -> None:
     """This operator's jobs, newest last."""
+    from federated.progress import phase
     from governance.encoding import plain
 
     rows = _hub(identity).link.jobs()
-    text = "\n".join(f"{s.job[:12]}  {s.phase:<9} {s.method:<22} {s.title}" for s in rows)
-    say([plain(s) for s in rows], text or "no jobs yet", as_json)
+    text = "\n".join(f"{s.job[:12]}  {padded(phase(s.phase), 10)}  {s.method:<22} {s.title}" for s in rows)
+    say([plain(s) for s in rows], text or said("no jobs yet", "尚无任务"), as_json)
 
 
 @command.command(epilog="Example: keyong job status 3f2a91c0")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from federated.cli import json_option, say
+from federated.language import said
 from governance.encoding import plain
 from governance.errors import UsageError
 from governance.journal import Journal
@@ -67,4 +68,5 @@ def fsck(home: Path, as_json: bool) -> None:
     """Hash every entry again, and check every stored hash and the signed checkpoint."""
     with _journal(home) as journal:
         head = journal.fsck()
-    say({"size": head.size, "root": head.root.hex()}, f"whole: {head.size} entries, root {head.root.hex()}", as_json)
+    text = said(f"whole: {head.size} entries, root {head.root.hex()}", f"完整：{head.size} 条，根 {head.root.hex()}")
+    say({"size": head.size, "root": head.root.hex()}, text, as_json)

@@ -8,6 +8,8 @@ import inspect
 import click
 
 from federated.cli import json_option, say
+from federated.language import said
+from governance.details import in_chinese
 from governance.errors import UsageError
 from sandbox.analyses import METHODS
 
@@ -36,4 +38,7 @@ def show(name: str, as_json: bool) -> None:
     parameters = [f.name for f in dataclasses.fields(method)]  # type: ignore[arg-type]
     about = inspect.getdoc(method) or ""
     data = {"method": f"{method.name}@{method.version}", "parameters": parameters, "discloses": method.discloses, "about": about}
-    say(data, f"{data['method']}\n\n{about}\n\nDiscloses to the roster and the coordinator: {method.discloses}.", as_json)
+    told = said(
+        f"Discloses to the roster and the coordinator: {method.discloses}.", f"向各持有方和协调方公开：{in_chinese(method.discloses)}。"
+    )
+    say(data, f"{data['method']}\n\n{about}\n\n{told}", as_json)

@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from federated.cli import PROXY, json_option, say, token_text
+from federated.language import padded, said
+from governance.details import in_chinese
 
 HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("node"), show_default=True, help="The node's folder.")
 
@@ -27,7 +29,10 @@ def join(token: str, home: Path, proxy: str | None, as_json: bool) -> None:
 
     made = homes.join(home, token_text(token), proxy=proxy)
     name, key = made.key.name, made.key.public
-    text = f"{name} has joined {made.url}\nfingerprint {key.fingerprint}\nnext: keyong node data add DATASET URL --home {home}"
+    text = said(
+        f"{name} has joined {made.url}\nfingerprint {key.fingerprint}\nnext: keyong node data add DATASET URL --home {home}",
+        f"{name} 已加入 {made.url}\n指纹 {key.fingerprint}\n下一步：keyong node data add DATASET URL --home {home}",
+    )
     say({"name": name, "key": str(key), "url": made.url}, text, as_json)
 
 
@@ -51,7 +56,7 @@ def doctor(home: Path, proxy: str | None, as_json: bool) -> None:
     from federated.node.doctor import examine
 
     findings = examine(home, proxy=proxy)
-    lines = [f"{'ok  ' if f.ok else 'FAIL'}  {f.name:<12} {f.text}" for f in findings]
+    lines = [f"{'ok  ' if f.ok else 'FAIL'}  {f.name:<12} {said(f.text, in_chinese(f.text))}" for f in findings]
     say([{"name": f.name, "ok": f.ok, "text": f.text} for f in findings], "\n".join(lines), as_json)
     if not all(f.ok for f in findings):
         raise SystemExit(75)
@@ -63,10 +68,15 @@ def doctor(home: Path, proxy: str | None, as_json: bool) -> None:
 def status(home: Path, as_json: bool) -> None:
     """Jobs at this node, newest last."""
     from federated.node import desk
+    from federated.progress import phase
 
     rows = desk.jobs(home)
-    text = "\n".join(f"{r['job'][:12]}  {r['phase']:<10} {r['title']}  {r['code']}" for r in rows)
-    say(rows, text or "no jobs yet", as_json)
+    text = [
+        f"{r['job'][:12]}  {padded(phase(r['phase']), 10)}  {why}  {r['code']}"
+        for r in rows
+        for why in [said(r["title"], in_chinese(r["title"])) if r["code"] else r["title"]]
+    ]
+    say(rows, "\n".join(text) or said("no jobs yet", "尚无任务"), as_json)
 
 
 @command.command(epilog="Example: keyong node catalogue heart-disease")
@@ -84,7 +94,7 @@ def catalogue(dataset: str | None, home: Path, proxy: str | None, as_json: bool)
 
     found = {name: entry for name, (entry, _) in desk.catalogue(Home.open(home), proxy=proxy).items()}
     if dataset is None:
-        say([as_row(d) for d in found.values()], "\n".join(map(as_line, found.values())) or "none yet", as_json)
+        say([as_row(d) for d in found.values()], "\n".join(map(as_line, found.values())) or said("none yet", "尚无"), as_json)
     else:
         known.check("dataset", [dataset], found)
         say(plain(found[dataset]), as_text(found[dataset]), as_json)
@@ -108,8 +118,11 @@ def add(dataset: str, url: str, home: Path, proxy: str | None, as_json: bool) ->
     before = {row["dataset"]: row["rows"] for row in desk.data(home)}.get(dataset)
     made = desk.add_data(home, dataset, url, proxy=proxy)
     warnings = desk.warnings(dataset, made, before=before)
-    text = f"{dataset}: {made.rows} rows frozen as snapshot {made.id[:12]}; {made.skipped_rows} without a person were left out"
-    lines = [text, *(f"  {line}" for line in desk.gaps(made)), *(f"{w['en']}\n{w['zh']}" for w in warnings)]
+    text = said(
+        f"{dataset}: {made.rows} rows frozen as snapshot {made.id[:12]}; {made.skipped_rows} without a person were left out",
+        f"{dataset}：{made.rows} 行已冻结为快照 {made.id[:12]}；{made.skipped_rows} 行没有人员标识，未计入",
+    )
+    lines = [text, *(f"  {said(line, in_chinese(line))}" for line in desk.gaps(made)), *(f"{w['en']}\n{w['zh']}" for w in warnings)]
     data = {"dataset": dataset, "snapshot": made.id, "rows": made.rows, "persons": made.persons, "skipped": made.skipped_rows}
     columns = {name: {"missing": gap.missing, "unknown": gap.unknown} for name, gap in made.gaps.items()}
     say({**data, "columns": columns, "warnings": warnings}, "\n".join(lines), as_json)
@@ -123,7 +136,11 @@ def list_data(home: Path, as_json: bool) -> None:
     from federated.node import desk
 
     rows = desk.data(home)
-    say(rows, "\n".join(f"{r['dataset']:<24} snapshot {r['snapshot'][:12]}  {r['rows']} rows" for r in rows) or "no data yet", as_json)
+    text = [
+        f"{r['dataset']:<24} " + said(f"snapshot {r['snapshot'][:12]}  {r['rows']} rows", f"快照 {r['snapshot'][:12]}  {r['rows']} 行")
+        for r in rows
+    ]
+    say(rows, "\n".join(text) or said("no data yet", "尚无数据"), as_json)
 
 
 @command.command(epilog="Example: keyong node approvals")
@@ -134,7 +151,7 @@ def approvals(home: Path, as_json: bool) -> None:
     from federated.node import desk
 
     rows = desk.waiting(home)
-    say(rows, "\n\n".join(desk.as_text(r) for r in rows) or "nothing waits", as_json)
+    say(rows, "\n\n".join(desk.as_text(r) for r in rows) or said("nothing waits", "没有待审核的任务"), as_json)
 
 
 @command.command(epilog="Example: keyong node approve 3f2a91c0")
@@ -146,7 +163,7 @@ def approve(job: str, home: Path, as_json: bool) -> None:
     from federated.node import desk
 
     found = desk.decide(home, job, "approve", "")
-    say({"job": found, "verdict": "approve"}, f"{found[:12]} is approved", as_json)
+    say({"job": found, "verdict": "approve"}, said(f"{found[:12]} is approved", f"{found[:12]} 已批准"), as_json)
 
 
 @command.command(epilog="Example: keyong node deny 3f2a91c0 --reason 'not our research field'")
@@ -159,7 +176,7 @@ def deny(job: str, reason: str, home: Path, as_json: bool) -> None:
     from federated.node import desk
 
     found = desk.decide(home, job, "deny", reason)
-    say({"job": found, "verdict": "deny"}, f"{found[:12]} is denied", as_json)
+    say({"job": found, "verdict": "deny"}, said(f"{found[:12]} is denied", f"{found[:12]} 已拒绝"), as_json)
 
 
 @command.command(epilog="Example: keyong node policy --approval person --min-cell 20")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from federated.cli import PROXY, json_option, say, token_text
-from federated.language import language
+from federated.language import said
 from federated.operator import join as join_operator
 from governance.keys import SigningKey
 
@@ -31,7 +31,11 @@ def command() -> None:
 def join(token: str, identity: Path, proxy: str | None, as_json: bool) -> None:
     """Make the operator's key and enrol it."""
     key = join_operator(token_text(token), identity, proxy=proxy)
-    say({"key": str(key.public)}, f"enrolled; the authority needs this key for a licence:\n{key.public}", as_json)
+    say(
+        {"key": str(key.public)},
+        said("enrolled; the authority needs this key for a licence:", "已登记；授权主体签发授权书时需要这把公钥：") + f"\n{key.public}",
+        as_json,
+    )
 
 
 @command.command(epilog="Example: keyong operator show")
@@ -40,7 +44,7 @@ def join(token: str, identity: Path, proxy: str | None, as_json: bool) -> None:
 def show(identity: Path, as_json: bool) -> None:
     """Print the operator's verifier key."""
     key = SigningKey.load(identity).public
-    say({"key": str(key), "fingerprint": key.fingerprint}, f"{key}\nfingerprint {key.fingerprint}", as_json)
+    say({"key": str(key), "fingerprint": key.fingerprint}, f"{key}\n{said('fingerprint', '指纹')} {key.fingerprint}", as_json)
 
 
 @command.command(epilog="Example: keyong operator licences")
@@ -52,12 +56,15 @@ def licences(identity: Path, proxy: str | None, as_json: bool) -> None:
     from federated.client import connect
 
     rows = connect(identity=identity, proxy=proxy).standing()
-    say(rows, "\n\n".join(map(_licence, rows)) or "none yet", as_json)
+    say(rows, "\n\n".join(map(_licence, rows)) or said("none yet", "尚无"), as_json)
 
 
 def _licence(row: Mapping[str, Any]) -> str:
-    state = f"not in force: {row['zh' if language() == 'zh' else 'en']}" if row["code"] else "in force"
-    return (
-        f"lic-{row['licence'][:12]}  {row['dataset']}, {state}\n  for {', '.join(row['purposes'])}, by {', '.join(row['methods'])}\n"
-        f"  columns {', '.join(row['columns'])}\n  min_cell {row['min_cell']}, {row['uses']} uses granted, {row['from']} to {row['until']}"
+    state = said(f"not in force: {row['en']}", f"无效：{row['zh']}") if row["code"] else said("in force", "有效")
+    purposes, methods, columns = (", ".join(row[name]) for name in ("purposes", "methods", "columns"))
+    return said(
+        f"lic-{row['licence'][:12]}  {row['dataset']}, {state}\n  for {purposes}, by {methods}\n  columns {columns}\n"
+        f"  min_cell {row['min_cell']}, {row['uses']} uses granted, {row['from']} to {row['until']}",
+        f"lic-{row['licence'][:12]}  {row['dataset']}，{state}\n  用途 {purposes}，方法 {methods}\n  字段 {columns}\n"
+        f"  最小单元人数 {row['min_cell']}，授权 {row['uses']} 次，{row['from']} 至 {row['until']}",
     )

@@ -15,10 +15,12 @@ from federated.cli import json_option, say
 @json_option
 def command(file: Path, authority: Path, as_json: bool) -> None:
     """Verify a result bundle offline, up to the authority's keys. It proves who computed what, not that the data were true."""
+    from federated.language import said
     from federated.verify import Bundle, as_dict, verify
+    from governance.details import in_chinese
     from governance.keys import Trust
 
     trust = Trust.load(authority)
     verified = verify(Bundle.read(file.read_bytes().rstrip(b"\n")), trust)
-    text = "\n".join([*(f"ok  {check}" for check in verified.checks), "", verified.result.summary()])
+    text = "\n".join([*(f"ok  {said(check, in_chinese(check))}" for check in verified.checks), "", verified.result.summary()])
     say(as_dict(verified), text, as_json)

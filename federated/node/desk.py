@@ -13,11 +13,13 @@ import connectors
 from connectors import snapshot as snapshots
 from connectors.normal import Persons
 from connectors.snapshot import Snapshot
+from federated.language import said
 from federated.node import history, judge
 from federated.node.home import Home, read_snapshot, served, snapshot_text
 from federated.transport import Link
 from governance import known, notes
 from governance.catalogue import Dataset
+from governance.details import in_chinese
 from governance.encoding import build, plain
 from governance.errors import UsageError
 from governance.handwritten import by_hand
@@ -158,13 +160,19 @@ def _described(job: str, offer: Offer) -> dict[str, Any]:
 
 
 def as_text(row: Mapping[str, Any]) -> str:
-    columns = ", ".join(f"{name} (grade {grade})" for name, grade in row["columns"].items())
-    return (
-        f"{row['job'][:12]}  {row['title']}\n  operator {row['operator']}, for {row['purpose']}, until {row['deadline']}\n"
-        f"  {row['method']} on {row['dataset']}: {columns}{'; where ' + row['where'] if row['where'] else ''}\n"
-        f"  opens at most {row['numbers']} numbers in {row['rounds']} rounds, cells of {row['min_cell']} persons or more\n"
-        f"  discloses {row['discloses']}"
-    )
+    """A waiting job, for the person who decides."""
+    columns = said(", ", "、").join(said(f"{name} (grade {grade})", f"{name}（{grade} 级）") for name, grade in row["columns"].items())
+    where = said(f"; where {row['where']}", f"；条件 {row['where']}") if row["where"] else ""
+    lines = [
+        f"{row['job'][:12]}  {row['title']}",
+        said(f"operator {row['operator']}, for {row['purpose']}, until {row['deadline']}",
+             f"运营单位 {row['operator']}，用途 {row['purpose']}，截止时间 {row['deadline']}"),
+        said(f"{row['method']} on {row['dataset']}: {columns}{where}", f"{row['dataset']} 上的 {row['method']}：{columns}{where}"),
+        said(f"opens at most {row['numbers']} numbers in {row['rounds']} rounds, cells of {row['min_cell']} persons or more",
+             f"至多打开 {row['numbers']} 个数，{row['rounds']} 轮，单元均不少于 {row['min_cell']} 人"),
+        said(f"discloses {row['discloses']}", f"公开内容：{in_chinese(row['discloses'])}"),
+    ]  # fmt: skip
+    return "\n  ".join(lines)
 
 
 def decide(path: Path, job: str, verdict: str, reason: str) -> str:

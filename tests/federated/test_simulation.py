@@ -207,3 +207,12 @@ def test_names_are_loaded_when_they_are_used():
     assert {"simulate", "Describe", "Crosstab", "LogisticRegression", "connect"} <= set(dir(fed))
     with pytest.raises(AttributeError, match="no attribute 'Median'"):
         _ = fed.Median
+
+
+def test_a_simulation_says_in_chinese_what_its_columns_are_taken_as(monkeypatch):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    sim = fed.simulate({name: pa.table({"age": [float(i) for i in range(40)], "ill": [0, 1] * 20}) for name in "abc"})
+    told = repr(sim)
+    for words in ("模拟，上下界取自各表：age；3 家数据持有方", "数值      0 至 39", "分类      0 | 1"):
+        assert words in told
+    assert sim.run(fed.Describe(("age",))).summary().startswith("模拟，上下界取自各表（")

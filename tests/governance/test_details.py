@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from governance.details import SENTENCES, in_chinese
-from governance.errors import KeyongError, QuorumLost, UsageError
+from governance.errors import KeyongError, QuorumLost, Refused, UsageError
+from governance.texts import TEXTS
+from sandbox.analyses import METHODS
 
 SOURCES = [
     p
@@ -26,9 +28,11 @@ def names(text):
 @pytest.mark.parametrize("english", SENTENCES)
 def test_both_sides_say_the_same(english):
     chinese = SENTENCES[english]
-    assert english.isascii() and CHINESE.search(chinese)
+    assert not CHINESE.search(english)
+    assert CHINESE.search(chinese)
     assert names(english) == names(chinese)
-    assert in_chinese(english.replace("{", "<").replace("}", ">")) != english
+    filled = re.sub(r"\{own2?\}", "dataset", english).replace("{", "<").replace("}", ">")
+    assert in_chinese(filled) != filled
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def test_each_is_said_somewhere(english, written):
 
 @pytest.mark.parametrize("error, says", [
     (UsageError(code="job.parameter", detail="there is no column hdl in the dataset; it has age, sex"), "分析参数有误：数据集中没有字段 hdl；现有字段：age, sex"),
-    (UsageError(code="job.parameter", detail="sex is a number column; a category or band column is needed here"), "分析参数有误：字段 sex 是数值字段；此处需要类别或分段字段"),
+    (UsageError(code="job.parameter", detail="sex is a number column; a category or band column is needed here"), "分析参数有误：字段 sex 是数值字段；此处需要分类或分段字段"),
     (UsageError(code="job.predicate", detail="45 is no registered cut point of age; those are none"), "筛选条件不被允许：45 不是 age 已登记的切点；该字段没有切点"),
     (QuorumLost("2 nodes computed this state, 3 must agree before it is used"), "在线的数据持有方不足：2 个节点算出该状态；须有 3 个一致方可使用"),
     (KeyongError("there are no numbers: limit: too many rounds"), "keyong 出错：没有数值：限度：轮次过多"),
@@ -61,6 +65,26 @@ def test_a_text_in_chinese_is_chinese_throughout(error, says):
 
 def test_what_others_wrote_stays_as_it_is():
     assert in_chinese("a reason that a person gave") == "a reason that a person gave"
-    assert in_chinese("{secret} is no level of {0}; those are {x}") == "{secret} 不是 {0} 的水平；其水平为：{x}"
+    assert in_chinese("{secret} is no level of {0}; those are {x}") == "{secret} 不是 {0} 的取值；其取值为：{x}"
     assert in_chinese("a round takes long") == "a round takes long"
+    assert in_chinese("there is no gadget x; there are: y") == "there is no gadget x; there are: y", "no sentence is half in Chinese"
     assert in_chinese("x" * 100_000 + " takes y") == "x" * 100_000 + " takes y"
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_what_a_method_discloses_is_said_in_chinese(method):
+    """Word for word: a text that was changed has no Chinese until that is changed too."""
+    assert CHINESE.search(in_chinese(method.discloses))
+    assert method.discloses in SENTENCES
+
+
+@pytest.mark.parametrize(
+    "code", ["policy.method", "policy.least_cell", "policy.denied", "licence.column", "licence.early", "job.parameter", "licence.stale"]
+)
+def test_a_refusal_that_was_kept_in_english_is_found_again(code):
+    facts = {
+        name: f"the {name}" if name in ("reason", "columns", "allowed", "start", "next_update") else "12" for name in names(TEXTS[code][0])
+    }
+    facts |= {"detail": "cut points must rise"} if "detail" in facts else {}
+    refusal = Refused(code=code, **facts)
+    assert in_chinese(refusal.text("en")) == refusal.text("zh")
