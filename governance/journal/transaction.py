@@ -17,6 +17,9 @@ from governance.keys import SigningKey
 
 # Built once: these run for each step of each job, and building a statement costs more than running it.
 JOB_KEY = sa.select(schema.job_key.c.key).where(schema.job_key.c.job == sa.bindparam("of"))
+CHANGE = sa.update(schema.job).where(schema.job.c.job == sa.bindparam("of"))
+UNSET = sa.delete(schema.setting).where(schema.setting.c.name == sa.bindparam("of"))
+HIGHEST = {counter: sa.select(sa.func.coalesce(sa.func.max(counter), 0)) for counter in (schema.job.c.number, schema.cohort.c.number)}
 SEAL = sa.insert(schema.sealed)
 RESEAL = (
     sa.update(schema.sealed)
@@ -58,7 +61,7 @@ class Transaction(View):
 
     def put(self, key: str, value: str) -> None:
         """Set a setting."""
-        self._connection.execute(sa.delete(schema.setting).where(schema.setting.c.name == key))
+        self._connection.execute(UNSET, {"of": key})
         self._connection.execute(sa.insert(schema.setting), {"name": key, "value": value})
 
     # --- jobs
@@ -81,7 +84,7 @@ class Transaction(View):
 
     def _change(self, job: str, **values: object) -> None:
         row = self._open_job(job)
-        self._connection.execute(sa.update(schema.job).where(schema.job.c.job == job).values(version=row.version + 1, **values))
+        self._connection.execute(CHANGE, {"of": job, "version": row.version + 1, **values})
 
     def _open_job(self, job: str) -> JobRow:
         row = self.job(job)
@@ -164,4 +167,4 @@ class Transaction(View):
 
     def _next(self, counter: sa.Column[int]) -> int:
         """Writers come one after another, so the highest number so far plus one is free."""
-        return int(self._connection.execute(sa.select(sa.func.coalesce(sa.func.max(counter), 0))).scalar_one()) + 1
+        return int(self._connection.execute(HIGHEST[counter]).scalar_one()) + 1

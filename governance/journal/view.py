@@ -18,6 +18,18 @@ COHORT_KINDS = frozenset({"roster", "opened"})
 # Built once: these run for each step of each job, and building a statement costs more than running it.
 NOTE = sa.select(schema.note.c.text).where(schema.note.c.kind == sa.bindparam("of"), schema.note.c.name == sa.bindparam("at"))
 SETTING = sa.select(schema.setting.c.value).where(schema.setting.c.name == sa.bindparam("at"))
+NOTES = sa.select(schema.note.c.name, schema.note.c.text).where(schema.note.c.kind == sa.bindparam("of"))
+JOBS = sa.select(schema.job).order_by(schema.job.c.number)
+OPEN_JOBS = JOBS.where(schema.job.c.ended.is_(False))
+COHORTS = (
+    sa.select(schema.cohort.c.members)
+    .where(
+        schema.cohort.c.dataset == sa.bindparam("of"),
+        schema.cohort.c.snapshot == sa.bindparam("at"),
+        schema.cohort.c.kind == sa.bindparam("as"),
+    )
+    .order_by(schema.cohort.c.number)
+)
 JOB = sa.select(schema.job).where(schema.job.c.job == sa.bindparam("of"))
 SEALED = sa.select(schema.job_key.c.key, schema.sealed.c.box).where(
     schema.job_key.c.job == schema.sealed.c.job, schema.sealed.c.job == sa.bindparam("of"), schema.sealed.c.slot == sa.bindparam("at")
@@ -68,9 +80,7 @@ class View:
 
     def notes(self, kind: str) -> list[tuple[str, str]]:
         """Names and texts, in the order of the names."""
-        table = schema.note.c
-        rows = self._connection.execute(sa.select(table.name, table.text).where(table.kind == kind))
-        return sorted((name, text) for name, text in rows)
+        return sorted((name, text) for name, text in self._connection.execute(NOTES, {"of": kind}))
 
     def get(self, key: str) -> str | None:
         """A setting."""
@@ -84,10 +94,7 @@ class View:
 
     def jobs(self, *, open_only: bool = False) -> list[JobRow]:
         """Jobs in the order of their arrival."""
-        chosen = sa.select(schema.job).order_by(schema.job.c.number)
-        if open_only:
-            chosen = chosen.where(schema.job.c.ended.is_(False))
-        return [JobRow(*row) for row in self._connection.execute(chosen)]
+        return [JobRow(*row) for row in self._connection.execute(OPEN_JOBS if open_only else JOBS)]
 
     def decision(self, job: str) -> Decision | None:
         table = schema.decision.c
@@ -122,8 +129,5 @@ class View:
         """Sets of holders that counted the snapshot, or one that shares its history, in the order in which they were put down."""
         if kind not in COHORT_KINDS:
             raise UsageError(f"a cohort is a roster or opened, not {kind}")
-        table = schema.cohort.c
-        chosen = sa.select(table.members).where(
-            table.dataset == dataset, table.snapshot == self.history(dataset, snapshot), table.kind == kind
-        )
-        return [frozenset(parse(members)) for members in self._connection.execute(chosen.order_by(table.number)).scalars()]
+        found = self._connection.execute(COHORTS, {"of": dataset, "at": self.history(dataset, snapshot), "as": kind})
+        return [frozenset(parse(members)) for members in found.scalars()]
