@@ -30,6 +30,14 @@ main({arguments!r})
 JOB = "keyong: 1\ntitle: age\npurpose: research\nlicence: any\ndataset: cohort\nanalysis: describe\nwith: {columns: [age]}\n"
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """What runs in a shell's background ignores Ctrl-C, and so would all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("at", "arguments"), [
     ("click", ["method", "list"]), ("governance.errors", ["method", "list"]), ("federated.house", ["method", "list"]),
     ("federated.cli.method", ["method", "list"]), ("federated.demo", ["demo"]), ("pydantic", ["demo"]),
