@@ -6,10 +6,9 @@ import json
 import re
 import time
 
+import calls
 import federations
 import pytest
-
-from federated.cli import main
 
 JOB = """
 keyong: 1
@@ -41,13 +40,7 @@ def keyong(running, capsys):
     """What a command printed on standard output, or on standard error where it failed."""
 
     def call(*arguments, code=0):
-        try:
-            main(list(map(str, arguments)))
-            status = 0
-        except SystemExit as ended:
-            status = ended.code or 0
-        printed = capsys.readouterr()
-        assert status == code, printed.err + printed.out
+        printed = calls.keyong(capsys, *arguments, code=code)
         return printed.err if code else printed.out
 
     return call

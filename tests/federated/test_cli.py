@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 
+import calls
 import click
 import federations
 import pyarrow.parquet as pq
@@ -32,13 +33,7 @@ deadline: 60s
 
 def keyong(capsys, *arguments, code=0):
     """Run a command with ``--json`` and return what it printed."""
-    try:
-        main([*map(str, arguments), "--json"])
-        status = 0
-    except SystemExit as ended:
-        status = ended.code or 0
-    printed = capsys.readouterr()
-    assert status == code, printed.err + printed.out
+    printed = calls.keyong(capsys, *arguments, "--json", code=code)
     return json.loads(printed.out.splitlines()[-1]) if printed.out else {}
 
 

@@ -8,9 +8,9 @@ import federations
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from calls import keyong
 
 from federated.authority import read_dataset
-from federated.cli import main
 from federated.cli.catalogue import as_text
 
 CODED = """
@@ -33,18 +33,6 @@ def running(tmp_path_factory):
     with federations.federation(tmp_path_factory.mktemp("federation")) as federation:
         federation.publish(federation.authority.sign(read_dataset(CODED)))
         yield federation
-
-
-def keyong(capsys, *arguments, code=0):
-    """What a command printed on standard output and on standard error."""
-    try:
-        main(list(map(str, arguments)))
-        status = 0
-    except SystemExit as ended:
-        status = ended.code or 0
-    printed = capsys.readouterr()
-    assert status == code, printed.err + printed.out
-    return printed
 
 
 def add(running, capsys, table, *more):
