@@ -57,7 +57,7 @@ class Board:
             raise PeerError("is not among those who may post now", party=post.sender)
         kind, key = kind_of(self.step), self.holders[post.sender]
         if kind in ("accept", "state"):
-            self._check_note(kind, post, key)
+            self._checked(kind, post, key)
             return
         classes: dict[str, type[Any]] = {
             "upload": secagg.Upload,
@@ -74,13 +74,13 @@ class Board:
         """A holder's signed word that it cannot go on, where the others cannot go on without it: once the set is fixed and opened."""
         if post.sender not in self.holders:
             raise PeerError("is not among the holders of the job", party=post.sender)
-        self._check_note("accept", post, self.holders[post.sender])
-        document = self._document("accept", notes.read(post.body))
+        document = self._checked("accept", post, self.holders[post.sender])
         if not isinstance(document, Refusal):
             raise PeerError("stopped without saying why", party=post.sender)
         return document if post.sender in self.survivors and kind_of(self.step) in ("upload", "state") else None
 
-    def _check_note(self, kind: str, post: Post, key: VerifyKey) -> None:
+    def _checked(self, kind: str, post: Post, key: VerifyKey) -> Acceptance | Refusal | AgreedState | Release:
+        """The document of a post that is a note, signed by the holder of *key* alone."""
         note = notes.read(post.body)
         note.require(Trust((key,)))
         if len(note.signatures) > 1:  # a false line under another's name would stop the job for all
@@ -93,6 +93,7 @@ class Board:
             raise PeerError("posted a weighed state without its bit, or more than a signed note", party=key.name)
         if weighed:
             open_signed(post.payloads[0], {key.name: key}, secagg.Upload)
+        return document
 
     def _document(self, kind: str, note: notes.Note) -> Acceptance | Refusal | AgreedState | Release:
         classes: tuple[type[Any], ...] = (Acceptance, Refusal) if kind == "accept" else (AgreedState, Release)

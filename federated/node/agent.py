@@ -162,7 +162,7 @@ class Agent:
         self._tell(job, refusal)
 
     def _tell(self, job: str, refusal: Post) -> bool:
-        """Post a refusal. Where it does not get through, the job is offered again, and refused again."""
+        """Post a refusal, or the word to stop; False where it does not get through. A refused job is then offered, and refused, again."""
         try:
             self.link.post(job, refusal, wait=0.0)
         except KeyongError as error:
