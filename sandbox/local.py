@@ -6,8 +6,9 @@ not: no rows, no complete case or a class without persons give zeros (PRIVACY 3)
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -43,13 +44,14 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
     """Answer questions about *table*, a snapshot's licensed columns and person codes."""
     texts = parse(spec)
     case = cases.read(texts["job"], texts["dataset"])
+    counted = functools.cache(lambda: persons(case, table) if case.analysis.weighs(case.dataset.schema) else {})  # alike in every state
 
     def answer(question: bytes) -> bytes:
         asked = parse(question)
         if asked["ask"] == "support":
             values = support(case, table)
         elif asked["ask"] == "weigh":
-            values = np.array([weight(case, table, asked["body"]["analysis"])])
+            values = np.array([weight(case, table, asked["body"]["analysis"], counted())])
         else:
             values = statistics(case, table, asked["body"])
         return values.astype("<f8").tobytes()
@@ -59,26 +61,25 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
 
 def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
     """1 for each of the case's cells that has min_cell distinct persons here, and for each rung that its cell reaches; shape (asked,)."""
-    persons = _persons(case, table, state)
-    enough = [persons.get(cell, 0.0) >= case.job.min_cell for cell in case.cells]
-    return np.array([*enough, *(persons.get(cell, 0.0) >= rung for cell, rung in case.rungs)], np.float64)
+    counts = persons(case, table, state)
+    enough = [counts.get(cell, 0.0) >= case.job.min_cell for cell in case.cells]
+    return np.array([*enough, *(counts.get(cell, 0.0) >= rung for cell, rung in case.rungs)], np.float64)
 
 
-def weight(case: Case, table: pa.Table, state: State) -> float:
+def weight(case: Case, table: pa.Table, state: State, counts: Mapping[str, float]) -> float:
     """How much the persons weigh in *state*, each at most 1; of the cohort, or of the lightest of the cells that have support here.
 
     A cell needs half as much as the cohort, and one with fewer than twice min_cell persons a fifth: so its weight counts twice or five
-    times. It stays at the node, which tells only whether it is enough.
+    times. *counts* are the `persons` in each. It stays at the node, which tells only whether it is enough.
     """
     cells, least = case.analysis.weighs(case.dataset.schema), case.job.min_cell
-    persons = _persons(case, table, None) if cells else {}
-    weights = _persons(case, table, state)
-    supported = [cell for cell in cells if persons.get(cell, 0.0) >= least]
-    needs = [(2 if persons[cell] >= 2 * least else 5) * weights.get(cell, 0.0) for cell in supported]
+    weights = persons(case, table, state)
+    supported = [cell for cell in cells if counts.get(cell, 0.0) >= least]
+    needs = [(2 if counts[cell] >= 2 * least else 5) * weights.get(cell, 0.0) for cell in supported]
     return min([weights.get(COHORT, 0.0), *needs])
 
 
-def _persons(case: Case, table: pa.Table, state: State | None) -> dict[str, float]:
+def persons(case: Case, table: pa.Table, state: State | None = None) -> dict[str, float]:
     """How many persons are in each cell, or how much of persons: of each, the largest of its rows counts."""
     seen: dict[str, list[tuple[Persons, Floats]]] = defaultdict(list)
     for rows in _batches(case, table):

@@ -80,7 +80,7 @@ def pooled(of: Case, tables: Collection[pa.Table], *, bodies: list[Any] | None =
     body = of.after_support([int(n) for n in counts])
     while "outcome" not in body["analysis"]:
         if of.weighs(body):
-            holders = sum(local.weight(of, t, body["analysis"]) >= ENOUGH * of.job.min_cell for t in tables)
+            holders = sum(local.weight(of, t, body["analysis"], local.persons(of, t)) >= ENOUGH * of.job.min_cell for t in tables)
             body = of.after_weighing(int(holders), body)
         if bodies is not None:
             bodies.append(body)

@@ -515,4 +515,4 @@ def test_persons_weigh_four_times_their_variance(n, intercept):
     of = inmemory.case(XY, LogisticRegression("y", ("x",)))
     table = inmemory.table(XY, {"x": np.linspace(-5, 5, n), "y": named(np.arange(n) % 2 == 0)})
     state = {"gamma": [repr(intercept), "0.0"]}
-    assert local.weight(of, table, state) == pytest.approx(n / math.cosh(intercept / 2) ** 2)
+    assert local.weight(of, table, state, local.persons(of, table)) == pytest.approx(n / math.cosh(intercept / 2) ** 2)
