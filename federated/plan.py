@@ -10,6 +10,8 @@ from governance.catalogue import Dataset
 from governance.details import in_chinese
 from governance.licences import Licence, day
 from mpc import secagg
+from mpc.rings import SCALARS
+from mpc.secagg.bits import ITEM
 from sandbox import case as cases
 from sandbox.job import Job
 from sandbox.policy import request
@@ -17,6 +19,7 @@ from sandbox.policy import request
 if TYPE_CHECKING:
     from federated.client import Hub
 
+PROVED = 4 + SCALARS.size + ITEM  # bytes of an entry of support: masked bit and blinder, commitment and proof
 HEADERS = 2500  # bytes of signed headers and sealed shares that a node sends and gets in a round, for each other node
 
 
@@ -33,7 +36,7 @@ def plan(hub: Hub, text: str) -> dict[str, Any]:
 def _described(case: cases.Case, licence: Licence, dataset: Dataset) -> dict[str, Any]:
     opens = case.analysis.opens(dataset.schema)
     n, c = len(dataset.holders), dataset.colluding
-    payload = 4 * len(case.cells) + 16 * (sum(opens) + len(case.cells))  # support may be asked twice
+    payload = 2 * PROVED * case.asked + (PROVED + 16) * sum(opens)  # support may be asked twice, and each round be weighed
     return {
         "title": case.job.title, "method": case.job.method, "dataset": dataset.name, "purpose": case.job.purpose, "where": case.job.where,
         "columns": {name: dataset.schema[name].grade for name in case.columns}, "holders": list(dataset.holders),
