@@ -36,7 +36,7 @@ def plan(hub: Hub, text: str) -> dict[str, Any]:
 def _described(case: cases.Case, licence: Licence, dataset: Dataset) -> dict[str, Any]:
     opens = case.analysis.opens(dataset.schema)
     n, c = len(dataset.holders), dataset.colluding
-    payload = 2 * PROVED * case.asked + (PROVED + 16) * sum(opens)  # support may be asked twice, and each round be weighed
+    payload = PROVED * (2 * case.asked + len(opens)) + 16 * sum(opens)  # support may be asked twice, and each round be weighed
     return {
         "title": case.job.title, "method": case.job.method, "dataset": dataset.name, "purpose": case.job.purpose, "where": case.job.where,
         "columns": {name: dataset.schema[name].grade for name in case.columns}, "holders": list(dataset.holders),
