@@ -73,7 +73,7 @@ class Hub:
         self.link, self.key, self.trust, self.coordinator = link, key, trust, coordinator
 
     def run(self, analysis: Analysis, *, dataset: str, purpose: str | None = None, licence: str | None = None, where: str | None = None,
-            release: Mapping[str, Any] | None = None, deadline: str = "10m", title: str | None = None,
+            release: Mapping[str, Any] | None = None, protect: str = "secagg", deadline: str = "10m", title: str | None = None,
             progress: Progress | None = None) -> Released:  # fmt: skip
         """Run *analysis* on the dataset's holders and return the verified result.
 
@@ -89,6 +89,9 @@ class Hub:
             A condition over registered levels and cut points.
         release
             ``{"rule": "exact", "min_cell": 10}``; the licence's minimum cell unless given.
+        protect
+            ``"secagg"`` masks the parts of a total; ``"threshold"`` encrypts them under keys that the holders open together, for holders
+            that come and go: an upload waits for the others, and a total is opened by t of those who are there.
         deadline
             From now, such as ``"90s"`` or ``"10m"``.
         progress
@@ -101,15 +104,13 @@ class Hub:
         Unavailable
             The job did not end in time.
         """
-        spec: dict[str, Any] = {"dataset": dataset, "where": where, "release": release, "deadline": deadline, "title": title,
-                                "purpose": purpose, "licence": licence}  # fmt: skip
+        spec: dict[str, Any] = {"dataset": dataset, "where": where, "release": release, "protect": protect,
+                                "deadline": deadline, "title": title, "purpose": purpose, "licence": licence}  # fmt: skip
         return self.result(self.submit(self.prepare(analysis, spec)), progress=progress)
 
     def prepare(self, analysis: Analysis, spec: Mapping[str, Any]) -> notes.Note:
         """The signed job, under the licence that *spec* names, or under the one that fits."""
         check(spec)
-        if spec.get("protect") not in (None, "secagg"):
-            raise UsageError("this version protects totals by secagg only")
         dataset, held = self._dataset(spec["dataset"]), self._held(spec["dataset"], spec.get("licence"))
         jobs = {name: notes.write(self._job(analysis, spec, dataset, notes.read(text))).signed_by(self.key) for name, text in held.items()}
         return jobs[next(iter(jobs)) if len(jobs) == 1 else self._fitting(jobs, held, dataset)]
@@ -123,7 +124,8 @@ class Hub:
         title = spec.get("title") or f"{analysis.name} of {spec['dataset']}"
         purpose, made = spec.get("purpose") or licence.purposes[0], parameters(analyses.parameters_of(analysis))
         job = Job(title, str(self.key.public), str(self.coordinator), purpose, note.id, spec["dataset"], notes.read(dataset).id,
-                  spec.get("where") or "", analysis.name, analysis.version, made, "secagg", "exact", rule["min_cell"], now,
+                  spec.get("where") or "", analysis.name, analysis.version, made, spec.get("protect") or "secagg", "exact",
+                  rule["min_cell"], now,
                   now + seconds(spec.get("deadline") or "10m"), nonce())  # fmt: skip
         with by_hand():
             return build(Job, plain(job))

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from connectors import normal, snapshot
 from connectors.tables import TableSource, as_arrow
-from federated.coordinator.board import Board, shown
+from federated.coordinator.board import Board
 from federated.language import padded, said
 from federated.results import Result, result
 from governance import notes
@@ -31,9 +31,10 @@ from governance.keys import SigningKey, check_name
 from governance.licences import LEAST_CELL
 from sandbox import analyses, local, machine, weight
 from sandbox.analyses import Analysis
-from sandbox.job import Job, nonce, parameters
-from sandbox.machine import Accepting, Local, Plan, Signing, Weighing
+from sandbox.job import PROTECTIONS, Job, nonce, parameters
+from sandbox.machine import Accepting, Dealing, Local, Weighing
 from sandbox.messages import Admission, Post, Relay, Release, step
+from sandbox.summing import Plan
 
 NAME, PERSON = "simulation", "person_id"
 FINEST, CONTEXT = Decimal("1e-17"), Context(prec=400)
@@ -70,27 +71,30 @@ class Simulation:
         holders = said(f"; {len(self.tables)} data holders", f"；{len(self.tables)} 家数据持有方")
         return "\n".join([head + holders, *rows, *(said(f"  left out: {reason}", f"  未采用：{reason}") for reason in self.left_out)])
 
-    def run(self, analysis: Analysis, *, where: str | None = None, release: Mapping[str, Any] | None = None, dataset: str | None = None,
-            purpose: str | None = None, licence: str | None = None, deadline: str | None = None) -> Result:  # fmt: skip
+    def run(self, analysis: Analysis, *, where: str | None = None, release: Mapping[str, Any] | None = None, protect: str = "secagg",
+            dataset: str | None = None, purpose: str | None = None, licence: str | None = None,
+            deadline: str | None = None) -> Result:  # fmt: skip
         """Run *analysis* as the federation would; *dataset*, *purpose*, *licence* and *deadline* are taken as by `Hub.run` and not used."""
         rule = {"rule": "exact", "min_cell": self.min_cell, **(release or {})}
         if rule["rule"] != "exact" or rule.keys() != {"rule", "min_cell"} or not rule["min_cell"] >= LEAST_CELL:
             raise UsageError(f"this version releases under the rule exact, with a min_cell of at least {LEAST_CELL}")
+        if protect not in PROTECTIONS:
+            raise UsageError(f"protect is {' or '.join(PROTECTIONS)}, got {protect!r}")
         try:
-            return self._run(analysis, where or "", int(rule["min_cell"]))
+            return self._run(analysis, where or "", int(rule["min_cell"]), protect)
         except UsageError as error:
             more = [HINTS[error.code]] if error.code in HINTS else []
             more += [f"left out of the simulation: {'; '.join(self.left_out)}"] if self.left_out else []
             raise UsageError("; ".join([error.detail or str(error.facts.get("detail", error)), *more]), code=error.code) from None
 
-    def _run(self, analysis: Analysis, where: str, min_cell: int) -> Result:
+    def _run(self, analysis: Analysis, where: str, min_cell: int, protect: str) -> Result:
         keys = {name: SigningKey.generate(name) for name in sorted(self.tables)}
         authority, coordinator, operator = (SigningKey.generate(n) for n in ("authority", "coordinator", "operator"))
         rows = max(t.num_rows for t in self.tables.values()) + 1
         dataset = notes.write(Dataset(NAME, 1, self.title, self.schema, tuple(keys), 1, max(rows, min_cell))).signed_by(authority)
         now = int(time.time())
         made = Job(self.title, str(operator.public), str(coordinator.public), NAME, "0" * 64, NAME, dataset.id, where,
-                   analysis.name, analysis.version, parameters(analyses.parameters_of(analysis)), "secagg", "exact", min_cell,
+                   analysis.name, analysis.version, parameters(analyses.parameters_of(analysis)), protect, "exact", min_cell,
                    now, now + 600, nonce())  # fmt: skip
         job = notes.write(made).signed_by(operator)
         plans = {
@@ -109,7 +113,7 @@ class _Run:
         self.keys, self.coordinator = keys, coordinator
         plan = next(iter(plans.values()))
         self.case = plan.case
-        self.board = Board(self.case.id, plan.keys, self.case.dataset.colluding, step("accept"), 0, 0, (), "")
+        self.board = Board(self.case.id, plan.keys, self.case.dataset.colluding, step("accept"), 0, 0, (), "", self.case.job.protect)
         self.relays: dict[str, Relay] = {}
         self.programs = {n: local.program(local.spec(p.job, p.dataset), tables[n]) for n, p in plans.items()}
         self.limits = {name: weight.fresh() for name in plans}
@@ -138,7 +142,7 @@ class _Run:
             relay = self._admitted(relay)
         self.relays[relay_step] = relay
         for name in self.keys:
-            self._receive(name, shown(relay))
+            self._receive(name, self.board.shown(relay))
 
     def _admitted(self, relay: Relay) -> Relay:
         ids = tuple(notes.read(relay.bodies[n]).id for n in sorted(relay.bodies))
@@ -149,11 +153,12 @@ class _Run:
         state = self.states[name]
         if isinstance(state, Accepting):
             state, _ = state.receive(relay, self.coordinator.public)
-        elif isinstance(state, Signing):
-            state = state.receive(relay)
         else:
-            state, self.posts[name] = state.receive(relay, self.keys[name])
-        if isinstance(state, Local):
+            state, post = state.receive(relay, self.keys[name])
+            self.posts[name] = post or self.posts[name]
+        if isinstance(state, Dealing):
+            state, self.posts[name] = state.dealt(self.keys[name])
+        elif isinstance(state, Local):
             state, self.posts[name] = self._computed(name, state)
         self.states[name] = state
 

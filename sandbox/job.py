@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
 
@@ -17,6 +17,8 @@ from governance.licences import LEAST_CELL, Digest
 from governance.parties import Seconds
 
 Parameter = str | int | bool | tuple[str, ...] | None
+Protection = Literal["secagg", "threshold"]
+PROTECTIONS: tuple[Protection, ...] = get_args(Protection)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 7 * 86400
 TEXTS = dict.fromkeys(("title", "purpose", "licence", "dataset", "where", "analysis", "protect"), str)
@@ -39,7 +41,7 @@ class Job:
     analysis: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
     version: Annotated[int, Field(ge=1)]
     parameters: dict[str, Parameter]
-    protect: Literal["secagg"]
+    protect: Protection
     rule: Literal["exact"]
     min_cell: Annotated[int, Field(ge=LEAST_CELL, le=10**6)]
     created: Seconds

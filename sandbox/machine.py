@@ -7,9 +7,7 @@ the coordinator. What it tells: its signed acceptance, masked vectors, and signa
 
 from __future__ import annotations
 
-import functools
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -17,46 +15,40 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from governance import encoding, notes
-from governance.encoding import canonical, parse, wire
-from governance.envelope import open_signed, sign
+from governance.encoding import canonical, wire
+from governance.envelope import sign
 from governance.errors import IntegrityError, KeyongError, PeerError, QuorumLost, Unavailable
-from governance.keys import SigningKey, Trust, VerifyKey, read_keys
-from mpc import secagg
-from mpc.encoding import FixedPoint
-from mpc.rings import Buffer, Words, ring
-from sandbox import case as cases
+from governance.keys import SigningKey, Trust, VerifyKey
+from mpc import secagg, threshold
+from mpc.rings import ring
 from sandbox import local
-from sandbox.case import Case
 from sandbox.messages import MOST_WORDS, Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, step
-from sandbox.rows import Floats
+from sandbox.summing import (
+    SUPPORT,
+    Opened,
+    Plan,
+    body_after,
+    encoded,
+    entries_of,
+    holders_in,
+    messages_of,
+    noted,
+    number_of,
+    numbers,
+    payloads_of,
+    post_of,
+    require,
+    round_of,
+    state_of,
+    terms_of,
+    vector_of,
+    weights_of,
+)
 
-SUPPORT, STATISTICS = "support", "statistics"
 WEIGHT = secagg.Vector(SUPPORT, 32, 1, proved=True)
-OPENERS: tuple[type[Any], ...] = (secagg.Ready, secagg.Settled)
-SIGNERS: tuple[type[Any], ...] = (secagg.Settled, secagg.Waiting)
-
-
-@wire("keyong/node-plan/v1")
-class Plan:
-    """What a node knows of a job from the start: the signed texts, the holders' keys in the order of their names, and who it is.
-
-    *light* says that this node once found too little weight in a state of the job, and will say so of every later one.
-    """
-
-    job: str
-    dataset: str
-    me: str
-    keys: tuple[str, ...]
-    snapshot: str
-    light: bool = False
-
-    @property
-    def case(self) -> Case:
-        return cases.read(self.job, self.dataset)
-
-    @property
-    def holders(self) -> Mapping[str, VerifyKey]:
-        return read_keys(self.keys)
+OPENED: tuple[type[Any], ...] = (secagg.Settled, threshold.Keyed)
+OPENERS: tuple[type[Any], ...] = (secagg.Ready, *OPENED)
+SIGNERS: tuple[type[Any], ...] = (*OPENED, secagg.Waiting, threshold.Uploaded)
 
 
 def refuse(job: str, key: SigningKey, reason: KeyongError) -> Post:
@@ -87,7 +79,7 @@ class Accepting:
     agree: bytes = field(repr=False)
     mine: str = field(repr=False)
 
-    def receive(self, relay: Relay, coordinator: VerifyKey) -> tuple[Computing, Admission]:
+    def receive(self, relay: Relay, coordinator: VerifyKey) -> tuple[Computing | Dealing, Admission]:
         """The roster, once every holder's signed acceptance is here."""
         acceptances = {name: self._acceptance(name, relay.bodies.get(name)) for name in self.plan.holders}
         admission = notes.opened(relay.admission, Admission, Trust((coordinator,)))
@@ -95,9 +87,10 @@ class Accepting:
         if admission.job != self.plan.case.id or admission.licence != self.plan.case.job.licence or admission.acceptances != ids:
             raise IntegrityError("the coordinator's admission is for another job or other acceptances")
         run = notes.read(relay.admission).id
-        terms = _terms(self.plan, run, acceptances)
-        ready = secagg.Ready(terms, self.plan.me, self.agree, 0)
-        return Computing(self.plan, run, "", encoding.encode(ready)), admission
+        terms = terms_of(self.plan, run, acceptances)
+        if self.plan.case.job.protect == "threshold":
+            return Dealing(self.plan, run, encoding.encode(threshold.Dealing(terms, self.plan.me, self.agree))), admission
+        return Computing(self.plan, run, "", encoding.encode(secagg.Ready(terms, self.plan.me, self.agree))), admission
 
     def _acceptance(self, name: str, raw: bytes | None) -> Acceptance:
         if raw is None:
@@ -110,9 +103,33 @@ class Accepting:
         return document
 
 
-def _terms(plan: Plan, run: str, acceptances: Mapping[str, Acceptance]) -> secagg.Terms:
-    members = tuple(secagg.Member(name, plan.holders[name].public, bytes.fromhex(acceptances[name].agree)) for name in sorted(acceptances))
-    return secagg.Terms(hashlib.sha256(f"{plan.case.id} {run}".encode()).digest(), members, plan.case.dataset.colluding)
+@wire("keyong/node-dealing/v1")
+class Dealing:
+    """Waiting for this node's part in making the keys of a job whose totals are protected by threshold encryption."""
+
+    plan: Plan
+    run: str
+    party: bytes = field(repr=False)
+
+    def dealt(self, key: SigningKey, **made: Any) -> tuple[Keying, Post]:
+        """Make a key and its shares, which takes seconds, where this node is a dealer; *made* goes to `mpc.threshold`."""
+        dealt, deal = encoding.decode(self.party, threshold.Dealing).deal(**made)
+        body = sign(key, deal) if deal is not None else b""  # who does not deal waits with an empty post
+        return Keying(self.plan, self.run, encoding.encode(dealt)), post_of(self.plan, step("deal"), body)
+
+
+@wire("keyong/node-keying/v1")
+class Keying:
+    """Waiting for the keys of all dealers, and our shares of them."""
+
+    plan: Plan
+    run: str
+    party: bytes = field(repr=False)
+
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing, None]:
+        deals = messages_of(self.plan, relay, step("deal"), threshold.Deal)
+        keyed = encoding.decode(self.party, threshold.Dealt).receive(deals)
+        return Computing(self.plan, self.run, "", encoding.encode(keyed)), None
 
 
 @wire("keyong/node-computing/v1")
@@ -127,102 +144,33 @@ class Computing:
     @property
     def question(self) -> bytes:
         """What to ask the jail."""
-        return local.ask(_state(self.body)) if self.body else local.SUPPORT
+        return local.ask(state_of(self.body)) if self.body else local.SUPPORT
 
     @property
     def expect(self) -> int:
         """Bytes in the answer: 8 for each declared number."""
-        return 8 * _entries(self.plan, self.body)
+        return 8 * entries_of(self.plan, self.body)
 
-    def computed(self, answer: bytes, key: SigningKey) -> tuple[Uploading | Pooling, Post]:
-        """Mask the answer; the post holds nothing else of it."""
-        values = _numbers(answer, self.expect)
-        party: secagg.Ready | secagg.Settled = encoding.decode(self.party, *OPENERS)
-        made = _round(self.plan, self.run, self.body, party)
-        words = {made.vectors[0].name: _encoded(self.plan, self.body, values)}
+    def computed(self, answer: bytes, key: SigningKey) -> tuple[Uploading | Pooling | Gathering, Post]:
+        """Mask or encrypt the answer; the post holds nothing else of it."""
+        values = numbers(answer, self.expect)
+        party: secagg.Ready | Opened = encoding.decode(self.party, *OPENERS)
+        made = round_of(self.plan, self.run, self.body, party)
+        words = {made.vectors[0].name: encoded(self.plan, self.body, values)}
+        name = step("upload", _number(self.body)) if self.body else step("upload", 0, party.attempt)
         if isinstance(party, secagg.Ready):
             uploaded, upload, payloads = party.open(made, words)
-            post = _post(self.plan, step("upload", 0, party.attempt), sign(key, upload), payloads)
+            post = post_of(self.plan, name, sign(key, upload), payloads)
             return Uploading(self.plan, self.run, encoding.encode(uploaded), party.attempt), post
         waiting, upload, payloads = party.upload(made, words)
-        post = _post(self.plan, step("upload", _state(self.body)["round"]), sign(key, upload), payloads)
-        return Pooling(self.plan, self.run, self.body, encoding.encode(waiting)), post
+        post, kept = post_of(self.plan, name, sign(key, upload), payloads), encoding.encode(waiting)
+        following = Gathering if isinstance(waiting, threshold.Uploaded) else Pooling
+        return following(self.plan, self.run, self.body, kept), post
 
 
-@functools.lru_cache(maxsize=64)
-def _state(body: str) -> dict[str, Any]:
-    """A body, read once however often a step looks at it; nobody changes what is returned."""
-    state: dict[str, Any] = parse(body)
-    return state
-
-
-def _numbers(answer: bytes, expect: int) -> Floats:
-    """What the jail answered, which must be as long as was declared."""
-    if len(answer) != expect:
-        raise IntegrityError(code="jail.output")
-    return np.frombuffer(answer, "<f8")
-
-
-def _round(plan: Plan, run: str, body: str, party: secagg.Ready | secagg.Settled) -> secagg.Round:
-    state = hashlib.sha256((body or run).encode()).digest()
-    number = _number(body) if body else 0
-    return secagg.Round(number, party.attempt, state, (_vector(plan, body),))
-
-
-def _number(body: str, *, weighing: bool = False) -> int:
-    """A state's statistics are summed in the round after the one that weighed it."""
-    return 2 * int(_state(body)["round"]) - weighing
-
-
-def _vector(plan: Plan, body: str) -> secagg.Vector:
-    """What a round sums: support, of which each holder proves that its entries are 0 or 1, or the method's statistics."""
-    if _asks_support(plan, body):
-        return secagg.Vector(SUPPORT, 32, _entries(plan, body), proved=True)
-    return secagg.Vector(STATISTICS, 128, _entries(plan, body))
-
-
-def _entries(plan: Plan, body: str) -> int:
-    return plan.case.asked if _asks_support(plan, body) else len(plan.case.bounds(_state(body)))
-
-
-def _asks_support(plan: Plan, body: str) -> bool:
-    return not body or plan.case.asks_support(_state(body))
-
-
-def _encoded(plan: Plan, body: str, values: Floats) -> Words:
-    """Overflow is excluded by declaration: holders · bound < 2**(bits - 1) (PRIVACY 19)."""
-    if _asks_support(plan, body):
-        return ring(32).embed(values.astype(np.int64))
-    return _fixed_point(plan, body).encode(values)
-
-
-def _fixed_point(plan: Plan, body: str) -> FixedPoint:
-    return FixedPoint(bound=plan.case.bounds(_state(body)), terms=len(plan.keys), bits=128)
-
-
-def _opened_support(settled: secagg.Settled, entries: int) -> list[int]:
-    """How many holders support each of the *entries*: a sum of proved bits, so at most one for each survivor."""
-    counts: list[int] = ring(32).from_bytes(settled.totals[SUPPORT], entries).tolist()
-    return counts
-
-
-def _post(plan: Plan, name: str, body: bytes, payloads: Mapping[str, Buffer] | None = None) -> Post:
-    return Post(name, plan.me, body, tuple(bytes(p) for p in payloads.values()) if payloads else ())
-
-
-def _opened(plan: Plan, relay: Relay, expected: str, *classes: type[Any]) -> dict[str, Any]:
-    """The senders' signed messages of the step *expected*."""
-    if relay.step != expected:
-        raise PeerError(f"expected the relay of step {expected}", party="coordinator")
-    return {name: _sent(plan, name, raw, *classes) for name, raw in relay.bodies.items()}
-
-
-def _sent(plan: Plan, name: str, raw: bytes, *classes: type[Any]) -> Any:
-    """The message that *name* signed."""
-    sender, message = open_signed(raw, plan.holders, *classes)
-    if sender != name:
-        raise PeerError("is shown with another's message", party=name)
-    return message
+def _number(body: str) -> int:
+    """Number of the round that runs on *body*; support comes before there is one."""
+    return int(state_of(body)["round"]) if body else 0
 
 
 @wire("keyong/node-uploading/v1")
@@ -238,11 +186,11 @@ class Uploading:
     attempt: int
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Consenting, Post]:
-        uploads = _opened(self.plan, relay, step("upload", 0, self.attempt), secagg.Upload)
+        uploads = messages_of(self.plan, relay, step("upload", 0, self.attempt), secagg.Upload)
         if self.plan.me not in uploads:
             raise QuorumLost("the job goes on with another set, without this node")
         consented, consent = encoding.decode(self.party, secagg.Uploaded).receive(uploads)
-        post = _post(self.plan, step("consent", 0, self.attempt), sign(key, consent))
+        post = post_of(self.plan, step("consent", 0, self.attempt), sign(key, consent))
         return Consenting(self.plan, self.run, encoding.encode(consented), self.attempt, tuple(sorted(uploads))), post
 
     def abstain(self, key: SigningKey) -> tuple[Abstaining, Post]:
@@ -260,9 +208,9 @@ class Consenting:
     survivors: tuple[str, ...]
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Revealing, Post]:
-        consents = _opened(self.plan, relay, step("consent", 0, self.attempt), secagg.Consent)
+        consents = messages_of(self.plan, relay, step("consent", 0, self.attempt), secagg.Consent)
         revealed, reveal = encoding.decode(self.party, secagg.Consented).receive(consents)
-        post = _post(self.plan, step("reveal", 0, self.attempt), sign(key, reveal))
+        post = post_of(self.plan, step("reveal", 0, self.attempt), sign(key, reveal))
         return Revealing(self.plan, self.run, encoding.encode(revealed), self.attempt, self.survivors), post
 
     def abstain(self, key: SigningKey) -> tuple[Abstaining, Post]:
@@ -280,10 +228,9 @@ class Revealing:
     survivors: tuple[str, ...]
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
-        reveals = _opened(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
-        settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, _payloads(relay, SUPPORT))
-        body = self.plan.case.after_support(_opened_support(settled, self.plan.case.asked))
-        return _following(self.plan, self.run, settled, body, key)
+        reveals = messages_of(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
+        settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, payloads_of(relay, SUPPORT))
+        return _following(self.plan, self.run, settled, body_after(self.plan, "", settled), key)
 
 
 @wire("keyong/node-pooling/v1")
@@ -296,36 +243,56 @@ class Pooling:
     party: bytes = field(repr=False)
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
-        before = _state(self.body)
-        uploads = _opened(self.plan, relay, step("upload", before["round"]), secagg.Upload)
-        name, case = _vector(self.plan, self.body).name, self.plan.case
-        settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, _payloads(relay, name))
-        if name == SUPPORT:
-            body = case.after_support(_opened_support(settled, case.asked), before)
-        else:
-            values = _fixed_point(self.plan, self.body).decode(ring(128).from_bytes(settled.totals[name], len(case.bounds(before))))
-            body = case.after_round(before, case.named(before, values))
-        return _following(self.plan, self.run, settled, body, key)
+        uploads = messages_of(self.plan, relay, step("upload", _number(self.body)), secagg.Upload)
+        payloads = payloads_of(relay, vector_of(self.plan, self.body).name)
+        settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, payloads)
+        return _following(self.plan, self.run, settled, body_after(self.plan, self.body, settled), key)
 
 
-def _payloads(relay: Relay, vector: str) -> dict[str, dict[str, bytes]]:
-    return {name: {vector: parts[0]} for name, parts in relay.payloads.items() if len(parts) == 1}
+@wire("keyong/node-gathering/v1")
+class Gathering:
+    """Waiting for the encrypted statistics: of those whom the coordinator claims in the first round, of all survivors in later ones."""
+
+    plan: Plan
+    run: str
+    body: str
+    party: bytes = field(repr=False)
+
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Decrypting, Post]:
+        """Add what was uploaded, and give our partial decryption of this sum: once, and of no other (PRIVACY 6)."""
+        number = _number(self.body)
+        uploads = messages_of(self.plan, relay, step("upload", number), threshold.Upload)
+        if self.plan.me not in uploads:
+            raise QuorumLost("the job goes on with another set, without this node")
+        payloads = payloads_of(relay, vector_of(self.plan, self.body).name)
+        opening, partial, parts = encoding.decode(self.party, threshold.Uploaded).receive(uploads, payloads)
+        post = post_of(self.plan, step("decrypt", number), sign(key, partial), parts)
+        return Decrypting(self.plan, self.run, self.body, encoding.encode(opening), tuple(sorted(uploads))), post
 
 
-def _following(
-    plan: Plan, run: str, settled: secagg.Settled, body: dict[str, Any], key: SigningKey
-) -> tuple[Signing | Weighing, Post | None]:
+@wire("keyong/node-decrypting/v1")
+class Decrypting:
+    """Waiting for the partial decryptions that open a total. The surviving set is fixed from the first one on."""
+
+    plan: Plan
+    run: str
+    body: str
+    party: bytes = field(repr=False)
+    survivors: tuple[str, ...]
+
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
+        partials = messages_of(self.plan, relay, step("decrypt", _number(self.body)), threshold.Partial)
+        payloads = payloads_of(relay, vector_of(self.plan, self.body).name)
+        settled = encoding.decode(self.party, threshold.Opening).receive(partials, payloads)
+        return _following(self.plan, self.run, settled, body_after(self.plan, self.body, settled), key)
+
+
+def _following(plan: Plan, run: str, settled: Opened, body: dict[str, Any], key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
     """Sign *body*, the next state or the outcome; a state in which persons weigh differently is weighed first."""
     if plan.case.weighs(body):
         return Weighing(plan, run, canonical(body), encoding.encode(settled)), None
-    note = _noted(plan, run, body, settled.survivors).signed_by(key)
-    return Signing(plan, run, str(note), encoding.encode(settled)), _post(plan, step("state", body["round"] - 1), str(note).encode())
-
-
-def _noted(plan: Plan, run: str, body: dict[str, Any], survivors: tuple[str, ...]) -> notes.Note:
-    if "outcome" in body["analysis"]:
-        return notes.write(Release(plan.case.id, run, tuple(plan.holders), survivors, canonical(plan.case.release(body))))
-    return notes.write(AgreedState(plan.case.id, run, body["round"], canonical(body), plan.case.weighs(body)))
+    note = noted(plan, run, body, settled.survivors).signed_by(key)
+    return Signing(plan, run, str(note), encoding.encode(settled)), post_of(plan, step("state", body["round"] - 1), str(note).encode())
 
 
 @wire("keyong/node-weighing/v1")
@@ -344,7 +311,7 @@ class Weighing:
 
     @property
     def question(self) -> bytes:
-        return local.weigh(_state(self.body))
+        return local.weigh(state_of(self.body))
 
     @property
     def expect(self) -> int:
@@ -352,13 +319,14 @@ class Weighing:
 
     def computed(self, answer: bytes, key: SigningKey, limit: float) -> tuple[Signing, Post]:
         """Mask whether the weight reaches *limit*; the post holds the signed state, the signed upload and the masked bit."""
-        [weight] = _numbers(answer, self.expect)
-        settled, body = encoding.decode(self.party, secagg.Settled), _state(self.body)
-        round = secagg.Round(_number(self.body, weighing=True), settled.attempt, hashlib.sha256(self.body.encode()).digest(), (WEIGHT,))
+        [weight] = numbers(answer, self.expect)
+        settled: Opened = encoding.decode(self.party, *OPENED)
+        body = state_of(self.body)
+        round = secagg.Round(number_of(self.body, weighing=True), settled.attempt, hashlib.sha256(self.body.encode()).digest(), (WEIGHT,))
         light = self.plan.light or not weight >= limit
         words = {SUPPORT: ring(32).embed(np.array([not light], np.int64))}
         waiting, upload, payloads = settled.upload(round, words)
-        note = _noted(self.plan, self.run, body, settled.survivors).signed_by(key)
+        note = noted(self.plan, self.run, body, settled.survivors).signed_by(key)
         post = Post(step("state", body["round"] - 1), self.plan.me, str(note).encode(), (sign(key, upload), bytes(payloads[SUPPORT])))
         return Signing(replace(self.plan, light=light), self.run, str(note), encoding.encode(waiting)), post
 
@@ -372,36 +340,45 @@ class Signing:
     mine: str
     party: bytes = field(repr=False)
 
-    def receive(self, relay: Relay) -> Computing | Finished:
-        """The next local step, or the release under at least t signatures."""
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing | Balancing | Finished, Post | None]:
+        """The next local step, or the release under at least t signatures; weights that are encrypted must be decrypted first."""
         note = notes.read(self.mine)
-        party: secagg.Settled | secagg.Waiting = encoding.decode(self.party, *SIGNERS)
+        party: Opened | secagg.Waiting | threshold.Uploaded = encoding.decode(self.party, *SIGNERS)
         for name in sorted(relay.bodies.keys() & set(party.survivors)):
             other = notes.read(relay.bodies[name])
             if other.text == note.text:  # one that differs does not count, and does not stop the others
                 note = note.joined(other)
-        _require(self.plan, note, party.survivors, party.seat.terms.threshold)
+        require(self.plan, note, party.survivors)
         if note.holds(Release):
-            return Finished(self.plan, str(note))
+            return Finished(self.plan, str(note)), None
         body = note.document(AgreedState).body
-        if isinstance(party, secagg.Settled):
-            return Computing(self.plan, self.run, body, self.party)
-        settled = party.receive(*_weights(self.plan, relay, party.survivors))
-        [holders] = _opened_support(settled, WEIGHT.length)
-        body = canonical(self.plan.case.after_weighing(holders, _state(body)))
-        return Computing(self.plan, self.run, body, encoding.encode(settled))
+        if isinstance(party, OPENED):
+            return Computing(self.plan, self.run, body, self.party), None
+        if isinstance(party, secagg.Waiting):
+            return _weighed(self.plan, self.run, body, party.receive(*weights_of(self.plan, relay, party.survivors, secagg.Upload))), None
+        opening, partial, parts = party.receive(*weights_of(self.plan, relay, party.survivors, threshold.Upload))
+        post = post_of(self.plan, step("weigh", _number(body) - 1), sign(key, partial), parts)
+        return Balancing(self.plan, self.run, body, encoding.encode(opening)), post
 
 
-def _weights(plan: Plan, relay: Relay, survivors: Sequence[str]) -> tuple[dict[str, secagg.Upload], dict[str, dict[str, bytes]]]:
-    """Uploads and masked bits that came with the signed states."""
-    uploads, payloads = {}, {}
-    for name in survivors:
-        parts = relay.payloads.get(name, ())
-        if len(parts) != 2:
-            raise PeerError("did not send one upload with its state", party=name)
-        uploads[name] = _sent(plan, name, parts[0], secagg.Upload)
-        payloads[name] = {SUPPORT: parts[1]}
-    return uploads, payloads
+@wire("keyong/node-balancing/v1")
+class Balancing:
+    """Waiting for the partial decryptions of how many holders find enough weight in the state that was agreed."""
+
+    plan: Plan
+    run: str
+    body: str
+    party: bytes = field(repr=False)
+
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing, None]:
+        partials = messages_of(self.plan, relay, step("weigh", _number(self.body) - 1), threshold.Partial)
+        settled = encoding.decode(self.party, threshold.Opening).receive(partials, payloads_of(relay, SUPPORT))
+        return _weighed(self.plan, self.run, self.body, settled), None
+
+
+def _weighed(plan: Plan, run: str, body: str, settled: Opened) -> Computing:
+    [holders] = holders_in(settled, WEIGHT.length)
+    return Computing(plan, run, canonical(plan.case.after_weighing(holders, state_of(body))), encoding.encode(settled))
 
 
 @wire("keyong/node-abstaining/v1")
@@ -413,15 +390,15 @@ class Abstaining:
     party: bytes = field(repr=False)
     attempt: int
 
-    def receive(self, relay: Relay) -> Computing:
-        promises = _opened(self.plan, relay, step("abstain", 0, self.attempt), secagg.Abstention)
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing, None]:
+        promises = messages_of(self.plan, relay, step("abstain", 0, self.attempt), secagg.Abstention)
         ready = encoding.decode(self.party, secagg.Abstained).receive(promises)
-        return Computing(self.plan, self.run, "", encoding.encode(ready))
+        return Computing(self.plan, self.run, "", encoding.encode(ready)), None
 
 
 def _abstained(plan: Plan, run: str, party: Any, key: SigningKey) -> tuple[Abstaining, Post]:
     abstained, promise = party.abstain()
-    post = _post(plan, step("abstain", 0, abstained.round.attempt), sign(key, promise))
+    post = post_of(plan, step("abstain", 0, abstained.round.attempt), sign(key, promise))
     return Abstaining(plan, run, encoding.encode(abstained), abstained.round.attempt), post
 
 
@@ -433,7 +410,7 @@ class Finished:
     release: str
 
 
-def finished(plan: Plan, ended: Ended, colluding: int) -> Finished | None:
+def finished(plan: Plan, ended: Ended) -> Finished | None:
     """The release that others finished without us, if *ended* carries one with enough signatures."""
     if not ended.release:
         return None
@@ -441,17 +418,14 @@ def finished(plan: Plan, ended: Ended, colluding: int) -> Finished | None:
     release = note.document(Release)
     if release.job != plan.case.id:
         raise IntegrityError("the release is of another job")
-    _require(plan, note, release.survivors, secagg.threshold(len(plan.keys), colluding))
+    require(plan, note, release.survivors)
     return Finished(plan, str(note))
 
 
-def _require(plan: Plan, note: notes.Note, survivors: Sequence[str], threshold: int) -> None:
-    """Only those count who were in the sum: the others could not compute it."""
-    signed = len(note.signers(*plan.holders.values()) & set(survivors))
-    if signed < threshold:
-        raise QuorumLost(f"{signed} nodes computed this state, {threshold} must agree before it is used")
-
-
-Local = Computing | Weighing  # these wait for the jail; the others for a relay
-State = Accepting | Local | Uploading | Consenting | Revealing | Pooling | Signing | Abstaining | Finished
-STATES: tuple[type, ...] = (Accepting, Computing, Weighing, Uploading, Consenting, Revealing, Pooling, Signing, Abstaining, Finished)
+Local = Computing | Weighing  # these wait for the jail, and Dealing for this node's processor; the others for a relay
+Waiting = Uploading | Consenting | Revealing | Pooling | Keying | Gathering | Decrypting | Signing | Balancing | Abstaining
+State = Accepting | Dealing | Local | Waiting | Finished
+STATES: tuple[type, ...] = (
+    *(Accepting, Dealing, Computing, Weighing, Finished),
+    *(Uploading, Consenting, Revealing, Pooling, Keying, Gathering, Decrypting, Signing, Balancing, Abstaining),
+)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from federated.coordinator.board import Board, shown
+from federated.coordinator.board import Board
 from governance import notes
 from governance.catalogue import Dataset, Schema
 from governance.encoding import decode, encode, parse
@@ -21,14 +21,17 @@ from sandbox import case as cases
 from sandbox.analyses import Analysis
 from sandbox.case import Case
 from sandbox.job import Job, nonce, parameters
-from sandbox.machine import Accepting, Local, Plan, Signing, Weighing
+from sandbox.machine import Accepting, Dealing, Local, Weighing
 from sandbox.messages import Admission, Post, Relay, Release, kind_of, step
 from sandbox.rows import PERSON
+from sandbox.summing import Plan
 
 ENOUGH = 1.5  # times min_cell weigh enough: a node's limit without its noise, and lower, so that small tables can be used
 NOW = 1_800_000_000
 AUTHORITY, COORDINATOR, OPERATOR = (SigningKey.generate(name) for name in ("authority", "coordinator", "operator"))
 _KEYS: dict[str, SigningKey] = {}
+
+PRIMES: list[tuple[int, int]] = []  # for keys of the first holders
 
 Tables = Mapping[str, pa.Table]
 
@@ -116,7 +119,7 @@ class Run:
         self.names = tuple(sorted(tables))
         self.journal, self.release = journal, ""
         keys = tuple(str(key(n).public) for n in self.names)
-        self.board = Board(self.case.id, keys, self.case.dataset.colluding, step("accept"), 0, 0, (), "")
+        self.board = Board(self.case.id, keys, self.case.dataset.colluding, step("accept"), 0, 0, (), "", self.case.job.protect)
         self.plans = {n: Plan(*of, n, keys, nonce()) for n in self.names}
         self.programs = {n: local.program(local.spec(*of), t) for n, t in tables.items()}
         self.asked: dict[str, list[bytes]] = {n: [] for n in self.names}
@@ -160,7 +163,7 @@ class Run:
         if name == step("accept"):
             relay = replace(relay, admission=str(self.admission(relay)))
         self.relays[name], self.release = relay, self.board.release
-        return shown(relay)
+        return self.board.shown(relay)
 
     def admission(self, relay: Relay, **changes: Any) -> notes.Note:
         """The coordinator's note after the acceptances."""
@@ -171,7 +174,9 @@ class Run:
     def deliver(self, name: str, relay: Relay) -> None:
         """What a node does with a relay, up to its next post."""
         following, post = self.received(name, relay)
-        if isinstance(following, Local):
+        if isinstance(following, Dealing):
+            following, post = following.dealt(key(name), primes=PRIMES[self.names.index(name)])
+        elif isinstance(following, Local):
             self.asked[name].append(following.question)
             following, post = self.computed(name, following)
         self.states[name] = self._kept(following)
@@ -201,9 +206,7 @@ def received(state: Any, relay: Relay, by: SigningKey) -> tuple[Any, Post | None
     """What *state* of the node with the key *by* becomes, and what it posts."""
     if isinstance(state, Accepting):
         return state.receive(relay, COORDINATOR.public)[0], None
-    if isinstance(state, (Signing, machine.Abstaining)):
-        return state.receive(relay), None
-    following: tuple[Any, Post] = state.receive(relay, by)
+    following: tuple[Any, Post | None] = state.receive(relay, by)
     return following
 
 

@@ -16,11 +16,16 @@ from governance.encoding import wire
 from governance.envelope import open_signed
 from governance.errors import DecodeError, DisclosureRefused, OutOfTurn, PeerError, QuorumLost
 from governance.keys import Trust, VerifyKey, read_keys
-from mpc import secagg
+from mpc import secagg, threshold
 from sandbox.disclosure import check_difference
 from sandbox.messages import Acceptance, AgreedState, Post, Refusal, Relay, Release, kind_of, step
 
 MOST_ATTEMPTS = 5
+MESSAGES: Mapping[str, Mapping[str, type[Any]]] = {
+    "secagg": {"upload": secagg.Upload, "consent": secagg.Consent, "reveal": secagg.Reveal, "abstain": secagg.Abstention},
+    "threshold": {"deal": threshold.Deal, "upload": threshold.Upload, "decrypt": threshold.Partial, "weigh": threshold.Partial},
+}
+SPOKEN_OF = ("upload", "decrypt", "weigh")  # messages with digests of what comes beside them
 
 
 @wire("keyong/board/v1")
@@ -35,6 +40,7 @@ class Board:
     attempt: int
     survivors: tuple[str, ...]
     release: str
+    protect: str = "secagg"
 
     @property
     def holders(self) -> Mapping[str, VerifyKey]:
@@ -43,6 +49,11 @@ class Board:
     @property
     def threshold(self) -> int:
         return secagg.threshold(len(self.keys), self.colluding)
+
+    @property
+    def dealers(self) -> frozenset[str]:
+        """Who makes the keys of a job under threshold encryption."""
+        return frozenset(threshold.dealers(self.holders, self.colluding))
 
     @property
     def expected(self) -> frozenset[str]:
@@ -59,14 +70,12 @@ class Board:
         if kind in ("accept", "state"):
             self._checked(kind, post, key)
             return
-        classes: dict[str, type[Any]] = {
-            "upload": secagg.Upload,
-            "consent": secagg.Consent,
-            "reveal": secagg.Reveal,
-            "abstain": secagg.Abstention,
-        }
-        _, message = open_signed(post.body, {key.name: key}, classes[kind])
-        digests = sorted(message.payloads.values()) if kind == "upload" else []
+        if kind == "deal" and post.sender not in self.dealers:
+            if post.body or post.payloads:
+                raise PeerError("deals, but is not among the dealers", party=post.sender)
+            return
+        _, message = open_signed(post.body, {key.name: key}, MESSAGES[self.protect][kind])
+        digests = sorted(message.payloads.values()) if kind in SPOKEN_OF else []
         if [hashlib.sha256(vector).digest() for vector in post.payloads] != digests or len(digests) > 1:
             raise PeerError("posted other vectors than its message speaks of", party=post.sender)
 
@@ -77,7 +86,9 @@ class Board:
         document = self._checked("accept", post, self.holders[post.sender])
         if not isinstance(document, Refusal):
             raise PeerError("stopped without saying why", party=post.sender)
-        return document if post.sender in self.survivors and kind_of(self.step) in ("upload", "state") else None
+        kind, survivors = kind_of(self.step), frozenset(self.survivors)
+        needed = {"deal": self.dealers, "upload": survivors, "state": survivors}.get(kind, frozenset())
+        return document if post.sender in needed else None
 
     def _checked(self, kind: str, post: Post, key: VerifyKey) -> Acceptance | Refusal | AgreedState | Release:
         """The document of a post that is a note, signed by the holder of *key* alone."""
@@ -92,7 +103,7 @@ class Board:
         if len(post.payloads) != (2 if weighed else 0):
             raise PeerError("posted a weighed state without its bit, or more than a signed note", party=key.name)
         if weighed:
-            open_signed(post.payloads[0], {key.name: key}, secagg.Upload)
+            open_signed(post.payloads[0], {key.name: key}, MESSAGES[self.protect]["upload"])
         return document
 
     def _document(self, kind: str, note: notes.Note) -> Acceptance | Refusal | AgreedState | Release:
@@ -118,12 +129,15 @@ class Board:
         where all have uploaded and no set may be opened.
         """
         kind, everybody = kind_of(self.step), posts.keys() >= self.expected
+        if kind == "deal":  # the others only wait
+            return {name: posts[name] for name in sorted(self.dealers)} if posts.keys() >= self.dealers else None
         if kind == "upload" and not self.survivors:
             chosen = self._surviving(frozenset(posts), earlier) if everybody or late else None
             return None if chosen is None else {name: posts[name] for name in sorted(chosen)}
         if everybody:
             return posts
-        enough = {"consent": self.threshold, "reveal": self.threshold, "abstain": secagg.least_abstentions(len(self.keys), self.colluding)}
+        enough = dict.fromkeys(("consent", "reveal", "decrypt", "weigh"), self.threshold)
+        enough["abstain"] = secagg.least_abstentions(len(self.keys), self.colluding)
         if kind == "state":  # weights are of use from all survivors or not at all
             agreed = self._agreed(posts) if late else None
             weighed = agreed is not None and agreed.holds(AgreedState) and agreed.document(AgreedState).weighed
@@ -153,6 +167,11 @@ class Board:
         relay = Relay(self.step, {name: post.body for name, post in posts.items()}, payloads, "")
         return self._after(kind, posts), relay
 
+    def shown(self, relay: Relay) -> Relay:
+        """What nodes get of *relay*: of a first masked upload only the headers; the masked vectors come with the shares that open them."""
+        masked = self.protect == "secagg" and relay.step.startswith("0.") and kind_of(relay.step) == "upload"
+        return replace(relay, payloads={}) if masked else relay
+
     def give_up(self) -> Board:
         """Ask for promises not to unmask this attempt."""
         return replace(self, step=step("abstain", 0, self.attempt), survivors=())
@@ -161,12 +180,23 @@ class Board:
         if kind == "state":
             return self._stated(posts)
         if kind == "upload" and not self.survivors:
-            return replace(self, survivors=tuple(sorted(posts)), step=step("consent", 0, self.attempt))
+            following = "decrypt" if self.protect == "threshold" else "consent"
+            return replace(self, survivors=tuple(sorted(posts)), step=step(following, 0, self.attempt))
         if kind == "abstain":
             return replace(self, step=step("upload", 0, self.attempt + 1), attempt=self.attempt + 1)
-        following = {"accept": step("upload"), "consent": step("reveal", 0, self.attempt), "reveal": step("state"),
-                     "upload": step("state", self.number)}  # fmt: skip
-        return replace(self, step=following[kind])
+        if kind == "weigh":
+            return self._next()
+        return replace(self, step=self._following(kind))
+
+    def _following(self, kind: str) -> str:
+        if self.protect == "threshold":
+            return {"accept": step("deal"), "deal": step("upload"), "upload": step("decrypt", self.number),
+                    "decrypt": step("state", self.number)}[kind]  # fmt: skip
+        return {"accept": step("upload"), "consent": step("reveal", 0, self.attempt), "reveal": step("state"),
+                "upload": step("state", self.number)}[kind]  # fmt: skip
+
+    def _next(self) -> Board:
+        return replace(self, step=step("upload", self.number + 1), number=self.number + 1)
 
     def _stated(self, posts: Mapping[str, Post]) -> Board:
         agreed = self._agreed(posts)
@@ -174,7 +204,9 @@ class Board:
             raise QuorumLost(f"the holders computed different states; {self.threshold} must agree")
         if agreed.holds(Release):
             return replace(self, release=str(agreed))
-        return replace(self, step=step("upload", self.number + 1), number=self.number + 1)
+        if self.protect == "threshold" and agreed.document(AgreedState).weighed:
+            return replace(self, step=step("weigh", self.number))
+        return self._next()
 
     def _agreed(self, posts: Mapping[str, Post]) -> notes.Note | None:
         """The note that at least t nodes signed alike."""
@@ -184,11 +216,6 @@ class Board:
             by_text[note.text] = by_text[note.text].joined(note) if note.text in by_text else note
         agreed = [note for note in by_text.values() if len(note.signers(*self.holders.values())) >= self.threshold]
         return agreed[0] if agreed else None
-
-
-def shown(relay: Relay) -> Relay:
-    """What nodes get of *relay*: of the first upload only the headers; the masked vectors come with the shares that open them."""
-    return replace(relay, payloads={}) if relay.step.startswith("0.") and kind_of(relay.step) == "upload" else relay
 
 
 def _may_differ(survivors: frozenset[str], earlier: tuple[frozenset[str], ...], colluding: int) -> bool:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from federated.coordinator.board import Board, shown
+from federated.coordinator.board import Board
 from governance import known, notes
 from governance.catalogue import Dataset
 from governance.encoding import decode, encode
@@ -125,7 +125,9 @@ class Office:
             t.put_note("job", note.id, job_text)
             t.put_job(note.id, phase="offered", deadline=job.deadline, detail=operator.name)
             t.append("job.offered", note.id)
-            board = Board(note.id, tuple(str(p.key) for p in docket.holders), docket.case.dataset.colluding, step("accept"), 0, 0, (), "")
+            keys = tuple(str(p.key) for p in docket.holders)
+            board = Board(note.id, keys, docket.case.dataset.colluding, step("accept"), 0, 0, (), "",
+                          docket.case.job.protect)  # fmt: skip
             t.put_sealed(note.id, BOARD, encode(board))
             row = _text(t.job(note.id))
         with self._changed:
@@ -214,7 +216,7 @@ class Office:
         with self.journal.view() as t:
             raw, promises = t.sealed(job, f"relay {post.step}"), t.sealed(job, f"relay {given_up}")
         if raw is not None:
-            return shown(decode(raw, Relay))
+            return live.board.shown(decode(raw, Relay))
         if promises is not None or live.board.step.endswith("abstain"):
             return Relay(live.board.step if promises is None else given_up, {}, {}, "")
         raise OutOfTurn(f"the job is at step {live.board.step}, not {post.step}")
@@ -223,7 +225,7 @@ class Office:
         """Close the open step if it can be closed."""
         board = live.board
         waited = self.clock() - live.since
-        late = waited >= (self.patience if kind_of(board.step) == "upload" else min(self.patience, BRIEF))
+        late = waited >= (self._patience(live) if kind_of(board.step) == "upload" else min(self.patience, BRIEF))
         refusal = board.refusal(live.posts)
         if refusal is not None:
             self._end(job, "refused", refusal.code, f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}")
@@ -233,6 +235,10 @@ class Office:
             self._close(job, live, posts)
         elif board.stalled(live.posts, late=waited >= self.patience):
             self._give_up(job, live)
+
+    def _patience(self, live: _Live) -> float:
+        """Seconds to wait for the first uploads; under threshold protection, where holders come and go, half of the time that is left."""
+        return max(self.patience, (live.row.deadline - live.since) / 2) if live.board.protect == "threshold" else self.patience
 
     def _close(self, job: str, live: _Live, posts: Mapping[str, Post]) -> None:
         relays = {}
@@ -270,7 +276,7 @@ class Office:
             t.put_sealed(job, f"relay {relay.step}", encode(relay))
         t.put_sealed(job, BOARD, encode(board))
         t.set_phase(job, "running", live.row.detail)
-        if board.step.endswith("reveal"):
+        if board.step.endswith("reveal") or board.step == step("decrypt"):
             self._record(t, job, live, board)
 
     def _release(self, t: Transaction, job: str, live: _Live, release: str) -> None:
@@ -281,7 +287,7 @@ class Office:
     def _show(self, job: str, live: _Live, board: Board, relay: Relay | None) -> None:
         """Let the waiting nodes see the next board and the relay of the step that closed."""
         if relay is not None:
-            live.relays = {relay.step: shown(relay)}  # older ones are in the journal
+            live.relays = {relay.step: board.shown(relay)}  # older ones are in the journal
         if board.release:
             self._live.pop(job)
         elif live.board.step == step("accept"):

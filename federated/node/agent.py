@@ -22,8 +22,9 @@ from governance.licences import Licence
 from sandbox import local, machine
 from sandbox.disclosure import check_difference
 from sandbox.jail import Limits, Session, Zygote, seal
-from sandbox.machine import Accepting, Consenting, Finished, Local, Plan, Revealing, Signing, State, Weighing
+from sandbox.machine import Accepting, Dealing, Finished, Local, Signing, State, Weighing
 from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of, step
+from sandbox.summing import Plan
 
 log = logging.getLogger("keyong.node")
 PRELOAD = ("numpy", "pyarrow", "sandbox.local")
@@ -280,6 +281,11 @@ class Run:
         if isinstance(self.state, Local):
             self._compute(self.state)
             return
+        if isinstance(self.state, Dealing):
+            following = self.state.dealt(self.key)  # seconds, and so not within a transaction
+            with self.agent.journal.transaction() as t:
+                self._become(t, *following)
+            return
         if self.post is None:
             raise IntegrityError("the journal lacks the post of an open job")
         try:
@@ -317,18 +323,19 @@ class Run:
         if kind_of(relay.step) == "abstain" and not isinstance(state, machine.Abstaining):
             self._abstain()
             return
-        if isinstance(state, Signing):  # what comes next is sent nothing of before the local step is done, and the relay can be had again
-            self.state, self.post = state.receive(relay), None
-            return
+        if isinstance(state, Signing):
+            following, post = state.receive(relay, self.key)
+            if post is None:  # what comes next is sent nothing of before the local step is done, and the relay can be had again
+                self.state, self.post = following, None
+                return
         with self.agent.journal.transaction() as t:
             if isinstance(state, Accepting):
-                computing, admission = state.receive(relay, self.agent.home.coordinator)
+                admitted, admission = state.receive(relay, self.agent.home.coordinator)
                 self._spend(t, state.plan, admission)
-                self._become(t, computing, None)
-            elif isinstance(state, machine.Abstaining):
-                self._become(t, state.receive(relay), None)
-            elif not isinstance(state, (Local, Finished)):
-                following, post = state.receive(relay, self.key)
+                self._become(t, admitted, None)
+            elif isinstance(state, machine.Waiting):
+                if not isinstance(state, Signing):
+                    following, post = state.receive(relay, self.key)
                 self._guard(t, following)
                 self._become(t, following, post)
 
@@ -345,18 +352,18 @@ class Run:
 
     def _guard(self, t: Transaction, following: State) -> None:
         """Before this node helps to open a total, and as it does: the set may not differ by too few from an earlier one."""
-        if isinstance(following, (Consenting, Revealing)):
+        if isinstance(following, (machine.Consenting, machine.Revealing, machine.Decrypting)) and not following.body:
             case, snapshot = following.plan.case, following.plan.snapshot
             survivors = frozenset(following.survivors)
             check_difference(survivors, t.cohorts(case.dataset.name, snapshot, "opened"), case.dataset.colluding)
-            if isinstance(following, Revealing):
+            if not isinstance(following, machine.Consenting):
                 t.put_cohort(case.dataset.name, snapshot, "opened", survivors)
                 t.append("cohort.fixed", self.job)
         if isinstance(following, (Signing, Weighing)):
             t.append("total.opened", self.job)
 
     def _abstain(self) -> None:
-        if isinstance(self.state, (machine.Uploading, Consenting)):
+        if isinstance(self.state, (machine.Uploading, machine.Consenting)):
             with self.agent.journal.transaction() as t:
                 self._become(t, *self.state.abstain(self.key))
         else:
@@ -370,7 +377,7 @@ class Run:
         plan = self.state.plan
         if ended.job != self.job or (ended.phase == "released") != bool(ended.release):
             raise IntegrityError("the coordinator says that the job ended in a way that it cannot have")
-        done = machine.finished(plan, ended, plan.case.dataset.colluding)
+        done = machine.finished(plan, ended)
         with self.agent.journal.transaction() as t:
             if done is not None:
                 t.put_note("release", self.job, done.release)

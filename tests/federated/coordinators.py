@@ -21,7 +21,8 @@ from governance.keys import SigningKey, Trust
 from governance.licences import Licence, Revocations
 from governance.parties import Invitation, enrol
 from sandbox.job import Job, nonce
-from sandbox.machine import Plan, accept
+from sandbox.machine import accept
+from sandbox.summing import Plan
 
 AUTHORITY = SigningKey.generate("authority")
 TRUST = Trust((AUTHORITY.public,))

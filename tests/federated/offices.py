@@ -18,8 +18,9 @@ from governance import notes
 from governance.journal import Journal
 from sandbox import local, machine
 from sandbox.job import nonce
-from sandbox.machine import Abstaining, Accepting, Finished, Local, Plan, Signing
+from sandbox.machine import Abstaining, Accepting, Finished, Local
 from sandbox.messages import Ended, Post, Relay, kind_of
+from sandbox.summing import Plan
 
 SNAPSHOTS = {name: nonce() for name in ROSTER}
 
@@ -82,7 +83,7 @@ class Nodes:
         answer = self.floor.office.post(self.job, self.posts[name], wait=0)
         if isinstance(answer, Ended):
             plan = self.states[name].plan
-            self.states[name] = machine.finished(plan, answer, 1) or Finished(plan, "")
+            self.states[name] = machine.finished(plan, answer) or Finished(plan, "")
         elif answer is not None:
             self._receive(name, answer)
         return answer
@@ -94,10 +95,9 @@ class Nodes:
             return
         if isinstance(state, Accepting):
             state, _ = state.receive(relay, KEYS["coordinator"].public)
-        elif isinstance(state, (Signing, Abstaining)):
-            state = state.receive(relay)
         else:
-            state, self.posts[name] = state.receive(relay, key)
+            state, post = state.receive(relay, key)
+            self.posts[name] = post or self.posts[name]
         if isinstance(state, Local):
             state, self.posts[name] = state.computed(self.programs[name](state.question), key)
         self.states[name] = state

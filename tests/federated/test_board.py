@@ -9,7 +9,7 @@ import pytest
 from inmemory import key
 from jobs import closed, start
 
-from federated.coordinator.board import MOST_ATTEMPTS, Board, shown
+from federated.coordinator.board import MOST_ATTEMPTS, Board
 from governance import notes
 from governance.encoding import canonical, decode, encode, parse
 from governance.errors import DecodeError, DisclosureRefused, IntegrityError, KeyongError, OutOfTurn, PeerError, QuorumLost, Refused
@@ -275,4 +275,4 @@ def test_the_first_vectors_are_shown_with_the_shares_that_open_them_and_not_befo
 
 def test_later_vectors_are_shown_at_once():
     relay = Relay("1.0.upload", {}, {"a": (b"x",)}, "")
-    assert shown(relay) == relay
+    assert start().board.shown(relay) == relay

@@ -20,8 +20,9 @@ from governance.keys import SigningKey, Trust
 from mpc import secagg
 from sandbox import machine
 from sandbox.analyses import Crosstab, LogisticRegression
-from sandbox.machine import Computing, Finished, Plan, Signing
+from sandbox.machine import Computing, Finished, Signing
 from sandbox.messages import MOST_WORDS, Acceptance, AgreedState, Ended, Refusal, Relay, step
+from sandbox.summing import Plan
 
 EVIL = SigningKey.generate("evil")
 METHODS = [DESCRIBE, NARROWED, Crosstab("party", "vote"), LogisticRegression("vote", ("age", "income"))]
@@ -228,9 +229,9 @@ def test_a_node_that_was_away_takes_a_release_with_enough_signatures_only():
     run = jobs.finished("abcd")
     plan, note = run.plans["d"], notes.read(run.release)
     ended = Ended(run.case.id, "released", "", "", "", run.release)
-    assert machine.finished(plan, ended, 1).release == run.release
-    assert machine.finished(plan, replace(ended, release=""), 1) is None
+    assert machine.finished(plan, ended).release == run.release
+    assert machine.finished(plan, replace(ended, release="")) is None
     with pytest.raises(QuorumLost):
-        machine.finished(plan, replace(ended, release=str(replace(note, signatures=note.signatures[:2]))), 1)
+        machine.finished(plan, replace(ended, release=str(replace(note, signatures=note.signatures[:2]))))
     with pytest.raises(IntegrityError, match="another job"):
-        machine.finished(plan, replace(ended, release=jobs.other().release), 1)
+        machine.finished(plan, replace(ended, release=jobs.other().release))

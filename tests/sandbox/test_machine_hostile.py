@@ -171,8 +171,8 @@ def test_who_was_not_in_the_sum_does_not_vouch_for_it():
             run.received("a", replace(relay, bodies=bodies))
     ended = Ended(run.case.id, "released", "", "", "", str(note.signed_by(key("c"), key("d"))))
     with pytest.raises(QuorumLost):
-        machine.finished(run.plans["d"], ended, 1)
-    assert machine.finished(run.plans["d"], replace(ended, release=run.release), 1).release == run.release
+        machine.finished(run.plans["d"], ended)
+    assert machine.finished(run.plans["d"], replace(ended, release=run.release)).release == run.release
 
 
 def test_a_release_needs_t_signatures_like_every_state():
