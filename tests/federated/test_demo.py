@@ -103,6 +103,7 @@ def test_a_regression_fits_a_terminal_without_wrapping(monkeypatch, capsys, colu
         "title": "",
         "dataset": "",
         "min_cell": 10,
+        "dealers": [],
         "rounds": 3,
         "suppressed": [],
         "outcome": outcome,

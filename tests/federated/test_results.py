@@ -41,6 +41,7 @@ def made(method, outcome, *, suppressed=(), survivors="abcd", entry=7) -> Result
         "title": TITLE,
         "dataset": "heart",
         "min_cell": 10,
+        "dealers": [],
         "rounds": 3,
         "suppressed": list(suppressed),
         "outcome": outcome,
