@@ -1,0 +1,1 @@
+"""Homomorphic encryption: sums of numbers that stay encrypted."""

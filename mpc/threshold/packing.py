@@ -1,0 +1,142 @@
+"""From ring elements to plaintexts and back: shares for each dealer's key, slots, and payloads.
+
+An element x of Z/M is the sum modulo M of one share for each dealer, all but one of them uniform. A share u is encrypted as the integer
+u + M·ρ with ρ of 64 random bits: the sum of such integers tells the sum of the shares modulo M, and hides how often it ran over, which
+would tell something of single members. A plaintext holds as many slots, little-endian, as fit below the modulus whatever n members add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from governance.errors import PeerError
+from mpc.he.paillier.threshold import PublicKey
+from mpc.rings import ORDER, SCALARS, Buffer, Words
+from mpc.secagg import bits as proofs
+from mpc.secagg.terms import Round, Terms, Vector
+from mpc.sharing import Rand
+from mpc.threshold.keys import Key, dealers
+
+SPARE = 8  # bytes of ρ
+
+Numbers = dict[str, list[Any]]  # by dealer, of all vectors and their blinders in order
+
+
+def order(part: Vector) -> int:
+    """M, the number of elements of the ring."""
+    return ORDER if part.ring is SCALARS else 1 << part.bits
+
+
+def split(part: Vector, words: Words, *, ways: int, rand: Rand) -> list[list[int]]:
+    """Shares of *words*, as integers to be encrypted, for each of so many keys."""
+    ring, last, shares = part.ring, words.copy(), []
+    for _ in range(ways - 1):
+        shares.append(ring.from_bytes(rand(ring.size * part.length), part.length))
+        ring.sub(last, shares[-1])
+    return [_lifted(part, share, rand) for share in (*shares, last)]
+
+
+def _lifted(part: Vector, words: Words, rand: Rand) -> list[int]:
+    elements = _integers(part.ring.to_bytes(words), part.ring.size)
+    return [x + order(part) * over for x, over in zip(elements, _integers(rand(SPARE * part.length), SPARE), strict=True)]
+
+
+def _integers(raw: bytes, size: int) -> list[int]:
+    return [int.from_bytes(raw[i : i + size], "little") for i in range(0, len(raw), size)]
+
+
+def join(part: Vector, shares: Sequence[Sequence[int]]) -> bytes:
+    """The elements, as bytes, whose *shares* these are."""
+    return b"".join((sum(column) % order(part)).to_bytes(part.ring.size, "little") for column in zip(*shares, strict=True))
+
+
+def slots(part: Vector, *, members: int, bits: int) -> tuple[int, int]:
+    """Bytes of a slot, and slots of a plaintext, under a key of so many *bits*."""
+    slot = part.ring.size + SPARE + (members.bit_length() + 7) // 8
+    return slot, (bits - 1) // 8 // slot
+
+
+def count(vector: Vector, *, members: int, bits: int) -> int:
+    """Ciphertexts of a vector and its blinders under such a key."""
+    return sum(-(-part.length // slots(part, members=members, bits=bits)[1]) for part in vector.summed)
+
+
+def size(vector: Vector, *, members: int, keys: Collection[int], items: bool) -> int:
+    """Bytes of a payload under *keys* of so many bits: of an upload's, with items, or of a partial's."""
+    ciphertexts = sum(count(vector, members=members, bits=bits) * bits // 4 for bits in keys)
+    return ciphertexts + (proofs.size(vector) if items and vector.proved else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a round's vectors lie in plaintexts, and their ciphertexts in payloads."""
+
+    terms: Terms
+    round: Round
+    publics: Mapping[str, PublicKey]
+
+    @classmethod
+    def of(cls, terms: Terms, round: Round, keys: Mapping[str, Key]) -> Layout:
+        return cls(terms, round, {dealer: keys[dealer].public for dealer in dealers(terms)})
+
+    def pack(self, dealer: str, part: Vector, integers: Sequence[int]) -> list[int]:
+        """Plaintexts under a dealer's key."""
+        slot, slots = self._slots(dealer, part)
+        raw = b"".join(integer.to_bytes(slot, "little") for integer in integers)
+        return [int.from_bytes(raw[i : i + slot * slots], "little") for i in range(0, len(raw), slot * slots)]
+
+    def unpack(self, dealer: str, part: Vector, plaintexts: Sequence[int]) -> list[int]:
+        slot, slots = self._slots(dealer, part)
+        size = self.publics[dealer].bits // 8
+        raw = b"".join(int(plaintext).to_bytes(size, "little")[: slot * slots] for plaintext in plaintexts)
+        return _integers(raw[: slot * part.length], slot)
+
+    def _slots(self, dealer: str, part: Vector) -> tuple[int, int]:
+        return slots(part, members=len(self.terms.members), bits=self.publics[dealer].bits)
+
+    def _counts(self, vector: Vector) -> Iterator[tuple[str, int, int]]:
+        """Dealer, ciphertexts of *vector* under its key, bytes of each."""
+        for dealer, public in self.publics.items():
+            yield dealer, count(vector, members=len(self.terms.members), bits=public.bits), public.size
+
+    def parts(self, dealer: str, numbers: Sequence[Any]) -> Iterator[tuple[Vector, Sequence[Any]]]:
+        """A dealer's numbers of the round, by vector, and after a proved one by its blinders."""
+        at = 0
+        for vector in self.round.vectors:
+            for part in vector.summed:
+                end = at - (-part.length // self._slots(dealer, part)[1])
+                yield part, numbers[at:end]
+                at = end
+
+    def write(self, numbers: Numbers, items: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Payloads by vector: the numbers under each dealer's key, in order, and the *items* of a proved vector."""
+        at, payloads = dict.fromkeys(numbers, 0), {}
+        for vector in self.round.vectors:
+            raw = []
+            for dealer, many, each in self._counts(vector):
+                raw += [int(number).to_bytes(each, "big") for number in numbers[dealer][at[dealer] : at[dealer] + many]]
+                at[dealer] += many
+            payloads[vector.name] = b"".join([*raw, items.get(vector.name, b"")])
+        return payloads
+
+    def read(self, payloads: Mapping[str, Buffer], *, items: bool, party: str) -> tuple[Numbers, dict[str, bytes]]:
+        """What `write` wrote, with or without items.
+
+        Raises
+        ------
+        PeerError
+            A payload has another length than the round's.
+        """
+        numbers: Numbers = {dealer: [] for dealer in self.publics}
+        keys, rest = [public.bits for public in self.publics.values()], {}
+        for vector in self.round.vectors:
+            raw, at = bytes(payloads[vector.name]), 0
+            if len(raw) != size(vector, members=len(self.terms.members), keys=keys, items=items):
+                raise PeerError("signed a payload of another length than the round's", party=party)
+            for dealer, many, each in self._counts(vector):
+                numbers[dealer] += [int.from_bytes(raw[i : i + each], "big") for i in range(at, at + many * each, each)]
+                at += many * each
+            rest[vector.name] = raw[at:]
+        return numbers, rest
