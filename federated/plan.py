@@ -40,7 +40,8 @@ def _described(case: cases.Case, licence: Licence, dataset: Dataset) -> dict[str
     return {
         "title": case.job.title, "method": case.job.method, "dataset": dataset.name, "purpose": case.job.purpose, "where": case.job.where,
         "columns": {name: dataset.schema[name].grade for name in case.columns}, "holders": list(dataset.holders),
-        "threshold": secagg.threshold(n, c), "colluding": c, "min_cell": case.job.min_cell, "cells": len(case.cells),
+        "threshold": secagg.threshold(n, c), "colluding": c,
+        "protect": case.job.protect, "dealers": list(case.dealers), "min_cell": case.job.min_cell, "cells": len(case.cells),
         "rounds_at_most": 1 + len(opens), "numbers_at_most": sum(opens), "bytes_at_most": n * (payload + (1 + len(opens)) * n * HEADERS),
         "discloses": case.analysis.discloses, "licence_uses": licence.use_count, "licence_until": day(licence.not_after),
         "deadline": day(case.job.deadline),
@@ -66,7 +67,14 @@ def as_text(made: dict[str, Any]) -> str:
         said(f"discloses  {made['discloses']}", f"公开内容  {in_chinese(made['discloses'])}"),
         said(f"sends      at most {total} MB in all; no row, no holder's own number",
              f"传输      合计至多 {total} MB；不含任何一行，也不含任何一家自己的数"),
+        *_keys(made),
         said(f"spends     one of {made['licence_uses']} uses of the licence, which runs until {made['licence_until']}",
              f"消耗      授权书 {made['licence_uses']} 次使用中的一次；授权书有效期至 {made['licence_until']}"),
         said(f"deadline   {made['deadline']}", f"截止时间  {made['deadline']}"),
     ])  # fmt: skip
+
+
+def _keys(made: dict[str, Any]) -> list[str]:
+    dealers = ", ".join(made["dealers"])
+    return [said(f"encrypts   under keys that {dealers} deal, one each; they must be there first, then holders may come and go",
+                 f"加密      由 {dealers} 各分发一把密钥；分发方须先到，其后各家可来去")] if dealers else []  # fmt: skip

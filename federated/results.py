@@ -35,6 +35,7 @@ class Provenance:
     holders: tuple[str, ...]
     survivors: tuple[str, ...]
     signers: tuple[str, ...]
+    dealers: tuple[str, ...]
     min_cell: int
     rounds: int
     entry: int | None
@@ -52,7 +53,16 @@ class Provenance:
                  f"只打开了有多家持有方各自不少于 {self.min_cell} 人的单元", language),
             said(f"{self.rounds} round{s} of secure sums: whether there are persons enough, then the totals; job {self.job[:12]}{ledger}",
                  f"{self.rounds} 轮安全求和：先看人数是否足够，再求合计；任务 {self.job[:12]}{ledger}", language),
+            *self._keys(language),
         ]  # fmt: skip
+
+    def _keys(self, language: str | None) -> list[str]:
+        """Who dealt the keys of an encrypted job, where it was one (PRIVACY 6)."""
+        dealers, n = ", ".join(self.dealers), len(self.dealers)
+        return [
+            said(f"encrypted under a key each of {dealers}, who dealt them; only all {n} together could read one holder's part",
+                 f"用 {dealers} 各自分发的密钥加密；只有这 {n} 家合在一起才能读出某一家的数", language),
+        ] if dealers else []  # fmt: skip
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -257,7 +267,7 @@ def result(
     method = str(released["analysis"])
     provenance = Provenance(
         job, released["title"], released["dataset"], method, tuple(holders), tuple(survivors), tuple(sorted(signers)),
-        released["min_cell"], released["rounds"], entry,
+        tuple(released["dealers"]), released["min_cell"], released["rounds"], entry,
     )  # fmt: skip
     return RESULTS[method.partition("@")[0]](released["outcome"], tuple(released["suppressed"]), provenance)
 

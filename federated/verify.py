@@ -119,7 +119,7 @@ def verify(bundle: Bundle, trust: Trust) -> Verified:
     case = cases.read(bundle.job, bundle.dataset)  # all signatures hold: what is not understood here is of another version
     _licensed(signed, case)
     made = result(
-        _answer(signed), case.id, holders=signed.release.holders, survivors=signed.release.survivors, signers=signed.signers,
+        _answer(signed, case), case.id, holders=signed.release.holders, survivors=signed.release.survivors, signers=signed.signers,
         entry=bundle.ledger.index,
     )  # fmt: skip
     holders = len(signed.dataset.holders)
@@ -241,12 +241,12 @@ def _licensed(signed: _Signed, case: cases.Case) -> None:
         raise LicenceRefused(code="licence.used", limit=licence.use_count)
 
 
-def _answer(signed: _Signed) -> dict[str, Any]:
+def _answer(signed: _Signed, case: cases.Case) -> dict[str, Any]:
     """What was released, which says what it answers: exactly what the job asked."""
     job = signed.job
     asked = {
         "analysis": job.method, "parameters": job.parameters, "where": job.where, "dataset": job.dataset, "title": job.title,
-        "purpose": job.purpose, "min_cell": job.min_cell,
+        "purpose": job.purpose, "min_cell": job.min_cell, "dealers": list(case.dealers),
     }  # fmt: skip
     with _alarm():
         released = parse(signed.release.result)

@@ -17,6 +17,7 @@ import numpy as np
 from governance import notes
 from governance.catalogue import Dataset
 from governance.errors import UsageError
+from mpc import threshold
 from sandbox import analyses, predicate
 from sandbox.analyses.contract import COHORT, Analysis, State, Statistic
 from sandbox.disclosure import findings
@@ -57,6 +58,11 @@ class Case:
     def columns(self) -> tuple[str, ...]:
         """The columns it needs, and no other leaves the snapshot for the jail."""
         return tuple(sorted(self.where.columns | set(self.analysis.reads(self.dataset.schema))))
+
+    @property
+    def dealers(self) -> tuple[str, ...]:
+        """The holders who make the keys of this job, where it encrypts: they are named wherever it is (PRIVACY 6)."""
+        return threshold.chosen(self.dataset.holders, self.dataset.colluding) if self.job.protect == "threshold" else ()
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -148,8 +154,8 @@ class Case:
         hidden = [cell for cell in self.cells if not self.supported(body, cell)]
         return {
             "analysis": self.job.method, "parameters": self.job.parameters, "where": self.job.where, "dataset": self.dataset.name,
-            "title": self.job.title, "purpose": self.job.purpose, "min_cell": self.job.min_cell, "rounds": body["round"],
-            "suppressed": hidden, "outcome": body["analysis"]["outcome"],
+            "title": self.job.title, "purpose": self.job.purpose, "min_cell": self.job.min_cell, "dealers": list(self.dealers),
+            "rounds": body["round"], "suppressed": hidden, "outcome": body["analysis"]["outcome"],
         }  # fmt: skip
 
     def _opened(self, body: State) -> dict[str, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,8 @@ NOW = 1_800_000_000
 AUTHORITY, COORDINATOR, OPERATOR = (SigningKey.generate(name) for name in ("authority", "coordinator", "operator"))
 _KEYS: dict[str, SigningKey] = {}
 
-PRIMES: list[tuple[int, int]] = []  # for keys of the first holders
+TEST_KEYS = json.loads((Path(__file__).parent / "vectors/threshold/test-keys.json").read_text())
+PRIMES = [tuple(map(int, TEST_KEYS["1024"][i : i + 2])) for i in (0, 2)]  # of the two dealers
 
 Tables = Mapping[str, pa.Table]
 
@@ -175,7 +178,7 @@ class Run:
         """What a node does with a relay, up to its next post."""
         following, post = self.received(name, relay)
         if isinstance(following, Dealing):
-            following, post = following.dealt(key(name), primes=PRIMES[self.names.index(name)])
+            following, post = following.dealt(key(name), bits=2048, primes=PRIMES[self.names.index(name) % 2])
         elif isinstance(following, Local):
             self.asked[name].append(following.question)
             following, post = self.computed(name, following)

@@ -53,7 +53,7 @@ class Board:
     @property
     def dealers(self) -> frozenset[str]:
         """Who makes the keys of a job under threshold encryption."""
-        return frozenset(threshold.dealers(self.holders, self.colluding))
+        return frozenset(threshold.chosen(self.holders, self.colluding))
 
     @property
     def expected(self) -> frozenset[str]:

@@ -14,7 +14,7 @@ Nodes drive the states; a coordinator calls `keys`, `admit`, `needed` and `total
 from __future__ import annotations
 
 from mpc.threshold.dealing import BITS, Dealing, Dealt, keys
-from mpc.threshold.keys import Key, Keyholder, dealers
+from mpc.threshold.keys import Key, Keyholder, chosen, dealers
 from mpc.threshold.messages import Abstention, Deal, Partial, Upload
 from mpc.threshold.opening import Opened, Tally, admit, needed, total
 from mpc.threshold.packing import size
@@ -37,6 +37,7 @@ __all__ = [
     "Upload",
     "Uploaded",
     "admit",
+    "chosen",
     "dealers",
     "keys",
     "needed",

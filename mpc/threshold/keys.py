@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 
 import cbor2
@@ -21,8 +21,13 @@ LABEL = "keyong threshold v1"
 
 
 def dealers(terms: Terms) -> tuple[str, ...]:
-    """The first c + 1 members by name."""
-    return tuple(terms.points)[: terms.colluding + 1]
+    """The members who deal a key each."""
+    return chosen(terms.points, terms.colluding)
+
+
+def chosen(members: Iterable[str], colluding: int) -> tuple[str, ...]:
+    """Who deals in a job of *members*: the first c + 1 by name."""
+    return tuple(sorted(members))[: colluding + 1]
 
 
 def info(terms: Terms, purpose: str, *fields: object) -> bytes:
