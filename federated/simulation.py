@@ -31,7 +31,7 @@ from governance.keys import SigningKey, check_name
 from governance.licences import LEAST_CELL
 from sandbox import analyses, local, machine, weight
 from sandbox.analyses import Analysis
-from sandbox.job import PROTECTIONS, Job, nonce, parameters
+from sandbox.job import PROTECTIONS, Job, Protection, nonce, parameters
 from sandbox.machine import Accepting, Dealing, Local, Weighing
 from sandbox.messages import Admission, Post, Relay, Release, step
 from sandbox.summing import Plan
@@ -71,7 +71,7 @@ class Simulation:
         holders = said(f"; {len(self.tables)} data holders", f"；{len(self.tables)} 家数据持有方")
         return "\n".join([head + holders, *rows, *(said(f"  left out: {reason}", f"  未采用：{reason}") for reason in self.left_out)])
 
-    def run(self, analysis: Analysis, *, where: str | None = None, release: Mapping[str, Any] | None = None, protect: str = "secagg",
+    def run(self, analysis: Analysis, *, where: str | None = None, release: Mapping[str, Any] | None = None, protect: Protection = "secagg",
             dataset: str | None = None, purpose: str | None = None, licence: str | None = None,
             deadline: str | None = None) -> Result:  # fmt: skip
         """Run *analysis* as the federation would; *dataset*, *purpose*, *licence* and *deadline* are taken as by `Hub.run` and not used."""
@@ -87,7 +87,7 @@ class Simulation:
             more += [f"left out of the simulation: {'; '.join(self.left_out)}"] if self.left_out else []
             raise UsageError("; ".join([error.detail or str(error.facts.get("detail", error)), *more]), code=error.code) from None
 
-    def _run(self, analysis: Analysis, where: str, min_cell: int, protect: str) -> Result:
+    def _run(self, analysis: Analysis, where: str, min_cell: int, protect: Protection) -> Result:
         keys = {name: SigningKey.generate(name) for name in sorted(self.tables)}
         authority, coordinator, operator = (SigningKey.generate(n) for n in ("authority", "coordinator", "operator"))
         rows = max(t.num_rows for t in self.tables.values()) + 1

@@ -162,8 +162,9 @@ class Computing:
             uploaded, upload, payloads = party.open(made, words)
             post = post_of(self.plan, name, sign(key, upload), payloads)
             return Uploading(self.plan, self.run, encoding.encode(uploaded), party.attempt), post
-        waiting, upload, payloads = party.upload(made, words)
-        post, kept = post_of(self.plan, name, sign(key, upload), payloads), encoding.encode(waiting)
+        waiting: secagg.Waiting | threshold.Uploaded
+        waiting, message, parts = party.upload(made, words)
+        post, kept = post_of(self.plan, name, sign(key, message), parts), encoding.encode(waiting)
         following = Gathering if isinstance(waiting, threshold.Uploaded) else Pooling
         return following(self.plan, self.run, self.body, kept), post
 
@@ -352,7 +353,7 @@ class Signing:
         if note.holds(Release):
             return Finished(self.plan, str(note)), None
         body = note.document(AgreedState).body
-        if isinstance(party, OPENED):
+        if isinstance(party, Opened):
             return Computing(self.plan, self.run, body, self.party), None
         if isinstance(party, secagg.Waiting):
             return _weighed(self.plan, self.run, body, party.receive(*weights_of(self.plan, relay, party.survivors, secagg.Upload))), None
@@ -423,6 +424,7 @@ def finished(plan: Plan, ended: Ended) -> Finished | None:
 
 
 Local = Computing | Weighing  # these wait for the jail, and Dealing for this node's processor; the others for a relay
+Fixing = Consenting | Revealing | Decrypting  # these help to open a total; Decrypting the first one, if it has no body yet
 Waiting = Uploading | Consenting | Revealing | Pooling | Keying | Gathering | Decrypting | Signing | Balancing | Abstaining
 State = Accepting | Dealing | Local | Waiting | Finished
 STATES: tuple[type, ...] = (

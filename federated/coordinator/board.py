@@ -180,8 +180,8 @@ class Board:
         if kind == "state":
             return self._stated(posts)
         if kind == "upload" and not self.survivors:
-            following = "decrypt" if self.protect == "threshold" else "consent"
-            return replace(self, survivors=tuple(sorted(posts)), step=step(following, 0, self.attempt))
+            following = step("decrypt") if self.protect == "threshold" else step("consent", 0, self.attempt)
+            return replace(self, survivors=tuple(sorted(posts)), step=following)
         if kind == "abstain":
             return replace(self, step=step("upload", 0, self.attempt + 1), attempt=self.attempt + 1)
         if kind == "weigh":

@@ -323,21 +323,22 @@ class Run:
         if kind_of(relay.step) == "abstain" and not isinstance(state, machine.Abstaining):
             self._abstain()
             return
-        if isinstance(state, Signing):
-            following, post = state.receive(relay, self.key)
-            if post is None:  # what comes next is sent nothing of before the local step is done, and the relay can be had again
-                self.state, self.post = following, None
-                return
-        with self.agent.journal.transaction() as t:
-            if isinstance(state, Accepting):
-                admitted, admission = state.receive(relay, self.agent.home.coordinator)
+        if isinstance(state, Accepting):
+            admitted, admission = state.receive(relay, self.agent.home.coordinator)
+            with self.agent.journal.transaction() as t:
                 self._spend(t, state.plan, admission)
                 self._become(t, admitted, None)
-            elif isinstance(state, machine.Waiting):
-                if not isinstance(state, Signing):
-                    following, post = state.receive(relay, self.key)
-                self._guard(t, following)
-                self._become(t, following, post)
+        elif isinstance(state, machine.Waiting):
+            self._follow(*state.receive(relay, self.key))  # may take seconds, and so not within a transaction
+
+    def _follow(self, following: State, post: Post | None) -> None:
+        """Write the next state down before anything of it is sent."""
+        if isinstance(self.state, Signing) and post is None:  # nothing is, before the local step is done, and the relay can be had again
+            self.state, self.post = following, None
+            return
+        with self.agent.journal.transaction() as t:
+            self._guard(t, following)
+            self._become(t, following, post)
 
     def _spend(self, t: Transaction, plan: Plan, admission: Admission) -> None:
         """Use count and roster are spent durably before anything is computed."""
@@ -352,7 +353,7 @@ class Run:
 
     def _guard(self, t: Transaction, following: State) -> None:
         """Before this node helps to open a total, and as it does: the set may not differ by too few from an earlier one."""
-        if isinstance(following, (machine.Consenting, machine.Revealing, machine.Decrypting)) and not following.body:
+        if isinstance(following, machine.Fixing) and (not isinstance(following, machine.Decrypting) or not following.body):
             case, snapshot = following.plan.case, following.plan.snapshot
             survivors = frozenset(following.survivors)
             check_difference(survivors, t.cohorts(case.dataset.name, snapshot, "opened"), case.dataset.colluding)
