@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from federated.language import said
@@ -9,7 +10,7 @@ from governance import licences
 from governance.catalogue import Dataset
 from governance.details import in_chinese
 from governance.licences import Licence, day
-from mpc import secagg
+from mpc import secagg, threshold
 from mpc.rings import SCALARS
 from mpc.secagg.bits import ITEM
 from sandbox import case as cases
@@ -35,17 +36,26 @@ def plan(hub: Hub, text: str) -> dict[str, Any]:
 
 def _described(case: cases.Case, licence: Licence, dataset: Dataset) -> dict[str, Any]:
     opens = case.analysis.opens(dataset.schema)
-    n, c = len(dataset.holders), dataset.colluding
-    payload = PROVED * (2 * case.asked + len(opens)) + 16 * sum(opens)  # support may be asked twice, and each round be weighed
+    n, c, payloads = len(dataset.holders), dataset.colluding, _payloads(case, opens)
     return {
         "title": case.job.title, "method": case.job.method, "dataset": dataset.name, "purpose": case.job.purpose, "where": case.job.where,
         "columns": {name: dataset.schema[name].grade for name in case.columns}, "holders": list(dataset.holders),
         "threshold": secagg.threshold(n, c), "colluding": c,
         "protect": case.job.protect, "dealers": list(case.dealers), "min_cell": case.job.min_cell, "cells": len(case.cells),
-        "rounds_at_most": 1 + len(opens), "numbers_at_most": sum(opens), "bytes_at_most": n * (payload + (1 + len(opens)) * n * HEADERS),
+        "rounds_at_most": 1 + len(opens), "numbers_at_most": sum(opens), "bytes_at_most": n * (payloads + (1 + len(opens)) * n * HEADERS),
         "discloses": case.analysis.discloses, "licence_uses": licence.use_count, "licence_until": day(licence.not_after),
         "deadline": day(case.job.deadline),
     }  # fmt: skip
+
+
+def _payloads(case: cases.Case, opens: Sequence[int]) -> int:
+    """Bytes of one holder's vectors; support may be asked twice, and each round be weighed."""
+    if case.job.protect == "secagg":
+        return PROVED * (2 * case.asked + len(opens)) + 16 * sum(opens)
+    members, keys = len(case.dataset.holders), [threshold.BITS] * len(case.dealers)
+    proved = [secagg.Vector("x", 32, entries, proved=True) for entries in (case.asked, case.asked, *(1 for _ in opens))]
+    vectors = [*proved, *(secagg.Vector("x", 128, entries) for entries in opens if entries)]
+    return sum(threshold.size(v, members=members, keys=keys, items=items) for v in vectors for items in (True, False))
 
 
 def as_text(made: dict[str, Any]) -> str:
