@@ -48,7 +48,10 @@ from sandbox.summing import (
 WEIGHT = secagg.Vector(SUPPORT, 32, 1, proved=True)
 OPENED: tuple[type[Any], ...] = (secagg.Settled, threshold.Keyed)
 OPENERS: tuple[type[Any], ...] = (secagg.Ready, *OPENED)
-SIGNERS: tuple[type[Any], ...] = (*OPENED, secagg.Waiting, threshold.Uploaded)
+UPLOADED: tuple[type[Any], ...] = (secagg.Uploaded, threshold.Uploaded)
+CONSENTED: tuple[type[Any], ...] = (secagg.Consented, threshold.Consented)
+ABSTAINED: tuple[type[Any], ...] = (secagg.Abstained, threshold.Abstained)
+SIGNERS: tuple[type[Any], ...] = (*OPENED, secagg.Waiting, threshold.Waiting)
 
 
 def refuse(job: str, key: SigningKey, reason: KeyongError) -> Post:
@@ -127,7 +130,7 @@ class Keying:
     party: bytes = field(repr=False)
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing, None]:
-        deals = messages_of(self.plan, relay, step("deal"), threshold.Deal)
+        deals = messages_of(self.plan, relay, step("deal"))
         keyed = encoding.decode(self.party, threshold.Dealt).receive(deals)
         return Computing(self.plan, self.run, "", encoding.encode(keyed)), None
 
@@ -162,10 +165,12 @@ class Computing:
             uploaded, upload, payloads = party.open(made, words)
             post = post_of(self.plan, name, sign(key, upload), payloads)
             return Uploading(self.plan, self.run, encoding.encode(uploaded), party.attempt), post
-        waiting: secagg.Waiting | threshold.Uploaded
+        waiting: secagg.Waiting | threshold.Uploaded | threshold.Waiting
         waiting, message, parts = party.upload(made, words)
         post, kept = post_of(self.plan, name, sign(key, message), parts), encoding.encode(waiting)
-        following = Gathering if isinstance(waiting, threshold.Uploaded) else Pooling
+        if isinstance(waiting, threshold.Uploaded):
+            return Uploading(self.plan, self.run, kept, party.attempt), post
+        following = Gathering if isinstance(waiting, threshold.Waiting) else Pooling
         return following(self.plan, self.run, self.body, kept), post
 
 
@@ -187,15 +192,17 @@ class Uploading:
     attempt: int
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Consenting, Post]:
-        uploads = messages_of(self.plan, relay, step("upload", 0, self.attempt), secagg.Upload)
+        uploads = messages_of(self.plan, relay, step("upload", 0, self.attempt))
         if self.plan.me not in uploads:
             raise QuorumLost("the job goes on with another set, without this node")
-        consented, consent = encoding.decode(self.party, secagg.Uploaded).receive(uploads)
+        party: secagg.Uploaded | threshold.Uploaded = encoding.decode(self.party, *UPLOADED)
+        shown = (payloads_of(relay, SUPPORT),) if isinstance(party, threshold.Uploaded) else ()
+        consented, consent = party.receive(uploads, *shown)
         post = post_of(self.plan, step("consent", 0, self.attempt), sign(key, consent))
         return Consenting(self.plan, self.run, encoding.encode(consented), self.attempt, tuple(sorted(uploads))), post
 
     def abstain(self, key: SigningKey) -> tuple[Abstaining, Post]:
-        return _abstained(self.plan, self.run, encoding.decode(self.party, secagg.Uploaded), key)
+        return _abstained(self.plan, self.run, encoding.decode(self.party, *UPLOADED), key)
 
 
 @wire("keyong/node-consenting/v1")
@@ -208,14 +215,20 @@ class Consenting:
     attempt: int
     survivors: tuple[str, ...]
 
-    def receive(self, relay: Relay, key: SigningKey) -> tuple[Revealing, Post]:
-        consents = messages_of(self.plan, relay, step("consent", 0, self.attempt), secagg.Consent)
-        revealed, reveal = encoding.decode(self.party, secagg.Consented).receive(consents)
-        post = post_of(self.plan, step("reveal", 0, self.attempt), sign(key, reveal))
-        return Revealing(self.plan, self.run, encoding.encode(revealed), self.attempt, self.survivors), post
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Revealing | Decrypting, Post]:
+        """Let go of our shares of masks, or give our partial decryption of this sum: once, and of no other (PRIVACY 6)."""
+        consents = messages_of(self.plan, relay, step("consent", 0, self.attempt))
+        party: secagg.Consented | threshold.Consented = encoding.decode(self.party, *CONSENTED)
+        if isinstance(party, secagg.Consented):
+            revealed, reveal = party.receive(consents)
+            post = post_of(self.plan, step("reveal", 0, self.attempt), sign(key, reveal))
+            return Revealing(self.plan, self.run, encoding.encode(revealed), self.attempt, self.survivors), post
+        opening, partial, parts = party.receive(consents)
+        post = post_of(self.plan, step("decrypt", 0, self.attempt), sign(key, partial), parts)
+        return Decrypting(self.plan, self.run, "", encoding.encode(opening), self.attempt, self.survivors), post
 
     def abstain(self, key: SigningKey) -> tuple[Abstaining, Post]:
-        return _abstained(self.plan, self.run, encoding.decode(self.party, secagg.Consented), key)
+        return _abstained(self.plan, self.run, encoding.decode(self.party, *CONSENTED), key)
 
 
 @wire("keyong/node-revealing/v1")
@@ -229,7 +242,7 @@ class Revealing:
     survivors: tuple[str, ...]
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
-        reveals = messages_of(self.plan, relay, step("reveal", 0, self.attempt), secagg.Reveal)
+        reveals = messages_of(self.plan, relay, step("reveal", 0, self.attempt))
         settled = encoding.decode(self.party, secagg.Revealed).receive(reveals, payloads_of(relay, SUPPORT))
         return _following(self.plan, self.run, settled, body_after(self.plan, "", settled), key)
 
@@ -244,7 +257,7 @@ class Pooling:
     party: bytes = field(repr=False)
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
-        uploads = messages_of(self.plan, relay, step("upload", _number(self.body)), secagg.Upload)
+        uploads = messages_of(self.plan, relay, step("upload", _number(self.body)))
         payloads = payloads_of(relay, vector_of(self.plan, self.body).name)
         settled = encoding.decode(self.party, secagg.Waiting).receive(uploads, payloads)
         return _following(self.plan, self.run, settled, body_after(self.plan, self.body, settled), key)
@@ -252,7 +265,7 @@ class Pooling:
 
 @wire("keyong/node-gathering/v1")
 class Gathering:
-    """Waiting for the encrypted statistics: of those whom the coordinator claims in the first round, of all survivors in later ones."""
+    """Waiting for every survivor's encrypted statistics of a later round."""
 
     plan: Plan
     run: str
@@ -260,15 +273,13 @@ class Gathering:
     party: bytes = field(repr=False)
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Decrypting, Post]:
-        """Add what was uploaded, and give our partial decryption of this sum: once, and of no other (PRIVACY 6)."""
+        """Add what was uploaded, and give our partial decryption of the sum, once."""
         number = _number(self.body)
-        uploads = messages_of(self.plan, relay, step("upload", number), threshold.Upload)
-        if self.plan.me not in uploads:
-            raise QuorumLost("the job goes on with another set, without this node")
+        uploads = messages_of(self.plan, relay, step("upload", number))
         payloads = payloads_of(relay, vector_of(self.plan, self.body).name)
-        opening, partial, parts = encoding.decode(self.party, threshold.Uploaded).receive(uploads, payloads)
+        opening, partial, parts = encoding.decode(self.party, threshold.Waiting).receive(uploads, payloads)
         post = post_of(self.plan, step("decrypt", number), sign(key, partial), parts)
-        return Decrypting(self.plan, self.run, self.body, encoding.encode(opening), tuple(sorted(uploads))), post
+        return Decrypting(self.plan, self.run, self.body, encoding.encode(opening), 0, tuple(sorted(uploads))), post
 
 
 @wire("keyong/node-decrypting/v1")
@@ -279,10 +290,11 @@ class Decrypting:
     run: str
     body: str
     party: bytes = field(repr=False)
+    attempt: int
     survivors: tuple[str, ...]
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Signing | Weighing, Post | None]:
-        partials = messages_of(self.plan, relay, step("decrypt", _number(self.body)), threshold.Partial)
+        partials = messages_of(self.plan, relay, step("decrypt", _number(self.body), self.attempt))
         payloads = payloads_of(relay, vector_of(self.plan, self.body).name)
         settled = encoding.decode(self.party, threshold.Opening).receive(partials, payloads)
         return _following(self.plan, self.run, settled, body_after(self.plan, self.body, settled), key)
@@ -344,7 +356,7 @@ class Signing:
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing | Balancing | Finished, Post | None]:
         """The next local step, or the release under at least t signatures; weights that are encrypted must be decrypted first."""
         note = notes.read(self.mine)
-        party: Opened | secagg.Waiting | threshold.Uploaded = encoding.decode(self.party, *SIGNERS)
+        party: Opened | secagg.Waiting | threshold.Waiting = encoding.decode(self.party, *SIGNERS)
         for name in sorted(relay.bodies.keys() & set(party.survivors)):
             other = notes.read(relay.bodies[name])
             if other.text == note.text:  # one that differs does not count, and does not stop the others
@@ -355,9 +367,10 @@ class Signing:
         body = note.document(AgreedState).body
         if isinstance(party, Opened):
             return Computing(self.plan, self.run, body, self.party), None
+        weights = weights_of(self.plan, relay, party.survivors)
         if isinstance(party, secagg.Waiting):
-            return _weighed(self.plan, self.run, body, party.receive(*weights_of(self.plan, relay, party.survivors, secagg.Upload))), None
-        opening, partial, parts = party.receive(*weights_of(self.plan, relay, party.survivors, threshold.Upload))
+            return _weighed(self.plan, self.run, body, party.receive(*weights)), None
+        opening, partial, parts = party.receive(*weights)
         post = post_of(self.plan, step("weigh", _number(body) - 1), sign(key, partial), parts)
         return Balancing(self.plan, self.run, body, encoding.encode(opening)), post
 
@@ -372,7 +385,7 @@ class Balancing:
     party: bytes = field(repr=False)
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing, None]:
-        partials = messages_of(self.plan, relay, step("weigh", _number(self.body) - 1), threshold.Partial)
+        partials = messages_of(self.plan, relay, step("weigh", _number(self.body) - 1))
         settled = encoding.decode(self.party, threshold.Opening).receive(partials, payloads_of(relay, SUPPORT))
         return _weighed(self.plan, self.run, self.body, settled), None
 
@@ -392,8 +405,8 @@ class Abstaining:
     attempt: int
 
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing, None]:
-        promises = messages_of(self.plan, relay, step("abstain", 0, self.attempt), secagg.Abstention)
-        ready = encoding.decode(self.party, secagg.Abstained).receive(promises)
+        promises = messages_of(self.plan, relay, step("abstain", 0, self.attempt))
+        ready = encoding.decode(self.party, *ABSTAINED).receive(promises)
         return Computing(self.plan, self.run, "", encoding.encode(ready)), None
 
 
@@ -424,7 +437,7 @@ def finished(plan: Plan, ended: Ended) -> Finished | None:
 
 
 Local = Computing | Weighing  # these wait for the jail, and Dealing for this node's processor; the others for a relay
-Fixing = Consenting | Revealing | Decrypting  # these help to open a total; Decrypting the first one, if it has no body yet
+Fixing = Consenting | Revealing | Decrypting  # these help to open a total; Decrypting the first one where it has no body
 Waiting = Uploading | Consenting | Revealing | Pooling | Keying | Gathering | Decrypting | Signing | Balancing | Abstaining
 State = Accepting | Dealing | Local | Waiting | Finished
 STATES: tuple[type, ...] = (

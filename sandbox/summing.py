@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,17 @@ from mpc.encoding import FixedPoint
 from mpc.rings import Buffer, Words, ring
 from sandbox import case as cases
 from sandbox.case import Case
-from sandbox.messages import Acceptance, AgreedState, Post, Relay, Release
+from sandbox.messages import Acceptance, AgreedState, Post, Relay, Release, kind_of
 from sandbox.rows import Floats
 
 SUPPORT, STATISTICS = "support", "statistics"
-T = TypeVar("T")
+MESSAGES: Mapping[str, Mapping[str, type[Any]]] = MappingProxyType({
+    "secagg": {"upload": secagg.Upload, "consent": secagg.Consent, "reveal": secagg.Reveal, "abstain": secagg.Abstention},
+    "threshold": {
+        "deal": threshold.Deal, "upload": threshold.Upload, "consent": threshold.Consent, "decrypt": threshold.Partial,
+        "weigh": threshold.Partial, "abstain": threshold.Abstention,
+    },
+})  # fmt: skip
 Opened = secagg.Settled | threshold.Keyed  # what a secure sum leaves: its totals, and how the next one is made
 
 
@@ -120,16 +127,16 @@ def post_of(plan: Plan, name: str, body: bytes, payloads: Mapping[str, Buffer] |
     return Post(name, plan.me, body, tuple(bytes(p) for p in payloads.values()) if payloads else ())
 
 
-def messages_of(plan: Plan, relay: Relay, expected: str, *classes: type[Any]) -> dict[str, Any]:
+def messages_of(plan: Plan, relay: Relay, expected: str) -> dict[str, Any]:
     """The senders' signed messages of the step *expected*."""
     if relay.step != expected:
         raise PeerError(f"expected the relay of step {expected}", party="coordinator")
-    return {name: sent_by(plan, name, raw, *classes) for name, raw in relay.bodies.items()}
+    return {name: sent_by(plan, name, raw, kind_of(expected)) for name, raw in relay.bodies.items()}
 
 
-def sent_by(plan: Plan, name: str, raw: bytes, *classes: type[Any]) -> Any:
-    """The message that *name* signed."""
-    sender, message = open_signed(raw, plan.holders, *classes)
+def sent_by(plan: Plan, name: str, raw: bytes, kind: str) -> Any:
+    """The message of this kind that *name* signed."""
+    sender, message = open_signed(raw, plan.holders, MESSAGES[plan.case.job.protect][kind])
     if sender != name:
         raise PeerError("is shown with another's message", party=name)
     return message
@@ -152,15 +159,14 @@ def require(plan: Plan, note: notes.Note, survivors: Sequence[str]) -> None:
         raise QuorumLost(f"{signed} nodes computed this state, {need} must agree before it is used")
 
 
-def weights_of(plan: Plan, relay: Relay, survivors: Sequence[str], upload: type[T]) -> tuple[dict[str, T], dict[str, dict[str, bytes]]]:
+def weights_of(plan: Plan, relay: Relay, survivors: Sequence[str]) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:
     """Uploads and protected bits that came with the signed states."""
-    uploads: dict[str, T] = {}
-    payloads: dict[str, dict[str, bytes]] = {}
+    uploads, payloads = {}, {}
     for name in survivors:
         parts = relay.payloads.get(name, ())
         if len(parts) != 2:
             raise PeerError("did not send one upload with its state", party=name)
-        uploads[name] = sent_by(plan, name, parts[0], upload)
+        uploads[name] = sent_by(plan, name, parts[0], "upload")
         payloads[name] = {SUPPORT: parts[1]}
     return uploads, payloads
 

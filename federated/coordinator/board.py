@@ -19,12 +19,9 @@ from governance.keys import Trust, VerifyKey, read_keys
 from mpc import secagg, threshold
 from sandbox.disclosure import check_difference
 from sandbox.messages import Acceptance, AgreedState, Post, Refusal, Relay, Release, kind_of, step
+from sandbox.summing import MESSAGES
 
 MOST_ATTEMPTS = 5
-MESSAGES: Mapping[str, Mapping[str, type[Any]]] = {
-    "secagg": {"upload": secagg.Upload, "consent": secagg.Consent, "reveal": secagg.Reveal, "abstain": secagg.Abstention},
-    "threshold": {"deal": threshold.Deal, "upload": threshold.Upload, "decrypt": threshold.Partial, "weigh": threshold.Partial},
-}
 SPOKEN_OF = ("upload", "decrypt", "weigh")  # messages with digests of what comes beside them
 
 
@@ -180,8 +177,7 @@ class Board:
         if kind == "state":
             return self._stated(posts)
         if kind == "upload" and not self.survivors:
-            following = step("decrypt") if self.protect == "threshold" else step("consent", 0, self.attempt)
-            return replace(self, survivors=tuple(sorted(posts)), step=following)
+            return replace(self, survivors=tuple(sorted(posts)), step=step("consent", 0, self.attempt))
         if kind == "abstain":
             return replace(self, step=step("upload", 0, self.attempt + 1), attempt=self.attempt + 1)
         if kind == "weigh":
@@ -190,8 +186,8 @@ class Board:
 
     def _following(self, kind: str) -> str:
         if self.protect == "threshold":
-            return {"accept": step("deal"), "deal": step("upload"), "upload": step("decrypt", self.number),
-                    "decrypt": step("state", self.number)}[kind]  # fmt: skip
+            return {"accept": step("deal"), "deal": step("upload"), "consent": step("decrypt", 0, self.attempt),
+                    "upload": step("decrypt", self.number), "decrypt": step("state", self.number)}[kind]  # fmt: skip
         return {"accept": step("upload"), "consent": step("reveal", 0, self.attempt), "reveal": step("state"),
                 "upload": step("state", self.number)}[kind]  # fmt: skip
 

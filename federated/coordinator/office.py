@@ -233,11 +233,11 @@ class Office:
         posts = board.closing(live.posts, late=late, earlier=self._earlier(live))
         if posts is not None:
             self._close(job, live, posts)
-        elif board.stalled(live.posts, late=waited >= self.patience):
+        elif board.stalled(live.posts, late=waited >= self._patience(live)):
             self._give_up(job, live)
 
     def _patience(self, live: _Live) -> float:
-        """Seconds to wait for the first uploads; under threshold protection, where holders come and go, half of the time that is left."""
+        """Seconds to wait in the first round; under threshold protection, where holders come and go, half of the time that is left."""
         return max(self.patience, (live.row.deadline - live.since) / 2) if live.board.protect == "threshold" else self.patience
 
     def _close(self, job: str, live: _Live, posts: Mapping[str, Post]) -> None:
@@ -276,7 +276,7 @@ class Office:
             t.put_sealed(job, f"relay {relay.step}", encode(relay))
         t.put_sealed(job, BOARD, encode(board))
         t.set_phase(job, "running", live.row.detail)
-        if board.step.endswith("reveal") or board.step == step("decrypt"):
+        if kind_of(board.step) == "reveal" or (kind_of(board.step) == "decrypt" and board.number == 0):
             self._record(t, job, live, board)
 
     def _release(self, t: Transaction, job: str, live: _Live, release: str) -> None:

@@ -15,8 +15,10 @@ from governance.envelope import open_signed, sign
 from governance.errors import DecodeError, PeerError, QuorumLost, Unavailable
 from mpc import threshold
 from sandbox.analyses import Analysis, Crosstab, Describe, LogisticRegression
-from sandbox.machine import Accepting, Balancing, Computing, Dealing, Decrypting, Finished, Gathering, Keying, Signing
-from sandbox.messages import Post, kind_of
+from sandbox.machine import (
+    Abstaining, Accepting, Balancing, Computing, Consenting, Dealing, Decrypting, Finished, Gathering, Keying, Signing, Uploading,
+)
+from sandbox.messages import Post, Relay, kind_of
 
 DESCRIBE = Describe(("age", "income"))
 MODEL = LogisticRegression("vote", ("age", "educ"))
@@ -53,9 +55,11 @@ def test_steps_and_states_are_those_of_the_specification():
         steps.append(run.board.step)
         waited.setdefault(kind_of(run.board.step), set()).update(map(type, run.states.values()))
         run.advance()
-    assert steps[:8] == ["accept", "deal", "0.0.upload", "0.0.decrypt", "0.0.state", "1.0.upload", "1.0.decrypt", "1.0.state"]
-    assert steps[8:12] == ["1.0.weigh", "2.0.upload", "2.0.decrypt", "2.0.state"]
-    assert waited == {"accept": {Accepting}, "deal": {Keying}, "upload": {Gathering}, "decrypt": {Decrypting}, "state": {Signing},
+    assert steps[:5] == ["accept", "deal", "0.0.upload", "0.0.consent", "0.0.decrypt"]
+    assert steps[5:9] == ["0.0.state", "1.0.upload", "1.0.decrypt", "1.0.state"]
+    assert steps[9:13] == ["1.0.weigh", "2.0.upload", "2.0.decrypt", "2.0.state"]
+    assert waited == {"accept": {Accepting}, "deal": {Keying}, "upload": {Uploading, Gathering}, "consent": {Consenting},
+                      "decrypt": {Decrypting}, "state": {Signing},
                       "weigh": {Balancing}}  # fmt: skip
     assert all(isinstance(state, Finished) for state in run.states.values())
 
@@ -64,7 +68,7 @@ def test_who_is_away_when_a_total_is_opened_is_not_missed():
     """At each opening another holder is away; it comes back, takes the relay as it was, and goes on."""
     run, away = start(MODEL), iter("abcd" * 20)
     while not run.release:
-        if kind_of(run.board.step) in ("decrypt", "weigh"):
+        if kind_of(run.board.step) in ("consent", "decrypt", "weigh"):
             absent = next(away)
             relay = run.close(absent=absent)
             assert len(relay.bodies) == 3
@@ -121,13 +125,35 @@ def test_the_first_dealers_deal_and_the_others_wait():
 
 
 def test_a_partial_decryption_is_given_once_and_for_one_set():
-    """Shown two sets, an honest node has given its part for the first; the state that could answer again is gone."""
-    run, relay = closed("0.0.upload")
+    run, relay = closed("0.0.consent")
     following, post = run.received("a", relay)
-    assert isinstance(following, Decrypting) and not hasattr(following, "abstain")
-    with pytest.raises(PeerError):
-        following.receive(relay, key("a"))  # another upload relay in place of partial decryptions
-    assert post.step == "0.0.decrypt"
+    assert isinstance(following, Decrypting) and post.step == "0.0.decrypt"
+    assert not hasattr(following, "abstain")
+    with pytest.raises(PeerError, match="expected the relay"):
+        following.receive(relay, key("a"))
+
+
+def test_two_sets_do_not_both_open():
+    """The coordinator shows d as lost to some: no set gets t consents, and nobody decrypts."""
+    run = start().to("0.0.upload")
+    whole = run.close()
+    without = replace(whole, bodies={n: whole.bodies[n] for n in "abc"}, payloads={n: whole.payloads[n] for n in "abc"})
+    for name, relay in {"a": whole, "b": without, "c": without, "d": whole}.items():
+        run.deliver(name, relay)
+    consents = {n: run.posts[n].body for n in run.names}
+    for name in run.names:
+        with pytest.raises((PeerError, Unavailable)):
+            run.received(name, Relay("0.0.consent", consents, {}, ""))
+
+
+def test_a_full_run_after_an_attempt_that_failed():
+    run = start().to("0.0.consent")
+    posts = {n: run.posts[n] for n in "ab"}
+    assert run.board.stalled(posts, late=True)
+    run.board = run.board.give_up()
+    run.abstain(*run.names)
+    assert all(isinstance(state, Abstaining) for state in run.states.values())
+    assert run.to("0.1.decrypt").finish().survivors == ("a", "b", "c", "d")
 
 
 @pytest.mark.parametrize("at", ["0.0.upload", "0.0.decrypt"])
