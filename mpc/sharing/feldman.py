@@ -37,10 +37,11 @@ class Commitments:
     points: tuple[bytes, ...]
 
     def __post_init__(self) -> None:
-        """Refuse, naming the dealer, what commits to no polynomial."""
-        _check(self.parties, len(self.points))
-        zero = self.points[0] == IDENTITY  # a sharing of zero
-        if not all(isinstance(p, bytes) and len(p) == edwards.POINT and edwards.is_point(p) for p in self.points[zero:]):
+        """Refuse, naming the dealer, what commits to no polynomial; only the first may be the identity, for a sharing of zero."""
+        if not 2 <= len(self.points) <= len(self.parties):
+            raise PeerError(f"it commits to {len(self.points)} coefficients among {len(self.parties)} parties", party=self.dealer)
+        first, *rest = self.points
+        if not all(map(_is_point, rest if first == IDENTITY else self.points)):
             raise PeerError("its commitments are no points of the group", party=self.dealer)
 
     @property
@@ -126,10 +127,15 @@ def add(share: bytes, other: bytes) -> bytes:
 
 
 def _dealt(secret: bytes, parties: tuple[str, ...], threshold: int, *, dealer: str, rand: Rand) -> tuple[Commitments, dict[str, bytes]]:
-    _check(parties, threshold)
+    if len(set(parties)) != len(parties) or not 2 <= threshold <= len(parties):
+        raise UsageError(f"need parties of different names, and a threshold in 2..{len(parties)}, got {threshold}")
     rest = [edwards.scalar(rand) for _ in range(threshold - 1)]
     commitments = Commitments(dealer, parties, tuple(map(_point, [secret, *rest])))
     return commitments, {name: _value([secret, *rest], x) for x, name in enumerate(parties, 1)}
+
+
+def _is_point(raw: object) -> bool:
+    return isinstance(raw, bytes) and len(raw) == edwards.POINT and edwards.is_point(raw)
 
 
 def _point(scalar: bytes) -> bytes:
@@ -141,8 +147,3 @@ def _value(polynomial: Sequence[bytes], x: int) -> bytes:
     for coefficient in reversed(polynomial):
         value = (value * x + int.from_bytes(coefficient, "little")) % ORDER
     return value.to_bytes(SCALAR, "little")
-
-
-def _check(parties: Sequence[str], threshold: int) -> None:
-    if len(set(parties)) != len(parties) or not 2 <= threshold <= len(parties):
-        raise UsageError(f"need parties of different names, and a threshold in 2..{len(parties)}, got {threshold}")

@@ -77,12 +77,13 @@ def contribute(scheme: Scheme, shape: Shape, digits: int, *, size: int, rand: Ra
     ----------
     size
         ``|x| < 2^size`` for the numbers that will be truncated. One honest party's part hides such an x up to ``2^(size + 1 - free)``,
-        where free is ``bits - 2 - log2(n)`` rounded down: modulo 2^128 there is room for any size in use, modulo 2^64 for 19 bits.
+        where free is ``floor(bits - 2 - log2(n))``: for three parties there is room for 83 bits modulo 2^128, and for 19 modulo 2^64.
     """
     numbers = scheme.numbers
     numbers.check_digits(digits)
     free = numbers.bits - 2 - (len(scheme.parties) - 1).bit_length()
-    if not 1 <= size <= (most := free - 1 - STATISTICAL):
+    most = free - 1 - STATISTICAL
+    if not 1 <= size <= most:
         raise UsageError(f"size must be in 1..{most} for {len(scheme.parties)} parties' own masks {numbers}, got {size}")
     return _dealt(scheme, numbers.shift(numbers.uniform(shape, rand), numbers.bits - free), digits, rand)
 
