@@ -4,7 +4,8 @@
     shares = scheme.split(scheme.numbers.encode([36.6, 37.2], 20))        # one for each party, by name
 
 Parties compute as generators (`protocol`): sums of shares by themselves, products by `multiply` with a `Triple` each, back to their step by
-`truncate` with a `Mask` each, and `reveal` opens what all agreed to open. Triples and masks come from a `Dealer`.
+`truncate` with a `Mask` each, and `reveal` opens what all agreed to open. Triples and masks come from a `Dealer`, or from the
+parties themselves (`mpc.sharing.triples`, which needs `mpc.he`, and `contribute`).
 Keys are shared verifiably (`feldman`), seeds of 32 bytes one by one (`seeds`, which `mpc.secagg` uses).
 Who learns what, and in which model, is said in each module; docs/guides/secret-sharing.md begins with an example.
 """

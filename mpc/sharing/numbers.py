@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -121,6 +122,15 @@ class Numbers(ABC):
         if not self.fits(numbers, shape):
             raise DecodeError(f"these are no numbers {self.name}")
         return numbers
+
+    def to_integers(self, numbers: Words) -> list[int]:
+        """Python integers, in the order of the elements."""
+        raw, size = self.to_bytes(numbers), self.dtype.itemsize * math.prod(self.words)
+        return [int.from_bytes(raw[i : i + size], "little") for i in range(0, len(raw), size)]
+
+    def from_integers(self, values: Iterable[int], shape: Shape) -> Words:
+        size = self.dtype.itemsize * math.prod(self.words)
+        return self.from_bytes(b"".join((value % self.modulus).to_bytes(size, "little") for value in values), shape)
 
     def check_digits(self, digits: int) -> None:
         if not 1 <= digits <= self.bits - 2:

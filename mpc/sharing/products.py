@@ -34,13 +34,13 @@ def factors(kind: Kind, shape: tuple[int, ...]) -> tuple[Shape, Shape]:
     """Shapes of the two factors: *shape* is any for elements, (n,) for vectors, (rows, inner, columns) for matrices."""
     if kind == "elements":
         return shape, shape
-    if len(shape) != {"vectors": 1, "matrices": 3}[kind]:
-        raise UsageError("the shape of a product is (n,) for vectors, (rows, inner, columns) for matrices")
+    if len(shape) != {"vectors": 1, "matrices": 3}.get(kind):
+        raise UsageError("a product is of elements, of vectors, shape (n,), or of matrices, shape (rows, inner, columns)")
     return shape[:2], shape[-2:] if kind == "matrices" else shape
 
 
 class Triple:
-    """One party's shares of a, b and their product. Made by `Dealer` or by the parties themselves (`mpc.sharing.offline`)."""
+    """One party's shares of a, b and their product. Made by `Dealer` or by the parties themselves (`mpc.sharing.triples`)."""
 
     __slots__ = ("_abc", "kind", "seat", "shapes")
 

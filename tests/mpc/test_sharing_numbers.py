@@ -61,6 +61,12 @@ def test_matrix_products_are_exact(numbers, data):
     assert read(numbers, product) == exact.ravel().tolist()
 
 
+@pytest.mark.parametrize("numbers", ALL, ids=repr)
+def test_python_integers_and_back(numbers):
+    values = [0, 1, -1, 2**200 + 7, numbers.modulus - 2, 5]
+    assert numbers.to_integers(numbers.from_integers(values, (2, 3))) == [v % numbers.modulus for v in values]
+
+
 def test_long_inner_products_of_largest_elements_are_exact():
     """All limbs full, and more products than one float64 bears."""
     length = 2 * DEPTH + 5

@@ -218,8 +218,8 @@ def test_nothing_secret_prints():
 
 
 @pytest.mark.parametrize("call, says", [
-    (lambda: sharing.Dealer("b", SCHEMES[0]), "b takes part in the computation"), (lambda: factors("vectors", (2, 2)), "the shape of a product"),
-    (lambda: factors("matrices", (2, 2)), "the shape of a product"), (lambda: sharing.Dealer("d", SCHEMES[1]).mask((1,), 63), "digits must be in 1..62"),
+    (lambda: sharing.Dealer("b", SCHEMES[0]), "b takes part in the computation"), (lambda: factors("vectors", (2, 2)), "a product is of elements"),
+    (lambda: factors("matrices", (2, 2)), "a product is of elements"), (lambda: factors("columns", (2,)), "a product is of elements"), (lambda: sharing.Dealer("d", SCHEMES[1]).mask((1,), 63), "digits must be in 1..62"),
     (lambda: sharing.contribute(SCHEMES[1], (1,), 0, size=3), "digits must be in"), (lambda: sharing.contribute(SCHEMES[1], (1,), 4, size=0), "size must be in"),
     (lambda: next(sharing.reveal(SCHEMES[1].seat("a"), np.zeros(2))), "array of uint64"),
 ])  # fmt: skip
