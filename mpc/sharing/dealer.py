@@ -6,7 +6,8 @@ was multiplied or truncated. Nobody may claim that "no one could open the inputs
 organisation that is neither the coordinator nor the one who asks.
 
 Model: honest dealer that colludes with nobody. A false triple makes products wrong, unnoticed.
-Source: Beaver, CRYPTO 1991; the dealer as a server that helps before the computation: Mohassel & Zhang, IEEE S&P 2017, section V-B.
+Source: Beaver, CRYPTO 1991; the dealer as a server that helps before the computation: Mohassel & Zhang, "SecureML", IEEE S&P 2017,
+"client-aided offline protocol".
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ searched for in s·B.
 hold of *threshold* shares between two refreshes. The old shares must be wiped.
 
 Model: dealer and fewer than threshold holders malicious; all see the same commitments (authenticated broadcast).
-Source: Feldman, "A Practical Scheme for Non-interactive Verifiable Secret Sharing", FOCS 1987, section 4; for refresh Herzberg, Jarecki,
-Krawczyk & Yung, "Proactive Secret Sharing", CRYPTO 1995, section 3.
+Source: Feldman, "A Practical Scheme for Non-interactive Verifiable Secret Sharing", FOCS 1987; for refresh Herzberg, Jarecki,
+Krawczyk & Yung, "Proactive Secret Sharing", CRYPTO 1995.
 """
 
 from __future__ import annotations

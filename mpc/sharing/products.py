@@ -8,7 +8,7 @@ whoever keeps triples on a disk must strike them out before use.
 Model: honest-but-curious parties, as many together as the scheme bears; authenticated broadcast. A party that broadcasts a false share of d
 or e spoils the product unnoticed under additive sharing; under Shamir's it is noticed if more than threshold parties take part.
 Source: Beaver, "Efficient Multiparty Protocols Using Circuit Randomization", CRYPTO 1991; for matrices Mohassel & Zhang, "SecureML", IEEE
-S&P 2017, section IV-A.
+S&P 2017, "shared vectorised arithmetic".
 """
 
 from __future__ import annotations

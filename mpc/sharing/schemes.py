@@ -8,7 +8,7 @@ Both are linear: sums of shares, and products with public numbers, are shares of
 Model: the dealer is honest; privacy against any computing power and up to n - 1, or threshold - 1, parties together. False shares: additive
 sharing notices none (its users follow the protocol), Shamir's as said.
 Source: Shamir, Communications of the ACM 22(11), 1979; Cramer, Damgård & Nielsen, "Secure Multiparty Computation and Secret Sharing",
-Cambridge 2015, sections 3.2 and 11.1.
+Cambridge 2015, section 3.2 and chapter 11.
 """
 
 from __future__ import annotations

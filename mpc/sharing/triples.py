@@ -10,10 +10,10 @@ blinded anew by that of r, so that it does not show how it was made. Nobody know
 
 Model: honest-but-curious parties, any n - 1 of them together; authenticated broadcast, and public keys that are known to be each party's
 own. A party that sends other ciphertexts than its own a_i (too large a number, say) can learn b_j and spoil the triple: against such ones
-triples need proofs and a sacrifice (Bendlin et al., section 5), which are not made here. Used once: `mpc.sharing.products`.
-Source: Gilboa, "Two Party RSA Key Generation", CRYPTO 1999, section 4 (products by homomorphic encryption); Bendlin, Damgård, Orlandi &
-Zakarias, "Semi-homomorphic Encryption and Multiparty Computation", EUROCRYPT 2011, section 4; Keller, Pastro & Rotaru, "Overdrive: Making
-SPDZ Great Again", EUROCRYPT 2018, section 3, for two-party products under semi-homomorphic encryption.
+triples need proofs and a sacrifice (Bendlin et al.), which are not made here. Used once: `mpc.sharing.products`.
+Source: Gilboa, "Two Party RSA Key Generation", CRYPTO 1999 (products by homomorphic encryption); Bendlin, Damgård, Orlandi &
+Zakarias, "Semi-homomorphic Encryption and Multiparty Computation", EUROCRYPT 2011 (two-party products); Keller, Pastro & Rotaru,
+"Overdrive: Making SPDZ Great Again", EUROCRYPT 2018 (LowGear, for n parties pairwise).
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ range of x the result is wrong, and the caller's bounds must exclude it.
 Model: as for products. The mask comes from a dealer, or is the sum of the parties' own (`contribute`): then it is bounded so as never to
 run over, c hides x statistically, and the result is above ``x / 2^digits - 1`` and below ``x / 2^digits + n`` for n parties.
 Proof: docs/proofs/sharing.md.
-Source: Dalskov, Escudero & Keller, "Secure Evaluation of Quantized Neural Networks", PoPETs 2020(4), section 4.3 (the highest bit);
-Catrina & Saxena, "Secure Computation with Fixed-Point Numbers", FC 2010, section 3.3 (random rounding); Mohassel & Zhang, "SecureML",
-IEEE S&P 2017, section IV-B, for the local variant that may fail.
+Source: Dalskov, Escudero & Keller, "Secure Evaluation of Quantized Neural Networks", PoPETs 2020(4) (the highest bit);
+Catrina & Saxena, "Secure Computation with Fixed-Point Numbers", FC 2010, protocol TruncPr (random rounding); Mohassel & Zhang, "SecureML",
+IEEE S&P 2017, theorem 1, for the local variant that may fail.
 """
 
 from __future__ import annotations
