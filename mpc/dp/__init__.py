@@ -7,7 +7,8 @@ and its `loss` adds up with that of other releases::
     noise = dp.SharedNoise("1.0", "1e-6", survivors=8, colluding=1)  # the nodes of a secure sum
     words = ring(64).embed(counts + noise.draw(3))  # at each node, before it masks
 
-Two data sets are neighbours if one person's records are in one of them alone. Numbers are whole; all coins are the operating system's.
+Two data sets are neighbours if one person's records are in one of them alone. Numbers are whole. Coins are the operating system's, or
+those of OpenSSL's generator, which it seeds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The samplers that come from OpenDP: exact, over the integers, with coins of the operating system.
+"""The samplers that come from OpenDP: exact, over the integers, with coins of OpenSSL's generator, which the operating system's seeds.
 
 A mechanism here is a sampler and no more: how much a release tells is computed in `mpc.dp.loss`, and the tests hold the two against each
 other. OpenDP reads a scale as the rational number that the float is, and samples with whole numbers alone (Canonne, Kamath & Steinke,

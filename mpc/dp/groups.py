@@ -47,7 +47,8 @@ class GroupSelection:
     hospitals: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
-        _ = self.threshold  # all parameters are used there
+        whole(self.groups, "groups", most=2**31)
+        _ = self.threshold  # the rest is checked there
 
     @property
     def _noise(self) -> Laplace:

@@ -47,7 +47,7 @@ class Loss:
 
     def __mul__(self, times: int) -> Loss:
         """*times* such releases."""
-        times = whole(times, "times", least=0, most=MOST_ROUNDS)
+        times = whole(times, "times", most=MOST_ROUNDS)
         pure = None if self.pure is None else times * self.pure
         return Loss(tuple(times * a for a in self.curve), pure, times * self.chance)
 
@@ -112,6 +112,7 @@ def of_zcdp(rho: Amount) -> Loss:
     return Loss(tuple(_ceil(order * rate) for order in ORDERS))
 
 
+@functools.lru_cache(maxsize=64)
 @precise
 def of_laplace(shift: int, scale: Fraction) -> Loss:
     """A discrete Laplace of *scale* and its shift by *shift*, in L1 over all entries. Exact: docs/proofs/discrete-laplace.md."""
@@ -127,7 +128,7 @@ def of_laplace(shift: int, scale: Fraction) -> Loss:
 
 
 def of_choice(epsilon: Fraction) -> Loss:
-    """An exponential mechanism: (epsilon, 0)-DP and epsilon^2/8-zCDP. Cesar & Rogers, ALT 2021, lemma 3.2 with the range epsilon."""
+    """An exponential mechanism: (epsilon, 0)-DP and epsilon^2/8-zCDP. Proof: docs/proofs/quantile.md."""
     pure, concentrated = of_pure(epsilon), of_zcdp(epsilon**2 / 8)
     return Loss(tuple(map(min, pure.curve, concentrated.curve)), pure.pure)
 

@@ -40,8 +40,8 @@ class Quantile:
 
     Notes
     -----
-    (epsilon, 0)-DP and epsilon^2/8-zCDP when one person is added or removed.  McSherry & Talwar, FOCS 2007, theorem 6; Smith, STOC 2011,
-    section 3 (quantiles); Cesar & Rogers, ALT 2021 (zCDP).
+    (epsilon, 0)-DP and epsilon^2/8-zCDP when one person is added or removed.  McSherry & Talwar, FOCS 2007, theorem 6; Smith, STOC 2011
+    (quantiles); Cesar & Rogers, ALT 2021 (zCDP).
     """
 
     epsilon: Amount

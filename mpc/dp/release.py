@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from html import escape
@@ -67,7 +68,7 @@ class Chosen:
     unit: str
 
     def __str__(self) -> str:
-        return f"{float(self.cut):g}, within {self.within:.0f} {self.unit} of the best cut point  ({self.loss})"
+        return f"{float(self.cut):g}, within {math.ceil(self.within)} {self.unit} of the best cut point  ({self.loss})"
 
     def _repr_html_(self) -> str:
         return f"<p>{escape(str(self))}</p>"

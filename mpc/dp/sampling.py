@@ -46,9 +46,9 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A table of one word's bits, for whole vectors of words."""
+    """A table of one word's bits, for whole vectors of words; bounds of 2^64 are 2^64 - 1 here, and the last word is undecided."""
 
-    table: Table
+    reach: int
     low: npt.NDArray[np.uint64] = field(repr=False)
     high: npt.NDArray[np.uint64] = field(repr=False)
 
@@ -65,10 +65,10 @@ def skellam(variance: Fraction, length: int, rand: Rand = secrets.token_bytes) -
     """
     words, draws = _words(variance), np.frombuffer(rand(WORD // 8 * length), "<u8")
     places = np.searchsorted(words.high, draws, "right")
-    open_ = (places == 0) | (places == len(words.low))
-    open_ |= words.low[np.where(open_, 0, places)] <= draws
-    values = places - (1 + words.table.reach)
-    for entry in np.flatnonzero(open_).tolist():
+    beyond = (places == 0) | (places == len(words.high))
+    undecided = beyond | (words.low[np.where(beyond, 0, places)] <= draws)
+    values = places - (1 + words.reach)
+    for entry in np.flatnonzero(undecided).tolist():
         values[entry] = _settle(variance, int(draws[entry]), rand)
     return values
 
@@ -89,13 +89,12 @@ def reach(variance: Fraction, rarity: int) -> int:
     return math.ceil(Fraction(rarity, 3)) + root
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=4)
 def _words(variance: Fraction) -> Words:
     table, top = _table(variance, WORD), 2**WORD - 1
-    return Words(table, np.array([min(t, top) for t in table.low], np.uint64), np.array([min(t, top) for t in table.high], np.uint64))
+    return Words(table.reach, np.array([min(t, top) for t in table.low], np.uint64), np.array([min(t, top) for t in table.high], np.uint64))
 
 
-@functools.lru_cache(maxsize=8)
 def _table(variance: Fraction, bits: int) -> Table:
     """Cumulative probabilities from relative weights ``w_k = I_k / I_0``, as intervals."""
     scale, most = bits + GUARD, reach(variance, bits)  # exp(-bits) < 2^-bits: hardly any word lies beyond

@@ -36,8 +36,8 @@ class SharedNoise:
     colluding
         How many of them may work with the adversary (c).
     l1, l2_squared
-        Most that one person in one hospital can change the numbers: the sum of the changes, and of their squares (l1^2 unless given).
-        Numbers are whole steps of the code in which they are added; rounding to steps counts.
+        Most that one person in one hospital can change the numbers of a round, of all its vectors: the sum of the changes, and of their
+        squares (l1^2 unless given). Numbers are whole steps of the code in which they are added; rounding to steps counts.
     hospitals
         In how many hospitals one person may be (M); the noise covers all of them, its Rényi cost grows with M^2.
 
