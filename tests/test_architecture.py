@@ -20,7 +20,7 @@ BELOW = {  # what each package may import, besides itself
     "mpc": {"governance"}, "governance": set(),
 }  # fmt: skip
 ROOMS = {  # libraries, and the folders or files in which alone they may be imported
-    "phe": {"mpc/he"}, "tenseal": {"mpc/he"},
+    "phe": {"mpc/he"}, "tenseal": {"mpc/he"}, "opendp": {"mpc/dp"},
     "sqlite3": {"governance/journal"}, "sqlalchemy": {"governance/journal"}, "alembic": {"governance/journal"},
     "psycopg": {"connectors", "governance/journal"}, "adbc_driver_manager": {"connectors"},
     "flask": {"federated/coordinator/web"}, "werkzeug": {"federated/coordinator/web"}, "cheroot": {"federated/coordinator/web"},
