@@ -17,8 +17,8 @@ from gmpy2 import mpz
 
 from governance.errors import DecodeError, UsageError
 from mpc.he.layout import Layout
-from mpc.he.paillier.products import Integer
 from mpc.he.paillier.public import PaillierPublicKey, PaillierVector
+from mpc.he.paillier.units import Integer
 
 SCHEMA = struct.pack("<Q", 6)  # HEU's number for IcPaillier, after each object
 OBJECTS = 20  # the kind of array whose items are objects

@@ -71,5 +71,6 @@ def numbers_from(
     if min(powers) < exponent or not exponent.is_integer():
         raise DecodeError("step must be a power of 16, and not above that of any number")
     layout = Layout.declare(len(numbers), bound=bound, step=step, terms=terms)
-    sealed = [mpz(number.decrease_exponent_to(int(exponent)).ciphertext()) for number in numbers]
+    aligned = [number if number.exponent == exponent else number.decrease_exponent_to(int(exponent)) for number in numbers]
+    sealed = [mpz(number.ciphertext(be_secure=False)) for number in aligned]  # blinded when the vector leaves
     return public_from(numbers[0].public_key).foreign(sealed, layout, weight=weight, packed=False)

@@ -23,8 +23,8 @@ from gmpy2 import mpz
 from governance.errors import DecodeError, UsageError
 from mpc.he.layout import Integers, Layout, length
 from mpc.he.paillier.blinding import Pool, Rand, blinds
-from mpc.he.paillier.products import Halves, Integer, matrix_product, product
 from mpc.he.paillier.slots import Slots
+from mpc.he.paillier.units import Halves, Integer, matrix_product, product
 from mpc.he.vector import EncryptedVector, PublicKey
 
 Profile = Literal["safe", "fast_short_exponent"]
@@ -174,11 +174,11 @@ class PaillierPublicKey(PublicKey):
         return PaillierVector(layout, weight, True, self, packed, sealed)
 
     def foreign(self, ciphertexts: list[Integer], layout: Layout, *, weight: int, packed: bool) -> PaillierVector:
-        """A vector of ciphertexts from another implementation, whose maker declares *layout* and *weight*."""
+        """A vector of ciphertexts from another implementation, whose maker declares *layout* and *weight*; blinded anew if it leaves."""
         if len(ciphertexts) != self.ciphertexts(layout, packed=packed) or not 1 <= weight <= layout.terms:
             raise UsageError("the number of ciphertexts or of terms does not fit the layout")
         self.check(ciphertexts)
-        return PaillierVector(layout, weight, True, self, packed, ciphertexts)
+        return PaillierVector(layout, weight, False, self, packed, ciphertexts)
 
     def check(self, ciphertexts: list[Integer]) -> None:
         """Refuse what is no unit modulo n²: one greatest common divisor for all of them."""
