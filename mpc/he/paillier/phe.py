@@ -19,8 +19,6 @@ from mpc.he.layout import Layout
 from mpc.he.paillier.private import PaillierPrivateKey
 from mpc.he.paillier.public import PaillierPublicKey, PaillierVector
 
-BASE = phe.EncodedNumber.BASE
-
 Number = Any  # phe.EncryptedNumber; phe says nothing of its types
 
 
@@ -46,11 +44,8 @@ def numbers_to(box: PaillierVector) -> list[Number]:
     """An ``EncryptedNumber`` for each number of *box*, blinded, all with the power of 16 that its step is."""
     if box.packed:
         raise UsageError("phe knows one number in a ciphertext: encrypt with packed=False")
-    exponent = math.log(box.layout.step, BASE)
-    if not exponent.is_integer():
-        raise UsageError("phe's steps are powers of 16: take a step such as 2**-32, 2**-16 or 1")
-    key = public_to(box.public)
-    return [phe.EncryptedNumber(key, int(c), int(exponent)) for c in box.blind().ciphertexts]
+    key, exponent = public_to(box.public), _exponent(box.layout.step)
+    return [phe.EncryptedNumber(key, int(c), exponent) for c in box.blind().ciphertexts]
 
 
 def numbers_from(
@@ -64,13 +59,21 @@ def numbers_from(
     """
     if not numbers or any(number.public_key != numbers[0].public_key for number in numbers):
         raise UsageError("need numbers under one key")
-    exponent = math.log(step, BASE)
+    exponent = _exponent(step)
     powers = {number.exponent for number in numbers}
     if len(powers) > 1 and not mixed_exponents:
         raise DecodeError("the numbers have different exponents, which show how large each is: encrypt them with one precision")
-    if min(powers) < exponent or not exponent.is_integer():
-        raise DecodeError("step must be a power of 16, and not above that of any number")
+    if min(powers) < exponent:
+        raise DecodeError("a number has a smaller step than was declared")
     layout = Layout.declare(len(numbers), bound=bound, step=step, terms=terms)
-    aligned = [number if number.exponent == exponent else number.decrease_exponent_to(int(exponent)) for number in numbers]
+    aligned = [number if number.exponent == exponent else number.decrease_exponent_to(exponent) for number in numbers]
     sealed = [mpz(number.ciphertext(be_secure=False)) for number in aligned]  # blinded when the vector leaves
     return public_from(numbers[0].public_key).foreign(sealed, layout, weight=weight, packed=False)
+
+
+def _exponent(step: float) -> int:
+    """*step* as a power of 16, phe's base."""
+    fraction, twos = math.frexp(step)
+    if fraction != 0.5 or (twos - 1) % 4:
+        raise UsageError("phe's steps are powers of 16: take a step such as 2**-32, 2**-16 or 1")
+    return (twos - 1) // 4
