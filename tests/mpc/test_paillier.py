@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import os
 import pickle
 import threading
@@ -21,10 +23,11 @@ from mpc import he
 from mpc.he.paillier import PaillierPrivateKey, PaillierPublicKey, blinding, private
 from mpc.he.paillier.slots import Slots
 from mpc.he.paillier.units import BLOCK, Comb, comb_tables, matrix_product, raised
-from tests.mpc.paillier_keys import box_of, test_key
+from tests.mpc.paillier_keys import VECTORS, box_of, test_key
 
 SAFE, FAST = test_key(), test_key("fast_short_exponent")
 KEYS = pytest.mark.parametrize("key", [SAFE, FAST], ids=["safe", "fast"])
+KNOWN = json.loads((VECTORS / "known.json").read_text())
 SMALL = mpz(1009 * 1013)  # a modulus for properties that do not depend on its size
 
 
@@ -223,6 +226,10 @@ def test_a_pool_belongs_to_one_key_and_one_process(monkeypatch):
     for refuse in (pickle.dumps, copy.copy):
         with pytest.raises(UsageError, match="never written"):
             refuse(pool)
+    monkeypatch.setattr(pool, "_pid", os.getpid() + 1)
+    with pytest.raises(UsageError, match="not used after a fork"):
+        box_of([1.0], pool=pool)
+    monkeypatch.undo()
     reading, writing = os.pipe()
     if not (child := os.fork()):
         try:
@@ -234,8 +241,8 @@ def test_a_pool_belongs_to_one_key_and_one_process(monkeypatch):
     os.close(writing)
     assert b"not used after a fork" in os.read(reading, 1000)
     os.close(reading)
-    box = box_of([1.0], pool=pool)
-    assert SAFE.decrypt((box + box).blind(pool=pool)).tolist() == [2.0]
+    box = SAFE.encrypt([1.0], bound=1e4, step=2**-16, terms=16, pool=pool)
+    assert SAFE.decrypt((box + box).reblind(pool=pool)).tolist() == [2.0]
     assert len(pool) == 0
 
 
@@ -252,7 +259,7 @@ def test_results_do_not_depend_on_the_executor(kind, monkeypatch):
                 assert boxes[0].ciphertexts == boxes[1].ciphertexts
                 box = maker.encrypt(x, bound=1e4, step=2**-32, terms=16, executor=executor)
                 assert key.decrypt(box, executor=executor).tolist() == key.decrypt(box).tolist() == x.tolist()
-                assert key.decrypt((box + box).blind(executor=executor)).tolist() == (2 * x).tolist()
+                assert key.decrypt((box + box).reblind(executor=executor)).tolist() == (2 * x).tolist()
 
 
 # --- keys
@@ -307,3 +314,23 @@ def test_what_another_implementation_blinded_opens_with_a_fast_key():
     assert FAST.open(foreign) == [5, -7, 0]
     box = FAST.public.foreign([*foreign], he.Layout(10, 1.0, 4, 3), weight=1, packed=False)
     assert FAST.decrypt(box + FAST.public.encrypt([1, 2, 3], bound=10, step=1, terms=4, packed=False)).tolist() == [6, -5, 3]
+
+
+# --- known answers
+
+
+def test_known_answers():
+    """The bytes of a vector from fixed coins, by the textbook: (1 + mn) · h^(nr) modulo n², with r as its digits say."""
+    coins = bytes(range(256)) * 64
+    for key, name in ((SAFE, "safe"), (FAST, "fast")):
+        pool = key.public.pool(1, rand=lambda size: coins[:size])
+        raw = key.public.encrypt([1.5, -2.25, 1e4], bound=1e4, step=2**-16, terms=16, pool=pool).to_bytes()
+        comb, n = Comb.over(key.public.exponent_bits, teeth=10, tables=8), key.public.n
+        r = 0
+        for at in range(comb.digits):
+            digit = int.from_bytes(coins[2 * at : 2 * at + 2], "little") % 1024
+            column, table = comb.columns - 1 - at // 8, at % 8
+            r += sum((digit >> tooth & 1) << (comb.columns * (8 * tooth + table) + column) for tooth in range(10))
+        m = 98304 - (147456 << 35) + (655360000 << 70)
+        assert int.from_bytes(raw[74:], "little") == (1 + m * n) * gmpy2.powmod(key.public.h, n * r, n * n) % (n * n)
+        assert hashlib.sha256(raw).hexdigest() == KNOWN[name]

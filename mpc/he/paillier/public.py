@@ -206,17 +206,14 @@ class PaillierVector(EncryptedVector):
     def arrangement(self) -> int:
         return PACKED if self.packed else SINGLE
 
-    def blind(self, *, pool: Pool | None = None, executor: Executor | None = None) -> Self:
-        """The same numbers, such that nobody can tell what they were made from; itself if it was blinded already."""
-        if self.blinded:
-            return self
-        square, fresh = self.public.square, self.public.blinds(len(self.ciphertexts), pool, executor)
-        n = self.public.n
+    def reblind(self, *, pool: Pool | None = None, executor: Executor | None = None) -> Self:
+        """As `blind`, with blinds from *pool*, or made in *executor*; whether it was blinded already or not."""
+        n, square, fresh = self.public.n, self.public.square, self.public.blinds(len(self.ciphertexts), pool, executor)
         sealed = [c * (r + b * n) % square for c, (r, b) in zip(self.ciphertexts, fresh, strict=True)]
         return replace(self, blinded=True, ciphertexts=sealed)
 
     def _blinded(self) -> Self:
-        return self.blind()
+        return self.reblind()
 
     def _body(self) -> bytes:
         size = 2 * self.public.width
