@@ -15,7 +15,25 @@ from governance.errors import UsageError
 from mpc import dp
 from mpc.dp import amounts
 
-NO_NUMBERS = [math.nan, math.inf, -math.inf, "nan", "inf", "", "1/2", "1,0", " 1", "٣", "1e999", "9" * 41, None, True, [1], Decimal("NaN"), Decimal("1e999")]
+NO_NUMBERS = [
+    math.nan,
+    math.inf,
+    -math.inf,
+    "nan",
+    "inf",
+    "",
+    "1/2",
+    "1,0",
+    " 1",
+    "٣",
+    "1e999",
+    "9" * 41,
+    None,
+    True,
+    [1],
+    Decimal("NaN"),
+    Decimal("1e999"),
+]
 
 
 def test_the_same_amount_however_it_is_written():
@@ -67,7 +85,9 @@ def test_whole_numbers_are_whole_and_above_zero(make, name, value):
         make(value)
 
 
-@pytest.mark.parametrize("values", [[1.0], ["1"], 5, [[1]], [2**63], [2**62 + 1], [-(2**62) - 1], [math.nan], [True], np.array([2**63], np.uint64)])
+@pytest.mark.parametrize(
+    "values", [[1.0], ["1"], 5, [[1]], [2**63], [2**62 + 1], [-(2**62) - 1], [math.nan], [True], np.array([2**63], np.uint64)]
+)
 def test_only_vectors_of_whole_numbers_get_noise(values):
     for release in (dp.Laplace(1).release, dp.Gaussian(1, "1e-6").release):
         with pytest.raises(UsageError, match="values must be"):

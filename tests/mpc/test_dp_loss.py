@@ -189,7 +189,11 @@ def test_laplaces_as_in_dp_accounting(epsilon, times):
 def test_never_below_the_tight_value(times):
     """Of discrete noise dp_accounting composes the distribution of the loss itself, here from below."""
     laplace = pld.from_discrete_laplace_mechanism(0.1, pessimistic_estimate=False).self_compose(times)
-    assert laplace.get_epsilon_for_delta(1e-6) - 1e-9 <= (dp.Laplace("0.1").loss * times).epsilon("1e-6") <= 1.15 * laplace.get_epsilon_for_delta(1e-6)
+    assert (
+        laplace.get_epsilon_for_delta(1e-6) - 1e-9
+        <= (dp.Laplace("0.1").loss * times).epsilon("1e-6")
+        <= 1.15 * laplace.get_epsilon_for_delta(1e-6)
+    )
     gaussian = pld.from_discrete_gaussian_mechanism(20.0, pessimistic_estimate=False).self_compose(times)
     ours = (dp.of_zcdp(Fraction(1, 800)) * times).epsilon("1e-6")
     assert gaussian.get_epsilon_for_delta(1e-6) <= ours <= 1.15 * gaussian.get_epsilon_for_delta(1e-6)

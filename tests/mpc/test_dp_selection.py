@@ -43,7 +43,10 @@ def test_the_threshold_itself_counts():
     import opendp.prelude as opendp
 
     opendp.enable_features("contrib")
-    space = opendp.map_domain(opendp.atom_domain(T=str), opendp.atom_domain(T="i64")), opendp.l01inf_distance(opendp.absolute_distance(T="i64"))
+    space = (
+        opendp.map_domain(opendp.atom_domain(T=str), opendp.atom_domain(T="i64")),
+        opendp.l01inf_distance(opendp.absolute_distance(T="i64")),
+    )
     selection = dp.GroupSelection("1.0", "0.03")
     peer = opendp.m.make_laplace_threshold(*space, scale=selection._noise.scale, threshold=selection.threshold)
     share = len(peer({f"g{i}": 1 for i in range(MANY)})) / MANY
@@ -104,7 +107,12 @@ def test_neighbours_choose_alike():
     assert not respects(ours, theirs, 2.0)
 
 
-@given(st.lists(st.integers(0, 50), min_size=3, max_size=8), st.integers(0, 7), st.sampled_from(["0.5", "0.25", "0.9", "0.025"]), st.integers(1, 4))
+@given(
+    st.lists(st.integers(0, 50), min_size=3, max_size=8),
+    st.integers(0, 7),
+    st.sampled_from(["0.5", "0.25", "0.9", "0.025"]),
+    st.integers(1, 4),
+)
 def test_one_person_changes_a_score_by_no_more_than_the_scale_allows(counts, where, at, hospitals):
     cuts = list(range(len(counts) - 1))
     more = list(counts)

@@ -76,7 +76,9 @@ def test_a_word_that_does_not_decide_is_drawn_further(place):
     """Coins are chosen so that the first 64 bits lie on a probability; what follows decides, as in a table of 128 bits."""
     variance = Fraction(9)
     table, fine = sampling._table(variance, 64), sampling._table(variance, 128)
-    word = {"first": table.low[1], "middle": table.low[table.reach], "last": table.low[-2], "lowest word": 0, "highest word": 2**64 - 1}[place]
+    word = {"first": table.low[1], "middle": table.low[table.reach], "last": table.low[-2], "lowest word": 0, "highest word": 2**64 - 1}[
+        place
+    ]
     assert table.find(word) is None
     found = set()
     for more in (1, 2**63, 2**64 - 2):

@@ -9,11 +9,13 @@ import os
 import pickle
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from math import gcd
 
 import gmpy2
 import numpy as np
 import pytest
+from distributed import Client, LocalCluster
 from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -246,7 +248,14 @@ def test_a_pool_belongs_to_one_key_and_one_process(monkeypatch):
     assert len(pool) == 0
 
 
-@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+@contextmanager
+def cluster(workers):
+    """A Dask cluster of processes on this machine, as an executor."""
+    with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as found, Client(found) as client:
+        yield client.get_executor()
+
+
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor, cluster])
 def test_results_do_not_depend_on_the_executor(kind, monkeypatch):
     monkeypatch.setattr(blinding, "CHUNK", 3)
     monkeypatch.setattr(private, "CHUNK", 2)

@@ -114,7 +114,9 @@ def test_bytes_are_elements_in_little_endian_order(numbers):
     assert (back == words).all() and not back.flags.writeable
 
 
-@pytest.mark.parametrize("raw, says", [(bytes(15), "take 16 bytes, got 15"), (PRIME.to_bytes(8, "little") * 2, "no numbers"), (b"\xff" * 16, "no numbers")])
+@pytest.mark.parametrize(
+    "raw, says", [(bytes(15), "take 16 bytes, got 15"), (PRIME.to_bytes(8, "little") * 2, "no numbers"), (b"\xff" * 16, "no numbers")]
+)
 def test_bytes_that_are_no_numbers_are_refused(raw, says):
     with pytest.raises(DecodeError, match=says):
         F61.from_bytes(raw, (2,))

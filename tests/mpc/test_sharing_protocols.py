@@ -41,7 +41,14 @@ def opened(scheme, steps, *, seen=None):
 
 def product(scheme, x, y, kind="elements", *, seen=None):
     xs, ys = scheme.split(x), scheme.split(y)
-    triples = sharing.Dealer("dealer", scheme).triple({"elements": scheme.numbers.shape(x), "vectors": scheme.numbers.shape(x), "matrices": (*scheme.numbers.shape(x), scheme.numbers.shape(y)[-1])}[kind], kind)
+    triples = sharing.Dealer("dealer", scheme).triple(
+        {
+            "elements": scheme.numbers.shape(x),
+            "vectors": scheme.numbers.shape(x),
+            "matrices": (*scheme.numbers.shape(x), scheme.numbers.shape(y)[-1]),
+        }[kind],
+        kind,
+    )
     return opened(scheme, lambda me: sharing.multiply(xs[me], ys[me], triples[me]), seen=seen)
 
 
@@ -74,7 +81,9 @@ def test_products_are_those_of_the_numbers(scheme, seed, n, k, m):
 def edges(numbers, data, digits):
     most = 2 ** (numbers.bits - 2)
     near = [0, 1, -1, 2**digits, -(2**digits), 2**digits - 1, most - 1, -most]
-    return data.draw(st.lists(st.one_of(st.integers(-most, most - 1), st.sampled_from([v for v in near if -most <= v < most])), min_size=1, max_size=8))
+    return data.draw(
+        st.lists(st.one_of(st.integers(-most, most - 1), st.sampled_from([v for v in near if -most <= v < most])), min_size=1, max_size=8)
+    )
 
 
 @every_scheme
@@ -95,7 +104,9 @@ def test_truncation_never_fails_near_the_end_of_the_range(scheme):
     """100,000 numbers that need all but two bits: a truncation that guesses the carry would spoil every second or fourth of them."""
     numbers, count = scheme.numbers, 100_000
     value = 2 ** (numbers.bits - 2) - 1
-    result = halved(scheme, np.broadcast_to(numbers.integer(value), (count, *numbers.words)), sharing.Dealer("dealer", scheme).mask((count,), 20))
+    result = halved(
+        scheme, np.broadcast_to(numbers.integer(value), (count, *numbers.words)), sharing.Dealer("dealer", scheme).mask((count,), 20)
+    )
     assert np.abs(numbers.decode(result, 1) * 2 - value / 2**20).max() <= 1 + value / 2**20 * 2.0**-52
 
 
@@ -247,7 +258,17 @@ def test_parties_that_run_different_protocols_are_stopped():
         sharing.run({"a": short("a"), "b": long("b"), "c": short("c")})
 
 
-@pytest.mark.parametrize("said", [(), (Z64.zeros((2,)),), (Z64.zeros((2,)),) * 3, (Z64.zeros((2,)), Z64.zeros((3,))), (Z64.zeros((2,)), b"no"), (Z32.zeros((2,)), Z64.zeros((2,)))])
+@pytest.mark.parametrize(
+    "said",
+    [
+        (),
+        (Z64.zeros((2,)),),
+        (Z64.zeros((2,)),) * 3,
+        (Z64.zeros((2,)), Z64.zeros((3,))),
+        (Z64.zeros((2,)), b"no"),
+        (Z32.zeros((2,)), Z64.zeros((2,))),
+    ],
+)
 @every_scheme
 def test_a_message_that_is_no_share_names_its_party(scheme, said):
     right = (scheme.numbers.zeros((2,)), scheme.numbers.zeros((4,)))

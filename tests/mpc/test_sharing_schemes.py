@@ -140,7 +140,11 @@ def test_additive_vectors(case):
 # --- what shares say
 
 
-@pytest.mark.parametrize("scheme", [*(sharing.Additive(names(2), numbers) for numbers in ALL), sharing.Shamir(names(2), 2)], ids=lambda s: f"{type(s).__name__} {s.numbers}")
+@pytest.mark.parametrize(
+    "scheme",
+    [*(sharing.Additive(names(2), numbers) for numbers in ALL), sharing.Shamir(names(2), 2)],
+    ids=lambda s: f"{type(s).__name__} {s.numbers}",
+)
 def test_each_share_of_a_constant_looks_uniform(scheme):
     """Highest byte of each party's share, 256 bins, 25,600 draws: beyond CHI at 255 degrees of freedom once in 10^9 runs, ten times."""
     numbers = scheme.numbers

@@ -38,7 +38,10 @@ def joined(scheme, made):
 
 
 @pytest.mark.parametrize("numbers", [Z32, Z64, Z128, F61], ids=repr)
-@pytest.mark.parametrize("kind, shape", [("elements", (3, 6)), ("elements", ()), ("elements", (0,)), ("vectors", (5,)), ("matrices", (13, 3, 2)), ("matrices", (1, 1, 1))])
+@pytest.mark.parametrize(
+    "kind, shape",
+    [("elements", (3, 6)), ("elements", ()), ("elements", (0,)), ("vectors", (5,)), ("matrices", (13, 3, 2)), ("matrices", (1, 1, 1))],
+)
 def test_two_parties_make_a_triple(privates, numbers, kind, shape):
     scheme = sharing.Additive(["a", "b"], numbers)
     a, b, c = joined(scheme, sharing.run(steps(scheme, privates, shape, kind)))

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import chain, repeat
+from functools import lru_cache, partial
+from itertools import chain
 from math import prod
 from typing import NoReturn
 
@@ -69,7 +69,7 @@ def blinds(
     if executor is None:
         return blinds_from(factors, h, comb, coins)
     parts = [coins[at : at + CHUNK * stride] for at in range(0, len(coins), CHUNK * stride)]
-    return list(chain.from_iterable(executor.map(blinds_from, *map(repeat, (factors, h, comb)), parts)))
+    return list(chain.from_iterable(executor.map(partial(blinds_from, factors, h, comb), parts)))
 
 
 def blinds_from(factors: tuple[Integer, ...], h: Integer, comb: Comb, coins: bytes) -> list[Halves]:

@@ -13,7 +13,8 @@ import secrets
 import struct
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from itertools import accumulate, chain, pairwise, repeat
+from functools import partial
+from itertools import accumulate, chain, pairwise
 from typing import NoReturn, Self
 
 import gmpy2
@@ -100,7 +101,7 @@ class PaillierPrivateKey:
         if executor is None:
             return opened(*spec, ciphertexts)
         parts = [ciphertexts[at : at + CHUNK] for at in range(0, len(ciphertexts), CHUNK)]
-        return list(chain.from_iterable(executor.map(opened, *map(repeat, spec), parts)))
+        return list(chain.from_iterable(executor.map(partial(opened, *spec), parts)))
 
     def export_private(self) -> bytes:
         """The key itself, in binary: whoever gets these bytes opens everything under it."""
