@@ -4,47 +4,29 @@ Model: provers malicious, verifiers anyone. The commitment hides perfectly and b
 zero-knowledge in the random oracle model.  Source: Pedersen, CRYPTO 1991; Cramer, Damgård & Schoenmakers, "Proofs of Partial Knowledge",
 CRYPTO 1994, section 5; made non-interactive with the whole statement in the hash (Bernhard, Pereira & Warinschi, ASIACRYPT 2012).
 
-The group is the prime-order subgroup of edwards25519 (RFC 8032, 5.1), in libsodium's arithmetic. A bit b with blinder r is r·B + b·H.
+A bit b with blinder r is r·B + b·H in the group of `mpc.edwards`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from nacl import bindings as sodium
 from nacl.exceptions import CryptoError
 
 from governance.errors import PeerError
-from mpc.rings import ORDER
-from mpc.sharing import Rand
+from mpc.edwards import IDENTITY, POINT, SCALAR, add, base, hashed, minus, multiply, plus, reduce, scalar, sub, times
+from mpc.rings import ORDER, Rand
 
-POINT = 32  # bytes of a commitment
-SCALAR = 32  # bytes of a blinder, little-endian
 PROOF = 4 * SCALAR
 LABEL = b"keyong pedersen bit v1"
-IDENTITY = bytes([1]) + bytes(31)
-H = sodium.crypto_core_ed25519_from_uniform(hashlib.sha256(b"keyong pedersen v1: the base of values").digest())
-
-_add: Callable[[bytes, bytes], bytes] = sodium.crypto_core_ed25519_add
-_sub: Callable[[bytes, bytes], bytes] = sodium.crypto_core_ed25519_sub
-_plus: Callable[[bytes, bytes], bytes] = sodium.crypto_core_ed25519_scalar_add
-_minus: Callable[[bytes, bytes], bytes] = sodium.crypto_core_ed25519_scalar_sub
-_times: Callable[[bytes, bytes], bytes] = sodium.crypto_core_ed25519_scalar_mul
-_reduce: Callable[[bytes], bytes] = sodium.crypto_core_ed25519_scalar_reduce
-_base: Callable[[bytes], bytes] = sodium.crypto_scalarmult_ed25519_base_noclamp
-_multiply: Callable[[bytes, bytes], bytes] = sodium.crypto_scalarmult_ed25519_noclamp  # refuses points outside the subgroup
-
-
-def scalar(rand: Rand = secrets.token_bytes) -> bytes:
-    """A uniform element of Z/ℓ."""
-    return _reduce(rand(64))
+H = hashed(hashlib.sha256(b"keyong pedersen v1: the base of values").digest())
 
 
 def commit(bit: int, blinder: bytes) -> bytes:
     """The commitment to *bit*, 0 or 1."""
-    return _add(_base(blinder), H) if bit else _base(blinder)
+    return add(base(blinder), H) if bit else base(blinder)
 
 
 def prove(bit: int, blinder: bytes, context: bytes, *, rand: Rand = secrets.token_bytes) -> tuple[bytes, bytes]:
@@ -54,12 +36,12 @@ def prove(bit: int, blinder: bytes, context: bytes, *, rand: Rand = secrets.toke
     """
     commitment = commit(bit, blinder)
     nonce, other, answer = scalar(rand), scalar(rand), scalar(rand)
-    sides = (commitment, _sub(commitment, H))
+    sides = (commitment, sub(commitment, H))
     announced = [b"", b""]
-    announced[bit] = _base(nonce)
+    announced[bit] = base(nonce)
     announced[1 - bit] = _announced(sides[1 - bit], other, answer)
-    mine = _minus(_challenge(context, commitment, announced), other)
-    true = (mine, _plus(nonce, _times(mine, blinder)))
+    mine = minus(_challenge(context, commitment, announced), other)
+    true = (mine, plus(nonce, times(mine, blinder)))
     first, second = ((other, answer), true) if bit else (true, (other, answer))
     return commitment, first[0] + second[0] + first[1] + second[1]
 
@@ -70,10 +52,10 @@ def verify(commitment: bytes, proof: bytes, context: bytes, *, party: str) -> No
     if len(commitment) != POINT or len(proof) != PROOF or any(int.from_bytes(p, "little") >= ORDER for p in parts):
         raise PeerError("its proof is misshapen", party=party)
     try:
-        announced = [_announced(commitment, parts[0], parts[2]), _announced(_sub(commitment, H), parts[1], parts[3])]
+        announced = [_announced(commitment, parts[0], parts[2]), _announced(sub(commitment, H), parts[1], parts[3])]
     except (CryptoError, RuntimeError):  # no point of the group
         raise PeerError("its proof is misshapen", party=party) from None
-    if _plus(parts[0], parts[1]) != _challenge(context, commitment, announced):
+    if plus(parts[0], parts[1]) != _challenge(context, commitment, announced):
         raise PeerError("its proof does not show that its entries are 0 or 1", party=party)
 
 
@@ -81,17 +63,17 @@ def opens(commitments: Iterable[bytes], total: int, blinder: bytes) -> bool:
     """Whether the *commitments* add up to *total* with the sum of their blinders."""
     added = IDENTITY
     for commitment in commitments:
-        added = _add(added, commitment)
-    expected = _base(blinder) if any(blinder) else IDENTITY
+        added = add(added, commitment)
+    expected = base(blinder) if any(blinder) else IDENTITY
     for _ in range(total):  # as few as there are parties
-        expected = _add(expected, H)
+        expected = add(expected, H)
     return added == expected
 
 
 def _announced(side: bytes, challenge: bytes, answer: bytes) -> bytes:
     """answer·B − challenge·side, what the prover of ``side = r·B`` must have announced."""
-    return _sub(_base(answer), _multiply(challenge, side))
+    return sub(base(answer), multiply(challenge, side))
 
 
 def _challenge(context: bytes, commitment: bytes, announced: Sequence[bytes]) -> bytes:
-    return _reduce(hashlib.sha512(LABEL + hashlib.sha256(context).digest() + commitment + b"".join(announced)).digest())
+    return reduce(hashlib.sha512(LABEL + hashlib.sha256(context).digest() + commitment + b"".join(announced)).digest())

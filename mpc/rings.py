@@ -6,7 +6,7 @@ elements in little-endian order, whatever the machine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from governance.errors import DecodeError, UsageError
 ORDER = 2**252 + 27742317777372353535851937790883648493  # ℓ, the order of edwards25519's base point (RFC 8032, 5.1)
 Words = npt.NDArray[np.unsignedinteger[Any]]
 Buffer = bytes | bytearray | memoryview
+Rand = Callable[[int], bytes]  # so many uniform bytes
 
 
 @dataclass(frozen=True, slots=True)

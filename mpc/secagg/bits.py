@@ -16,20 +16,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from governance.errors import PeerError, UsageError
-from mpc import pedersen
-from mpc.rings import SCALARS, Buffer, Words
+from mpc import edwards, pedersen
+from mpc.rings import SCALARS, Buffer, Rand, Words
 from mpc.secagg.keys import Schedule
 from mpc.secagg.terms import Vector
-from mpc.sharing import Rand
 
-ITEM = pedersen.POINT + pedersen.PROOF
+ITEM = edwards.POINT + pedersen.PROOF
 
 
 def prove(schedule: Schedule, vector: Vector, words: Words, *, me: str, rand: Rand) -> tuple[Words, bytes]:
     """Blinders of our *words*, and commitments with proofs."""
     if not np.isin(words, (0, 1)).all():
         raise UsageError(f"the elements of {vector.name} must be 0 or 1")
-    blinders = [pedersen.scalar(rand) for _ in range(vector.length)]
+    blinders = [edwards.scalar(rand) for _ in range(vector.length)]
     items = [
         b"".join(pedersen.prove(bit, blinder, _at(schedule, vector, me, index), rand=rand))
         for index, (bit, blinder) in enumerate(zip(words.tolist(), blinders, strict=True))
@@ -59,7 +58,7 @@ def _verified(schedule: Schedule, vector: Vector, name: str, items: bytes) -> li
     commitments = []
     for index in range(vector.length):
         item = items[index * ITEM : (index + 1) * ITEM]
-        commitment, proof = item[: pedersen.POINT], item[pedersen.POINT :]
+        commitment, proof = item[: edwards.POINT], item[edwards.POINT :]
         pedersen.verify(commitment, proof, _at(schedule, vector, name, index), party=name)
         commitments.append(commitment)
     return commitments

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from governance.encoding import strict
 from governance.errors import DecodeError, PeerError
+from mpc.rings import Rand
 from mpc.secagg.keys import Schedule
 from mpc.secagg.terms import Terms
-from mpc.sharing import SHARE, Rand, element, split_all
+from mpc.sharing.seeds import SHARE, element, split_all
 
 NONCE = 12
 TAG = 16

@@ -6,11 +6,10 @@ import hashlib
 from collections.abc import Mapping
 
 from governance.errors import UsageError
-from mpc.rings import Words
+from mpc.rings import Rand, Words
 from mpc.secagg import bits, masks
 from mpc.secagg.keys import Schedule, pair
 from mpc.secagg.terms import Vector
-from mpc.sharing import Rand
 
 Masked = dict[str, memoryview]
 

@@ -22,7 +22,7 @@ from mpc.secagg import bits, masks
 from mpc.secagg.keys import Schedule, pair
 from mpc.secagg.messages import Pledge, Reveal, agreement, fits
 from mpc.secagg.terms import Round, Terms, Vector
-from mpc.sharing import SHARE, join
+from mpc.sharing.seeds import SHARE, join
 
 TRIES = 4096  # subsets of shares that are tried before a secret counts as lost
 

@@ -26,7 +26,7 @@ from dataclasses import field, replace
 
 from governance.encoding import wire
 from governance.errors import PeerError, QuorumLost, Unavailable, UsageError
-from mpc.rings import Words
+from mpc.rings import Rand, Words
 from mpc.secagg.admission import admit
 from mpc.secagg.dealing import Hand, deal, seal, unseal
 from mpc.secagg.keys import Schedule, Seat, pair
@@ -35,7 +35,6 @@ from mpc.secagg.messages import Abstention, Consent, Reveal, Upload, fits
 from mpc.secagg.opening import Payloads, Tally, total
 from mpc.secagg.rounds import Settled
 from mpc.secagg.terms import Round, Terms
-from mpc.sharing import Rand
 
 
 @wire("keyong/secagg/ready/v1")

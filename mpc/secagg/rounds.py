@@ -14,14 +14,13 @@ from dataclasses import field
 
 from governance.encoding import wire
 from governance.errors import PeerError, Unavailable, UsageError
-from mpc.rings import Words
+from mpc.rings import Rand, Words
 from mpc.secagg.admission import admit
 from mpc.secagg.keys import Schedule, Seat, pair
 from mpc.secagg.masking import Masked, masked
 from mpc.secagg.messages import Upload
 from mpc.secagg.opening import Payloads, gather, totals
 from mpc.secagg.terms import Round, Terms
-from mpc.sharing import Rand
 
 
 @wire("keyong/secagg/settled/v1")

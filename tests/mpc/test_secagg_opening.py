@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from governance.errors import PeerError, Unavailable, UsageError
 from mpc import secagg
 from mpc.secagg import opening
-from mpc.sharing import element
+from mpc.sharing.seeds import element
 from tests.mpc.secure_sum import (
     Stopped,
     consented,

@@ -8,18 +8,17 @@ Computation and Secret Sharing", Cambridge 2015, section 3.2 (Lagrange interpola
 
 from __future__ import annotations
 
-import functools
 import secrets as system
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from governance.errors import DecodeError, UsageError
+from mpc.rings import Rand
+from mpc.sharing.lagrange import weights
 
 PRIME = 2**256 + 297  # the first prime above every 32-byte secret
 SECRET = 32
 SHARE = 33
 COIN = 48  # bytes behind one coefficient: its distance from uniform is below 2^-126
-
-Rand = Callable[[int], bytes]
 
 
 def split(secret: bytes, *, points: Sequence[int], threshold: int, rand: Rand = system.token_bytes) -> dict[int, bytes]:
@@ -84,7 +83,9 @@ def join(shares: Mapping[int, bytes]) -> bytes:
         A share is no field element, or together they give no 32-byte secret: one of them is false, or they are too few.
     """
     points = tuple(sorted(shares))
-    value = sum(w * element(shares[x]) for w, x in zip(_weights(points), points, strict=True)) % PRIME
+    if not points or points[0] < 1:
+        raise UsageError("need at least one share, and points above zero")
+    value = sum(w * element(shares[x]) for w, x in zip(weights(points, PRIME), points, strict=True)) % PRIME
     if value >> 8 * SECRET:
         raise DecodeError("the shares give no 32-byte secret")
     return value.to_bytes(SECRET, "big")
@@ -96,33 +97,3 @@ def element(share: bytes) -> int:
     if len(share) != SHARE or value >= PRIME:
         raise DecodeError("a share is not a field element")
     return value
-
-
-@functools.lru_cache(maxsize=256)
-def _weights(points: tuple[int, ...]) -> tuple[int, ...]:
-    """Recombination vector at zero: ``prod_{m != j} x_m / (x_m - x_j)`` for each point, with one inversion for all of them."""
-    if not points or points[0] < 1:
-        raise UsageError("need at least one share, and points above zero")
-    product = functools.reduce(lambda a, b: a * b % PRIME, points)
-    return tuple(product * inverse % PRIME for inverse in _inverses([_denominator(points, x) for x in points]))
-
-
-def _denominator(points: Sequence[int], x: int) -> int:
-    value = x
-    for other in points:
-        if other != x:
-            value = value * (other - x) % PRIME
-    return value
-
-
-def _inverses(values: Sequence[int]) -> list[int]:
-    """Montgomery's trick: the inverse of the product, peeled off one value after another."""
-    prefixes = [1]
-    for value in values:
-        prefixes.append(prefixes[-1] * value % PRIME)
-    inverse = pow(prefixes[-1], -1, PRIME)
-    inverses = []
-    for value, prefix in zip(reversed(values), reversed(prefixes[:-1]), strict=True):
-        inverses.append(prefix * inverse % PRIME)
-        inverse = inverse * value % PRIME
-    return inverses[::-1]

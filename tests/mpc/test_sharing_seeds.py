@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.errors import DecodeError, UsageError
-from mpc.sharing import PRIME, SHARE, element, join, split, split_all
+from mpc.sharing.seeds import PRIME, SHARE, element, join, split, split_all
 from tests.mpc.secure_sum import coins, secret
 
 CHI = 414.5  # scipy.stats.chi2.isf(1e-9, 255)
