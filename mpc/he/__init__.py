@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-"""Homomorphic encryption: sums of numbers that stay encrypted."""
-=======
 """Homomorphic encryption: vectors that can be added and multiplied by plain numbers while nobody can read them.
 
 ::
@@ -18,4 +15,3 @@ from mpc.he.layout import Factor, Layout
 from mpc.he.vector import EncryptedVector, PublicKey, load
 
 __all__ = ["EncryptedVector", "Factor", "Layout", "PublicKey", "load", "paillier"]
->>>>>>> main

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-"""Paillier encryption, whose ciphertexts add."""
-=======
 """Paillier's scheme, with many numbers in one ciphertext: no lattice, the smallest ciphertexts, and readable by phe and HEU.
 
 ::
@@ -20,4 +17,3 @@ from mpc.he.paillier.private import PaillierPrivateKey, generate
 from mpc.he.paillier.public import PaillierPublicKey, PaillierVector
 
 __all__ = ["PaillierPrivateKey", "PaillierPublicKey", "PaillierVector", "Pool", "generate"]
->>>>>>> main
