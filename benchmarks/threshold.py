@@ -2,8 +2,8 @@
 
     python benchmarks/threshold.py [--members 3 5 10] [--lengths 130 10000] [--bits 3072] [--nodes 1]
 
-One vector modulo 2^128, c = 1, two dealers, all members upload. On one core (use taskset). Each time is the median over --nodes members; the
-others' uploads and partial decryptions are made beforehand. The last lines are the same round's by `mpc.secagg`.
+One vector modulo 2^128, c = 1, two dealers, all members upload. On one core (use taskset). Each time is a node's, the median of those
+who took the step, of --nodes members where it opens. The last lines are the same round's by `mpc.secagg`.
 """
 
 from __future__ import annotations

@@ -103,23 +103,17 @@ def admit(
         raise QuorumLost(f"{len(uploads)} members uploaded, {terms.threshold} are needed", have=len(uploads), need=terms.threshold)
     if missing := sorted(name for name in uploads if uploads[name].payloads.keys() - payloads.get(name, {}).keys()):
         raise Unavailable("encrypted vectors are missing", waiting=missing)
-    layout, names = Layout.of(terms, round, keys), tuple(sorted(uploads))
-    added: Numbers | None = None
-    items = {}
-    for name in names:
-        numbers, items[name] = _read(layout, uploads[name], payloads[name])
+    layout = Layout.of(terms, round, keys)
+    read = {name: _read(layout, uploads[name], payloads[name]) for name in sorted(uploads)}
+    for name, (numbers, items) in read.items():
         if name != mine:
-            _prove(layout, uploads[name], numbers, items[name])
-        added = _add(layout, added, numbers) if added else numbers
-    return Tally(
-        terms,
-        round,
-        dict(keys),
-        names,
-        _agreement(terms, round, keys, uploads),
-        layout.write(added or {}, {}),
-        {v.name: tuple(b"".join(c for c, _ in _items(v, items[name][v.name])) for name in names) for v in round.vectors if v.proved},
-    )
+            _prove(layout, uploads[name], numbers, items)
+    sums = functools.reduce(functools.partial(_add, layout), (numbers for numbers, _ in read.values()))
+    commitments = {
+        v.name: tuple(b"".join(c for c, _ in _items(v, items[v.name])) for _, items in read.values()) for v in round.vectors if v.proved
+    }
+    agreed = _agreement(terms, round, keys, uploads)
+    return Tally(terms, round, dict(keys), tuple(read), agreed, layout.write(sums, {}), commitments)
 
 
 def _agreement(terms: Terms, round: Round, keys: Mapping[str, Key], uploads: Mapping[str, Upload]) -> bytes:
