@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import replace
+from types import MappingProxyType
 
 import gmpy2
 import pytest
@@ -434,18 +435,12 @@ def test_a_member_who_encrypts_other_bits_than_it_committed_to_stops_the_round()
     fed, states = keyed(4)
     round = one_round(vectors=(secagg.Vector("v", 32, 2, proved=True),))
     run = uploaded(fed, states, round, {name: {"v": elements([1, 0], 32)} for name in fed.names})
-    honest = run.payloads["h01"]["v"]
     layout = Layout.of(fed.terms, round, states["h01"].seat.keys)
-    numbers, rest = layout.read({"v": honest}, items=True, party="h01")
-    known = {}
-    for dealer, public in layout.publics.items():  # it encrypts 3 and 0 for the first key, and zeros else
-        known[dealer] = [(3 if dealer == "h00" and i == 0 else 0, public.coin()) for i in range(len(numbers[dealer]))]
-        numbers[dealer] = [public.encrypt(*each) for each in known[dealer]]
-    run.payloads["h01"] = layout.write(numbers, rest)
-    upload = replace(run.uploads["h01"], payloads={"v": hashlib.sha256(run.payloads["h01"]["v"]).digest()})
-    context = {dealer: opening.knowledge(fed.terms, upload, dealer) for dealer in known}
-    made = {d: proofs.prove_knowledge(p, numbers[d], known[d], context[d]) for d, p in layout.publics.items()}
-    run.uploads["h01"] = replace(upload, proofs=made)
+    _, items = layout.read(run.payloads["h01"], items=True, party="h01")
+    known = {
+        d: [(3 if d == "h00" and i == 0 else 0, key.coin()) for i in range(2)] for d, key in layout.publics.items()
+    }  # 3 and 0, not bits
+    run.uploads["h01"], run.payloads["h01"] = encrypting(run, "h01", known, items)
     decrypted(run, "h00", "h02", "h03")
     with pytest.raises(PeerError, match="not what it committed to"):
         run.states["h00"].receive(run.partials, run.parts)
@@ -464,6 +459,49 @@ def test_false_proofs_of_bits_are_named_before_anything_is_decrypted():
             run.states["h00"].receive(run.uploads, run.payloads)
     assert error.value.facts == {"party": "h01"}
     assert layout.read(run.payloads["h00"], items=True, party="")[1]["v"] != b""
+
+
+def encrypting(
+    run, name: str, known: dict[str, list[tuple[int, int]]], items=MappingProxyType({})
+) -> tuple[threshold.Upload, dict[str, bytes]]:
+    """An upload by *name* of plaintexts and coins of its choice, with true proofs."""
+    seat, round = run.states[name].seat, run.states[name].round
+    layout = Layout.of(seat.terms, round, seat.keys)
+    numbers = {dealer: [public.encrypt(*each) for each in known[dealer]] for dealer, public in layout.publics.items()}
+    payloads = layout.write(numbers, items)
+    upload = replace(run.uploads[name], payloads={v: hashlib.sha256(payload).digest() for v, payload in payloads.items()})
+    context = {dealer: opening.knowledge(seat.terms, upload, dealer) for dealer in known}
+    made = {d: proofs.prove_knowledge(p, numbers[d], known[d], context[d]) for d, p in layout.publics.items()}
+    return replace(upload, proofs=made), payloads
+
+
+def test_different_uploads_for_different_members_open_the_honest_total_and_nothing_else():
+    """h03 shows v^7 to h00 and v^9 to h01. No set finds t, yet with its own share it reads the honest total: once, and the attempt is spent."""
+    run = fresh()
+    public = {dealer: key.public for dealer, key in run.states["h03"].seat.keys.items()}
+    for name, m in (("h00", 7), ("h01", 9)):
+        upload, payloads = encrypting(run, "h03", {dealer: [(m, 2 * m)] for dealer in public})  # (1 + n)^m h^2m
+        shown, sent = {**run.uploads, "h03": upload}, {**run.payloads, "h03": payloads}
+        run.states[name], run.partials[name], run.parts[name] = run.states[name].receive(shown, sent)
+    for name in ("h00", "h01"):
+        with pytest.raises((Unavailable, PeerError)):
+            run.states[name].receive(run.partials, run.parts)
+    seat, points = run.states["h03"].seat, FED.terms.points
+    honest = Layout.of(FED.terms, ROUND, seat.keys)
+    columns = [honest.read(run.payloads[name], items=True, party=name)[0] for name in ("h00", "h01", "h02")]
+    total = 0
+    for dealer, key in public.items():
+        n2 = key.square
+        product = functools.reduce(lambda a, b, n2=n2: a * b % n2, (column[dealer][0] for column in columns))
+        mine = {points["h03"]: [paillier.partial(key, product, seat.share(dealer), members=4)]}
+        for name, m in (("h00", 7), ("h01", 9)):
+            (part,) = honest.read(run.parts[name], items=False, party=name)[0][dealer]
+            mine[points[name]] = [part * gmpy2.powmod(seat.keys[dealer].check(name), -2 * m, n2) % n2]
+        total += int(combine(key, mine, members=4)[0])  # its lowest slot is the first element's
+    assert total % 2**64 == 0 + 1000 + 2000
+    promises = {name: run.states[name].abstain()[1] for name in ("h02", "h03")}  # all who can still promise, and the liar
+    with pytest.raises(Unavailable, match="2 of 3 abstentions"):
+        run.states["h00"].rejoin(promises)
 
 
 # --- a dealer of other primes --------------------------------------------------------------------------------
