@@ -53,12 +53,13 @@ class Run:
     states: dict[str, object]
     uploads: dict[str, threshold.Upload] = field(default_factory=dict)
     payloads: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    consents: dict[str, threshold.Consent] = field(default_factory=dict)
     partials: dict[str, threshold.Partial] = field(default_factory=dict)
     parts: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
     def tally(self, survivors: tuple[str, ...] = ()) -> threshold.Tally:
         """As the coordinator has it."""
-        keys, round = next((s.seat.keys, s.round) for s in self.states.values() if isinstance(s, threshold.Uploaded))
+        keys, round = next((s.seat.keys, s.round) for s in self.states.values() if isinstance(s, threshold.Uploaded | threshold.Waiting))
         return threshold.admit(self.fed.terms, round, keys, self.uploads, self.payloads, survivors=survivors)
 
 
@@ -72,10 +73,23 @@ def uploaded(fed: Federation, states: Mapping[str, threshold.Keyed], round: obje
     return run
 
 
-def decrypted(run: Run, *names: str) -> Run:
-    """*names* have sent their partial decryptions."""
+def consented(run: Run, *names: str) -> Run:
+    """*names* have signed the set of a first opening."""
     for name in names or tuple(run.uploads):
-        state, partial, run.parts[name] = run.states[name].receive(run.uploads, run.payloads, rand=coins(f"partial/{name}"))
+        state, consent = run.states[name].receive(run.uploads, run.payloads)
+        run.states[name], run.consents[name] = journaled(state), run.fed.relay(name, consent)
+    return run
+
+
+def decrypted(run: Run, *names: str) -> Run:
+    """*names* have sent their partial decryptions, and before them, in a first opening, their consents."""
+    names = names or tuple(run.uploads)
+    if unsigned := [name for name in names if isinstance(run.states[name], threshold.Uploaded)]:
+        consented(run, *unsigned)
+    for name in names:
+        here = run.states[name]
+        shown = (run.consents,) if isinstance(here, threshold.Consented) else (run.uploads, run.payloads)
+        state, partial, run.parts[name] = here.receive(*shown, rand=coins(f"partial/{name}"))
         run.states[name], run.partials[name] = journaled(state), run.fed.relay(name, partial)
     return run
 
