@@ -46,7 +46,7 @@ def check(schedule: Schedule, vector: Vector, sums: tuple[Words, Words], proofs:
 
     The second failure names nobody: that a member lied is certain, which one is hidden like everything else.
     """
-    columns = [_verified(schedule, vector, name, bytes(items)) for name, items in sorted(proofs.items())]
+    columns = [verify(schedule, vector, name, bytes(items)) for name, items in sorted(proofs.items())]
     totals, blinders = sums[0].tolist(), SCALARS.to_bytes(sums[1])
     for index, (total, commitments) in enumerate(zip(totals, zip(*columns, strict=True), strict=True)):
         blinder = blinders[index * SCALARS.size : (index + 1) * SCALARS.size]
@@ -54,7 +54,8 @@ def check(schedule: Schedule, vector: Vector, sums: tuple[Words, Words], proofs:
             raise PeerError(f"some member's {vector.name} is not what it committed to; nothing is opened on it")
 
 
-def _verified(schedule: Schedule, vector: Vector, name: str, items: bytes) -> list[bytes]:
+def verify(schedule: Schedule, vector: Vector, name: str, items: bytes) -> list[bytes]:
+    """The commitments in *items*; raise `PeerError` naming their sender unless every proof holds."""
     commitments = []
     for index in range(vector.length):
         item = items[index * ITEM : (index + 1) * ITEM]

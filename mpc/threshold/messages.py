@@ -1,4 +1,4 @@
-"""The four messages of a job under threshold keys. Each travels in a signed envelope; ciphertexts and partial decryptions travel beside
+"""The five messages of a job under threshold keys. Each travels in a signed envelope; ciphertexts and partial decryptions travel beside
 the message that binds them by their SHA-256."""
 
 from __future__ import annotations
@@ -45,6 +45,18 @@ class Upload:
     proofs: Mapping[str, bytes] = field(repr=False)
 
 
+@wire("keyong/threshold/consent/v1")
+class Consent:
+    """The sender saw these uploads of these survivors, and will decrypt the sum of no other set in this first opening."""
+
+    job: bytes
+    root: bytes
+    round: bytes
+    sender: str
+    survivors: tuple[str, ...]
+    agreed: bytes
+
+
 @wire("keyong/threshold/partial/v1")
 class Partial:
     """The sender's partial decryptions of the sums of exactly the uploads *agreed*, and for each dealer a proof that they are true."""
@@ -68,7 +80,7 @@ class Abstention:
     sender: str
 
 
-Message = Upload | Partial | Abstention
+Message = Upload | Consent | Partial | Abstention
 
 
 def fits(message: Message, terms: Terms, round: Round) -> bool:

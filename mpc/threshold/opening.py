@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 
 from governance.encoding import strict
@@ -84,7 +84,7 @@ def admit(
     """Check the *uploads*, by sender as the signatures tell it, with the *payloads* beside them, and add their ciphertexts.
 
     *survivors* is given in a later round: the set fixed by the first opening, all of whom must be there. Of our own upload, *mine*, the
-    proofs are not checked.
+    proofs of knowledge are not checked.
 
     Raises
     ------
@@ -103,23 +103,18 @@ def admit(
         raise QuorumLost(f"{len(uploads)} members uploaded, {terms.threshold} are needed", have=len(uploads), need=terms.threshold)
     if missing := sorted(name for name in uploads if uploads[name].payloads.keys() - payloads.get(name, {}).keys()):
         raise Unavailable("encrypted vectors are missing", waiting=missing)
-    layout, names = Layout.of(terms, round, keys), tuple(sorted(uploads))
-    added: Numbers | None = None
-    items = {}
-    for name in names:
-        numbers, items[name] = _read(layout, uploads[name], payloads[name])
+    layout = Layout.of(terms, round, keys)
+    read = {name: _read(layout, uploads[name], payloads[name]) for name in sorted(uploads)}
+    for name, (numbers, _) in read.items():
         if name != mine:
-            _prove(layout, uploads[name], numbers, items[name])
-        added = _add(layout, added, numbers) if added else numbers
-    return Tally(
-        terms,
-        round,
-        dict(keys),
-        names,
-        _agreement(terms, round, keys, uploads),
-        layout.write(added or {}, {}),
-        {v.name: tuple(b"".join(c for c, _ in _items(v, items[name][v.name])) for name in names) for v in round.vectors if v.proved},
-    )
+            _verify(layout, uploads[name], numbers)
+    schedule, proved = Schedule(terms, round), [v for v in round.vectors if v.proved]
+    commitments = {
+        v.name: tuple(b"".join(bits.verify(schedule, v, name, items[v.name])) for name, (_, items) in read.items()) for v in proved
+    }
+    sums = functools.reduce(functools.partial(_add, layout), (numbers for numbers, _ in read.values()))
+    agreed = _agreement(terms, round, keys, uploads)
+    return Tally(terms, round, dict(keys), tuple(read), agreed, layout.write(sums, {}), commitments)
 
 
 def _agreement(terms: Terms, round: Round, keys: Mapping[str, Key], uploads: Mapping[str, Upload]) -> bytes:
@@ -153,21 +148,10 @@ def _read(layout: Layout, upload: Upload, payloads: Mapping[str, Buffer]) -> tup
     return layout.read(payloads, items=True, party=upload.sender)
 
 
-def _prove(layout: Layout, upload: Upload, numbers: Numbers, items: Mapping[str, bytes]) -> None:
+def _verify(layout: Layout, upload: Upload, numbers: Numbers) -> None:
     for dealer, public in layout.publics.items():
         context = knowledge(layout.terms, upload, dealer)
         verify_knowledge(public, numbers[dealer], upload.proofs[dealer], context, party=upload.sender)
-    schedule = Schedule(layout.terms, layout.round)
-    for vector in layout.round.vectors:
-        place = schedule.proof(upload.sender, vector)
-        for index, (commitment, proof) in enumerate(_items(vector, items[vector.name])):
-            pedersen.verify(commitment, proof, place + index.to_bytes(4, "big"), party=upload.sender)
-
-
-def _items(vector: Vector, raw: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The commitment and the proof of each entry of a proved vector; nothing of another."""
-    for at in range(0, len(raw), bits.ITEM):
-        yield raw[at : at + pedersen.POINT], raw[at + pedersen.POINT : at + bits.ITEM]
 
 
 def _add(layout: Layout, sums: Numbers, numbers: Numbers) -> Numbers:

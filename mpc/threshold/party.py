@@ -1,14 +1,16 @@
 """One member of a job under threshold keys, as states: each is named for what it waits for.
 
-    Dealing --deal--> Dealt --receive--> Keyed --upload--> Uploaded --receive--> Opening --receive--> Keyed
-                                           ^                  |  abstain            |  rejoin
-                                           |                  +----> Abstained      |
-                                           +------receive----------------+          |
-                                           +----------------------------------------+
+    Dealing --deal--> Dealt --receive--> Keyed
+    Keyed --upload--> Uploaded --receive--> Consented --receive--> Opening --receive--> Keyed        in a first opening
+                         |  abstain            |  abstain             |  rejoin
+                         +-----> Abstained <---+                      |
+    Keyed <--receive--------------- +                                 |
+    Keyed <-----------------------------------------------------------+
+    Keyed --upload--> Waiting --receive--> Opening --receive--> Keyed                                in later rounds
 
 Everyone learns the totals over the survivors and who they are, and nothing more, while the coordinator and at most c members, dealers
-among them, work together. A member decrypts once in a round, the sum of one set: two sets would need t - c honest answers each, more than
-there are. So no consent goes before, and any t members open, in later rounds too.
+among them, work together. A member decrypts once in a round, the sum of one set. In a first opening t members sign one set before anyone
+decrypts; later the set is fixed, and all of it uploads. Any t of the survivors open, in later rounds too.
 Model: coordinator and c members malicious, the others honest; confidentiality and one total a round, no guarantee of an outcome.
 Source: Cramer, Damgård & Nielsen, "Multiparty Computation from Threshold Homomorphic Encryption", EUROCRYPT 2001, with keys of several
 dealers (docs/decisions/two-dealers.md); Damgård & Jurik, PKC 2001.
@@ -34,7 +36,7 @@ from mpc.secagg.keys import Schedule
 from mpc.secagg.terms import Round
 from mpc.sharing import Rand
 from mpc.threshold.keys import Keyholder
-from mpc.threshold.messages import Abstention, Partial, Upload, fits
+from mpc.threshold.messages import Abstention, Consent, Partial, Upload, fits
 from mpc.threshold.opening import Payloads, Tally, admit, knowledge, total
 from mpc.threshold.packing import Layout, Numbers, split
 
@@ -64,7 +66,7 @@ class Keyed:
 
     def upload(
         self, round: Round, words: Mapping[str, Words], rand: Rand = secrets.token_bytes
-    ) -> tuple[Uploaded, Upload, dict[str, bytes]]:
+    ) -> tuple[Uploaded | Waiting, Upload, dict[str, bytes]]:
         """Encrypt *words*, our statistics by vector name; return the next state, the upload to sign, and the payloads beside it.
 
         The vectors must be writeable, and are the caller's no longer: they are wiped.
@@ -78,7 +80,8 @@ class Keyed:
         for plain in words.values():
             plain.fill(0)
             plain.flags.writeable = False
-        return Uploaded(self.seat, self.survivors, round, upload), upload, payloads
+        state = Waiting(self.seat, self.survivors, round, upload) if self.survivors else Uploaded(self.seat, round, upload)
+        return state, upload, payloads
 
 
 def _check(round: Round, words: Mapping[str, Words]) -> None:
@@ -128,7 +131,72 @@ def _digests(payloads: Mapping[str, bytes]) -> dict[str, bytes]:
 
 @wire("keyong/threshold/uploaded/v1")
 class Uploaded:
-    """Waiting for the uploads that the coordinator puts together into one sum."""
+    """Waiting, in a first opening, for the uploads that the coordinator puts together into one sum."""
+
+    seat: Keyholder
+    round: Round
+    upload: Upload
+
+    @property
+    def survivors(self) -> tuple[str, ...]:
+        """None yet: this opening fixes them."""
+        return ()
+
+    def receive(self, uploads: Mapping[str, Upload], payloads: Payloads) -> tuple[Consented, Consent]:
+        """Take *uploads*, by sender as their signatures tell it, with their *payloads*, for the survivors, and sign that set and no other.
+
+        Any t uploads do, ours among them. Raises as `mpc.threshold.opening.admit` does, and `PeerError` where ours is not as we sent it.
+        """
+        tally = _admitted(self, uploads, payloads)
+        terms, survivors = tally.terms, tally.survivors
+        consent = Consent(
+            job=terms.job, root=terms.root, round=self.round.digest, sender=self.seat.me, survivors=survivors, agreed=tally.agreed
+        )
+        return Consented(self.seat, tally, consent), consent
+
+    def abstain(self) -> tuple[Abstained, Abstention]:
+        """Give this attempt up for good."""
+        return _abstain(self.seat, self.round)
+
+
+@wire("keyong/threshold/consented/v1")
+class Consented:
+    """Waiting for t members, ourselves included, who signed the same set."""
+
+    seat: Keyholder
+    tally: Tally
+    consent: Consent
+
+    def receive(self, consents: Mapping[str, Consent], rand: Rand = secrets.token_bytes) -> tuple[Opening, Partial, dict[str, bytes]]:
+        """Check the *consents*, by sender, and decrypt our part of that sum. The caller's gates (budget, revocation) come before this call.
+
+        *rand* makes proofs.
+
+        Raises
+        ------
+        Unavailable
+            Fewer than t equal consents are here and the missing ones may still come.
+        PeerError
+            So many consented to another set that t equal ones cannot come any more.
+        """
+        others = {name: consents[name] for name in self.consent.survivors if name != self.seat.me and name in consents}
+        differing = [name for name, other in others.items() if replace(other, sender=self.seat.me) != self.consent or other.sender != name]
+        equal, need = 1 + len(others) - len(differing), self.seat.terms.threshold
+        if equal >= need:
+            return _decrypted(self.seat, self.tally, rand, first=True)
+        if len(self.consent.survivors) - len(differing) < need:
+            raise PeerError("consented to another set than we did", parties=differing)
+        waiting = [name for name in self.consent.survivors if name not in others and name != self.seat.me]
+        raise Unavailable(f"{equal} of {need} equal consents are here", waiting=waiting, need=need)
+
+    def abstain(self) -> tuple[Abstained, Abstention]:
+        """Give this attempt up for good: we have decrypted nothing of it."""
+        return _abstain(self.seat, self.tally.round)
+
+
+@wire("keyong/threshold/waiting/v1")
+class Waiting:
+    """Waiting for the upload of every survivor in a later round."""
 
     seat: Keyholder
     survivors: tuple[str, ...]
@@ -138,28 +206,21 @@ class Uploaded:
     def receive(
         self, uploads: Mapping[str, Upload], payloads: Payloads, rand: Rand = secrets.token_bytes
     ) -> tuple[Opening, Partial, dict[str, bytes]]:
-        """Take *uploads*, by sender as their signatures tell it, with their *payloads*, and decrypt our part of that sum and no other.
+        """Take all survivors' *uploads*, by sender, with their *payloads*, and decrypt our part of that sum and no other.
 
-        The caller's gates (budget, revocation) come before this call. *rand* makes proofs. In a first opening any t uploads do, ours among
-        them; later it takes all survivors'. Raises as `mpc.threshold.opening.admit` does, and `PeerError` where ours is not as we sent it.
+        The caller's gates come before this call. *rand* makes proofs. Raises as `Uploaded.receive` does.
         """
-        if uploads.get(self.seat.me) != self.upload:
-            raise PeerError("the set does not hold our upload as we sent it")
-        seat = self.seat
-        tally = admit(seat.terms, self.round, seat.keys, uploads, payloads, survivors=self.survivors, mine=seat.me)
-        answer, sent = _decrypted(seat, tally, rand)
-        return Opening(seat, not self.survivors, tally), answer, sent
-
-    def abstain(self) -> tuple[Abstained, Abstention]:
-        """Give this attempt at a first opening up for good."""
-        if self.survivors:
-            raise UsageError("attempts are given up before the first opening alone")
-        terms = self.seat.terms
-        abstention = Abstention(job=terms.job, root=terms.root, round=self.round.digest, sender=self.seat.me)
-        return Abstained(self.seat, self.round, abstention), abstention
+        return _decrypted(self.seat, _admitted(self, uploads, payloads), rand, first=False)
 
 
-def _decrypted(seat: Keyholder, tally: Tally, rand: Rand) -> tuple[Partial, dict[str, bytes]]:
+def _admitted(state: Uploaded | Waiting, uploads: Mapping[str, Upload], payloads: Payloads) -> Tally:
+    seat = state.seat
+    if uploads.get(seat.me) != state.upload:
+        raise PeerError("the set does not hold our upload as we sent it")
+    return admit(seat.terms, state.round, seat.keys, uploads, payloads, survivors=state.survivors, mine=seat.me)
+
+
+def _decrypted(seat: Keyholder, tally: Tally, rand: Rand, *, first: bool) -> tuple[Opening, Partial, dict[str, bytes]]:
     layout, sums, members = tally.layout, tally.numbers, len(seat.terms.members)
     numbers: Numbers = {}
     proofs = {}
@@ -178,7 +239,7 @@ def _decrypted(seat: Keyholder, tally: Tally, rand: Rand) -> tuple[Partial, dict
         payloads=_digests(payloads),
         proofs=proofs,
     )
-    return message, payloads
+    return Opening(seat, first, tally), message, payloads
 
 
 @wire("keyong/threshold/opening/v1")
@@ -213,6 +274,11 @@ class Abstained:
     def receive(self, abstentions: Mapping[str, Abstention]) -> Keyed:
         """Take n - t + 1 + c *abstentions*, by sender and ours among them, as that proof; a new attempt may begin."""
         return _again(self.seat, self.round, {**abstentions, self.seat.me: self.abstention})
+
+
+def _abstain(seat: Keyholder, round: Round) -> tuple[Abstained, Abstention]:
+    abstention = Abstention(job=seat.terms.job, root=seat.terms.root, round=round.digest, sender=seat.me)
+    return Abstained(seat, round, abstention), abstention
 
 
 def _again(seat: Keyholder, round: Round, abstentions: Mapping[str, Abstention]) -> Keyed:

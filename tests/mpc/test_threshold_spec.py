@@ -1,0 +1,37 @@
+"""The specification's example runs as printed, and its numbers are the code's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from governance.encoding import KINDS
+from mpc.he.paillier import threshold
+from mpc.secagg.terms import Vector
+from mpc.threshold import messages
+from mpc.threshold.keys import LABEL
+from mpc.threshold.packing import slots
+
+SPEC = (Path(__file__).parents[2] / "docs/specs/threshold.md").read_text()
+CODE = [path.read_text() for folder in ("mpc/threshold", "mpc/he/paillier") for path in (Path(__file__).parents[2] / folder).glob("*.py")]
+
+
+def test_the_example_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", SPEC, re.S)
+    exec(compile(example, "docs/specs/threshold.md", "exec"), {})
+
+
+def test_kinds_labels_and_numbers_are_those_of_the_code():
+    named = set(re.findall(r"`(keyong/threshold/[a-z]+/v1)`", SPEC))
+    assert named == {c.kind for c in (messages.Deal, messages.Upload, messages.Partial, messages.Abstention)}
+    assert named <= KINDS.keys()
+    assert f'"{LABEL}"' in SPEC
+    labels = {label for text in CODE for label in re.findall(r'"(keyong threshold [a-z]* ?v1)"', text)}
+    assert len(labels) == 6
+    assert all(f'"{label}"' in SPEC for label in labels)
+    assert "3,072 bits; 2,048 on request" in SPEC
+    assert set(threshold.SIZES) == {3072, 2048}
+    assert f"no factor below {threshold.SMALL:,}" in SPEC
+    fit = [slots(Vector("v", bits, 1), members=255, bits=3072)[1] for bits in (32, 64, 128, 252)]
+    assert fit == [29, 22, 15, 9]
+    assert "29 elements of 32 bits, 22 of 64, 15 of 128, 9\nblinders" in SPEC
