@@ -33,8 +33,8 @@ NOW = 1_800_000_000
 AUTHORITY, COORDINATOR, OPERATOR = (SigningKey.generate(name) for name in ("authority", "coordinator", "operator"))
 _KEYS: dict[str, SigningKey] = {}
 
-TEST_KEYS = json.loads((Path(__file__).parent / "vectors/threshold/test-keys.json").read_text())
-PRIMES = [tuple(map(int, TEST_KEYS["1024"][i : i + 2])) for i in (0, 2)]  # of the two dealers
+TEST_PRIMES = json.loads((Path(__file__).parent / "vectors/threshold/test-keys.json").read_text())["primes"]["1024"]
+PRIMES = [tuple(map(int, TEST_PRIMES[i : i + 2])) for i in (0, 2)]  # of the two dealers
 
 Tables = Mapping[str, pa.Table]
 

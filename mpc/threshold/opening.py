@@ -15,7 +15,7 @@ from dataclasses import field
 
 from governance.encoding import strict
 from governance.errors import DecodeError, PeerError, QuorumLost, Unavailable
-from mpc import pedersen
+from mpc import edwards, pedersen
 from mpc.he.paillier.proofs import knowledge_size, partials_size, verify_knowledge, verify_partials
 from mpc.he.paillier.threshold import combine
 from mpc.rings import SCALARS, Buffer
@@ -253,7 +253,7 @@ def _proved(tally: Tally, partial: Partial, payloads: Mapping[str, Buffer], sums
 
 def _check_commitments(tally: Tally, vector: Vector, elements: bytes, blinders: bytes) -> None:
     """Raise `PeerError` unless the opened sums are those of the commitments; nobody can be named, as in `mpc.secagg.bits`."""
-    columns = [[raw[i : i + pedersen.POINT] for i in range(0, len(raw), pedersen.POINT)] for raw in tally.commitments[vector.name]]
+    columns = [[raw[i : i + edwards.POINT] for i in range(0, len(raw), edwards.POINT)] for raw in tally.commitments[vector.name]]
     sizes = vector.ring.size, SCALARS.size
     for index, commitments in enumerate(zip(*columns, strict=True)):
         count, blinder = (raw[index * size : (index + 1) * size] for raw, size in zip((elements, blinders), sizes, strict=True))

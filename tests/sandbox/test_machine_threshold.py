@@ -16,7 +16,18 @@ from governance.errors import DecodeError, PeerError, QuorumLost, Unavailable
 from mpc import threshold
 from sandbox.analyses import Analysis, Crosstab, Describe, LogisticRegression
 from sandbox.machine import (
-    Abstaining, Accepting, Balancing, Computing, Consenting, Dealing, Decrypting, Finished, Gathering, Keying, Signing, Uploading,
+    Abstaining,
+    Accepting,
+    Balancing,
+    Computing,
+    Consenting,
+    Dealing,
+    Decrypting,
+    Finished,
+    Gathering,
+    Keying,
+    Signing,
+    Uploading,
 )
 from sandbox.messages import Post, Relay, kind_of
 
@@ -156,16 +167,25 @@ def test_a_full_run_after_an_attempt_that_failed():
     assert run.to("0.1.decrypt").finish().survivors == ("a", "b", "c", "d")
 
 
-@pytest.mark.parametrize("at", ["0.0.upload", "0.0.decrypt"])
-def test_one_bit_of_what_is_relayed(at):
-    run, relay = closed(at)
-    for name in "bc":
-        vector = bytearray(relay.payloads[name][0])
-        vector[len(vector) // 2] ^= 1
-        with pytest.raises((PeerError, Unavailable)):
-            following, _ = run.received("a", replace(relay, payloads={**relay.payloads, name: (bytes(vector),)}))
-            assert at == "0.0.decrypt" and following  # with four holders, one false part is passed over
-            raise Unavailable("passed over")
+def flipped(relay: Relay, name: str) -> Relay:
+    vector = bytearray(relay.payloads[name][0])
+    vector[len(vector) // 2] ^= 1
+    return replace(relay, payloads={**relay.payloads, name: (bytes(vector),)})
+
+
+def test_one_bit_of_an_upload_names_its_sender():
+    run, relay = closed("0.0.upload")
+    with pytest.raises(PeerError) as error:
+        run.received("a", flipped(relay, "c"))
+    assert error.value.facts == {"party": "c"}
+
+
+def test_one_false_part_is_passed_over_and_two_open_nothing():
+    run, relay = closed("0.0.decrypt")
+    honest = run.received("a", relay)
+    assert run.received("a", flipped(relay, "c"))[1] == honest[1]
+    with pytest.raises(PeerError, match="false partial decryptions"):
+        run.received("a", flipped(flipped(relay, "c"), "b"))
 
 
 def test_an_upload_by_another_is_not_the_senders():
