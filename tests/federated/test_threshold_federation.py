@@ -8,11 +8,10 @@ import federations
 import pytest
 
 import federated as fed
-from federated.node import desk
 from governance.errors import Unavailable
 from sandbox.messages import Status
 
-MODEL = fed.LogisticRegression(target="ill", features=("age", "dose", "sex"))
+MODEL = fed.LogisticRegression(target="ill", features=("age", "sex"))
 SPEC = {"dataset": "cohort", "deadline": "180s"}
 
 
@@ -72,4 +71,3 @@ def test_a_dealer_that_never_comes_ends_the_job_at_its_deadline(running):
         assert hub.link.jobs()[-1].phase == "expired"
     finally:
         running.start_node("east")
-    assert desk.jobs(running.home("north"))[-1]["phase"] in ("running", "expired")
