@@ -70,15 +70,14 @@ def one_round(states: dict[str, threshold.Keyed], length: int, nodes: int) -> No
     names, here, uploads, payloads = list(states), {}, {}, {}
     for name in names:
         here[name], uploads[name], payloads[name] = clock("upload", states[name].upload, round, words(length))
-    some = next(iter(here.values()))
-    tally = clock("check and add", threshold.admit, some.seat.terms, round, some.seat.keys, uploads, payloads, mine=names[0])
-    partials, parts, opening = {}, {}, {}
-    answering = names[: max(nodes, some.seat.terms.threshold)]
+    partials, parts, opening, consents = {}, {}, {}, {}
+    answering = names[: max(nodes, states[names[0]].seat.terms.threshold)]
     for name in answering:
-        opening[name], partials[name], parts[name] = clock("check, add and decrypt", here[name].receive, uploads, payloads)
+        here[name], consents[name] = clock("check and consent", here[name].receive, uploads, payloads)
+    for name in answering:
+        opening[name], partials[name], parts[name] = clock("decrypt", here[name].receive, consents)
     for name in names[:nodes]:
         clock("open", opening[name].receive, partials, parts)
-    threshold.total(tally, partials, parts)
     up, down = len(payloads[names[0]]["v"]), len(parts[names[0]]["v"])
     print(f"n = {len(names)}, {length:,} elements: {clock.report()} ms; {up:,} + {down:,} bytes up", flush=True)
 

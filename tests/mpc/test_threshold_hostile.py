@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import replace
-from types import MappingProxyType
 
 import gmpy2
 import pytest
@@ -21,35 +20,19 @@ from mpc.threshold import dealing, opening
 from mpc.threshold.keys import Key
 from mpc.threshold.packing import Layout
 from tests.mpc.secure_sum import coins, elements, federation, one_round, secret, without
-from tests.mpc.threshold_sum import Run, dealings, decrypted, keyed, opened, primes, some_words, uploaded
+from tests.mpc.threshold_sum import Run, consented, dealings, decrypted, encrypting, fresh, keyed, opened, primes, some_words, uploaded
 
 FED, ROUND = federation(4), one_round()
 
 
-def fresh() -> Run:
-    """Four members, t = 3, who have uploaded."""
-    return _copied(_uploaded())
-
-
 def answered() -> Run:
-    """… and have sent their partial decryptions."""
-    return _copied(_answered())
-
-
-@functools.cache
-def _uploaded() -> Run:
-    fed, states = keyed(4)
-    return uploaded(fed, states, ROUND, some_words(fed, 3))
+    """Four members, t = 3, who have uploaded, consented, and sent their partial decryptions."""
+    return _answered().copied()
 
 
 @functools.cache
 def _answered() -> Run:
     return decrypted(fresh())
-
-
-def _copied(run: Run) -> Run:
-    payloads, parts = ({name: dict(sent) for name, sent in all_sent.items()} for all_sent in (run.payloads, run.parts))
-    return Run(run.fed, dict(run.states), dict(run.uploads), payloads, dict(run.partials), parts)
 
 
 # --- deals -----------------------------------------------------------------------------------------------
@@ -361,8 +344,9 @@ def test_the_proof_of_an_earlier_round_does_not_serve_its_own_sender():
 def _another_set():
     """h03's answer for a set without h02."""
     run = fresh()
-    _, partial, parts = run.states["h03"].receive(without(run.uploads, "h02"), run.payloads)
-    return partial, parts
+    del run.uploads["h02"]
+    decrypted(consented(run), "h03")
+    return run.partials["h03"], run.parts["h03"]
 
 
 def _payload(run, change):
@@ -418,19 +402,6 @@ def test_strangers_do_not_decrypt():
         run.states["h00"].receive(run.partials, run.parts)
 
 
-def test_two_sets_do_not_both_open():
-    """The coordinator shows {h00, h01, h02} to two members and {h01, h02, h03} to the others: neither is opened. n = 4, t = 3, c = 1."""
-    run = fresh()
-    shown = {"h00": "h03", "h01": "h03", "h02": "h00", "h03": "h00"}  # who is left out
-    for name, left_out in shown.items():
-        run.states[name], run.partials[name], run.parts[name] = run.states[name].receive(without(run.uploads, left_out), run.payloads)
-    for state in run.states.values():
-        with pytest.raises((Unavailable, PeerError)):
-            state.receive(run.partials, run.parts)
-    assert not hasattr(run.states["h00"], "abstain")  # and having answered, nobody answers again
-    assert {n for n in dir(threshold.Opening) if not n.startswith("_")} == {"seat", "first", "tally", "kind", "receive", "rejoin"}
-
-
 def test_a_member_who_encrypts_other_bits_than_it_committed_to_stops_the_round():
     fed, states = keyed(4)
     round = one_round(vectors=(secagg.Vector("v", 32, 2, proved=True),))
@@ -459,49 +430,6 @@ def test_false_proofs_of_bits_are_named_before_anything_is_decrypted():
             run.states["h00"].receive(run.uploads, run.payloads)
     assert error.value.facts == {"party": "h01"}
     assert layout.read(run.payloads["h00"], items=True, party="")[1]["v"] != b""
-
-
-def encrypting(
-    run, name: str, known: dict[str, list[tuple[int, int]]], items=MappingProxyType({})
-) -> tuple[threshold.Upload, dict[str, bytes]]:
-    """An upload by *name* of plaintexts and coins of its choice, with true proofs."""
-    seat, round = run.states[name].seat, run.states[name].round
-    layout = Layout.of(seat.terms, round, seat.keys)
-    numbers = {dealer: [public.encrypt(*each) for each in known[dealer]] for dealer, public in layout.publics.items()}
-    payloads = layout.write(numbers, items)
-    upload = replace(run.uploads[name], payloads={v: hashlib.sha256(payload).digest() for v, payload in payloads.items()})
-    context = {dealer: opening.knowledge(seat.terms, upload, dealer) for dealer in known}
-    made = {d: proofs.prove_knowledge(p, numbers[d], known[d], context[d]) for d, p in layout.publics.items()}
-    return replace(upload, proofs=made), payloads
-
-
-def test_different_uploads_for_different_members_open_the_honest_total_and_nothing_else():
-    """h03 shows v^7 to h00 and v^9 to h01. No set finds t, yet with its own share it reads the honest total: once, and the attempt is spent."""
-    run = fresh()
-    public = {dealer: key.public for dealer, key in run.states["h03"].seat.keys.items()}
-    for name, m in (("h00", 7), ("h01", 9)):
-        upload, payloads = encrypting(run, "h03", {dealer: [(m, 2 * m)] for dealer in public})  # (1 + n)^m h^2m
-        shown, sent = {**run.uploads, "h03": upload}, {**run.payloads, "h03": payloads}
-        run.states[name], run.partials[name], run.parts[name] = run.states[name].receive(shown, sent)
-    for name in ("h00", "h01"):
-        with pytest.raises((Unavailable, PeerError)):
-            run.states[name].receive(run.partials, run.parts)
-    seat, points = run.states["h03"].seat, FED.terms.points
-    honest = Layout.of(FED.terms, ROUND, seat.keys)
-    columns = [honest.read(run.payloads[name], items=True, party=name)[0] for name in ("h00", "h01", "h02")]
-    total = 0
-    for dealer, key in public.items():
-        n2 = key.square
-        product = functools.reduce(lambda a, b, n2=n2: a * b % n2, (column[dealer][0] for column in columns))
-        mine = {points["h03"]: [paillier.partial(key, product, seat.share(dealer), members=4)]}
-        for name, m in (("h00", 7), ("h01", 9)):
-            (part,) = honest.read(run.parts[name], items=False, party=name)[0][dealer]
-            mine[points[name]] = [part * gmpy2.powmod(seat.keys[dealer].check(name), -2 * m, n2) % n2]
-        total += int(combine(key, mine, members=4)[0])  # its lowest slot is the first element's
-    assert total % 2**64 == 0 + 1000 + 2000
-    promises = {name: run.states[name].abstain()[1] for name in ("h02", "h03")}  # all who can still promise, and the liar
-    with pytest.raises(Unavailable, match="2 of 3 abstentions"):
-        run.states["h00"].rejoin(promises)
 
 
 # --- a dealer of other primes --------------------------------------------------------------------------------
@@ -573,8 +501,8 @@ def test_a_dealer_whose_key_does_not_open_is_named():
 def test_every_byte_of_every_signed_message_counts():
     run = answered()
     abstention = fresh().states["h00"].abstain()[1]
-    kinds = (threshold.Deal, threshold.Upload, threshold.Partial, threshold.Abstention)
-    for message in (dealings(4)[2]["h00"], run.uploads["h00"], run.partials["h00"], abstention):
+    kinds = (threshold.Deal, threshold.Upload, threshold.Consent, threshold.Partial, threshold.Abstention)
+    for message in (dealings(4)[2]["h00"], run.uploads["h00"], run.consents["h00"], run.partials["h00"], abstention):
         raw = sign(FED.signing["h00"], message)
         for i in range(0, len(raw), 7):
             flipped = bytearray(raw)
@@ -587,7 +515,10 @@ def test_secrets_do_not_print():
     _, dealt, _ = dealings(4)
     run = answered()
     opened(run, "h00")
-    texts = [repr(x) for x in (dealt["h00"], *keyed(4)[1].values(), *fresh().states.values(), *run.states.values())]
+    texts = [
+        repr(x)
+        for x in (dealt["h00"], *keyed(4)[1].values(), *fresh().states.values(), *consented(fresh()).states.values(), *run.states.values())
+    ]
     texts.append(repr(threshold.Dealing(FED.terms, "h00", FED.agree["h00"])))
     hidden = [FED.agree["h00"], dealt["h00"].share, *keyed(4)[1]["h01"].seat.shares.values(), run.states["h00"].totals["v"]]
     assert not any(repr(value)[2:-1] in text for value in hidden for text in texts)

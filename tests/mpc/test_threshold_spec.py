@@ -23,7 +23,7 @@ def test_the_example_runs():
 
 def test_kinds_labels_and_numbers_are_those_of_the_code():
     named = set(re.findall(r"`(keyong/threshold/[a-z]+/v1)`", SPEC))
-    assert named == {c.kind for c in (messages.Deal, messages.Upload, messages.Partial, messages.Abstention)}
+    assert named == {c.kind for c in (messages.Deal, messages.Upload, messages.Consent, messages.Partial, messages.Abstention)}
     assert named <= KINDS.keys()
     assert f'"{LABEL}"' in SPEC
     labels = {label for text in CODE for label in re.findall(r'"(keyong threshold [a-z]* ?v1)"', text)}

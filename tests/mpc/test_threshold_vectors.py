@@ -35,7 +35,8 @@ def test_transcript_is_pinned():
     """SHA-256 of each message and payload, made once and not to change under version 1."""
     run, (fed, _, deals) = transcript(), dealings(4)
     abstention = uploaded(fed, keyed(4)[1], one_round(), {"h00": {"v": elements([1, 2, 3], 64)}}).states["h00"].abstain()[1]
-    messages = {"deal": deals["h00"], "upload": run.uploads["h00"], "partial": run.partials["h00"], "abstention": abstention}
+    messages = {"deal": deals["h00"], "upload": run.uploads["h00"], "consent": run.consents["h01"], "partial": run.partials["h00"]}
+    messages["abstention"] = abstention
     digests = {name: hashlib.sha256(encode(message)).hexdigest() for name, message in messages.items()}
     digests |= {f"upload of {v}": hashlib.sha256(p).hexdigest() for v, p in run.payloads["h00"].items()}
     digests |= {f"partial of {v}": hashlib.sha256(p).hexdigest() for v, p in run.parts["h00"].items()}

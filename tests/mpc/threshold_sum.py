@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
 from mpc import threshold
-from tests.mpc.secure_sum import Federation, coins, elements, federation, journaled
+from mpc.he.paillier import proofs
+from mpc.threshold import opening
+from mpc.threshold.packing import Layout
+from tests.mpc.secure_sum import Federation, coins, elements, federation, journaled, one_round
 
 VECTORS = Path(__file__).parents[1] / "vectors/threshold"
 PRIMES = {int(bits): [int(p) for p in primes] for bits, primes in json.loads((VECTORS / "test-keys.json").read_text())["primes"].items()}
@@ -56,6 +61,10 @@ class Run:
     consents: dict[str, threshold.Consent] = field(default_factory=dict)
     partials: dict[str, threshold.Partial] = field(default_factory=dict)
     parts: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+    def copied(self) -> Run:
+        payloads, parts = ({name: dict(sent) for name, sent in all_sent.items()} for all_sent in (self.payloads, self.parts))
+        return Run(self.fed, dict(self.states), dict(self.uploads), payloads, dict(self.consents), dict(self.partials), parts)
 
     def tally(self, survivors: tuple[str, ...] = ()) -> threshold.Tally:
         """As the coordinator has it."""
@@ -102,3 +111,28 @@ def opened(run: Run, *names: str) -> Run:
 
 def some_words(fed: Federation, length: int = 2, bits: int = 64) -> dict[str, dict[str, np.ndarray]]:
     return {name: {"v": elements([i * 1000 + k for k in range(length)], bits)} for i, name in enumerate(fed.names)}
+
+
+def fresh() -> Run:
+    """Four members, t = 3, who have uploaded for a first opening."""
+    return _fresh().copied()
+
+
+@functools.cache
+def _fresh() -> Run:
+    fed, states = keyed(4)
+    return uploaded(fed, states, one_round(), some_words(fed, 3))
+
+
+def encrypting(
+    run: Run, name: str, known: Mapping[str, list[tuple[int, int]]], items: Mapping[str, bytes] = MappingProxyType({})
+) -> tuple[threshold.Upload, dict[str, bytes]]:
+    """An upload by *name* of plaintexts and coins of its choice, with true proofs."""
+    seat, round = run.states[name].seat, run.states[name].round
+    layout = Layout.of(seat.terms, round, seat.keys)
+    numbers = {dealer: [public.encrypt(*each) for each in known[dealer]] for dealer, public in layout.publics.items()}
+    payloads = layout.write(numbers, items)
+    upload = replace(run.uploads[name], payloads={v: hashlib.sha256(payload).digest() for v, payload in payloads.items()})
+    context = {dealer: opening.knowledge(seat.terms, upload, dealer) for dealer in known}
+    made = {d: proofs.prove_knowledge(p, numbers[d], known[d], context[d]) for d, p in layout.publics.items()}
+    return replace(upload, proofs=made), payloads
