@@ -2,7 +2,7 @@
 
 ::
 
-    key = he.paillier.generate()
+    key = he.paillier.generate(3072)
     box = key.public.encrypt(x, bound=1e4, step=2**-32, terms=16)
     y = key.decrypt(box + box)
     box = he.load(box.to_bytes(), key.public)
@@ -10,7 +10,8 @@
 
 from __future__ import annotations
 
+from mpc.he import paillier
 from mpc.he.layout import Factor, Layout
 from mpc.he.vector import EncryptedVector, PublicKey, load
 
-__all__ = ["EncryptedVector", "Factor", "Layout", "PublicKey", "load"]
+__all__ = ["EncryptedVector", "Factor", "Layout", "PublicKey", "load", "paillier"]

@@ -100,9 +100,9 @@ class Layout:
             return steps.astype(np.int64 if self.bits <= 64 else object)
         return np.asarray(steps.astype(np.float64) * self.step)
 
-    def resized(self, length: int) -> Layout:
+    def resized(self, entries: int) -> Layout:
         """The same layout for another number of numbers."""
-        return replace(self, length=length)
+        return replace(self, length=entries)
 
     def multiplied(self, factor: Factor) -> Layout:
         """The layout of products with *factor*."""
@@ -142,6 +142,12 @@ class Factor:
         return cls(steps, max(1, int(np.abs(steps).max(initial=0))), 1.0)
 
 
+def length(values: npt.ArrayLike) -> int:
+    """Numbers in a vector; 0 for what is none."""
+    shape = np.shape(values)
+    return shape[0] if shape else 0
+
+
 def whole_steps(array: npt.NDArray[Any], *, limit: int, step: float) -> Integers:
     """Real numbers as whole numbers of steps; whole numbers in steps of one are taken exactly."""
     if array.dtype.kind not in "iufb":
@@ -168,7 +174,7 @@ def _limit(bound: float, step: float) -> int:
         raise UsageError("step must be above zero and not above the bound")
     if bound / step >= WIDEST_TERM:
         raise UsageError("bound / step must be below 2^62 - 1: take a larger step")
-    return int(round(bound)) if step == 1 else round(float(bound) / step)
+    return round(bound) if step == 1 else round(float(bound) / step)
 
 
 def _whole(number: int, name: str) -> int:

@@ -1,0 +1,174 @@
+"""Products modulo n² at the price of products modulo n.
+
+A unit of Z/n² is written ``r·(1 + βn)``, r a unit below n. A factor ``a·(1 + βn)`` of a product then costs two multiplications of numbers
+of n's size: ``r·a = r' + q·n``; the quotients q add up to a sum that is carried along, and the β simply add. That is two thirds of the
+time of one multiplication and reduction modulo n², in which half of the work is on bits that are known beforehand. The same holds for
+p² and p, for who knows the factors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import gmpy2
+import numpy as np
+import numpy.typing as npt
+from gmpy2 import mpz
+
+Integer = Any  # an mpz, or an int: gmpy2 says nothing of its types
+Unit = tuple[Integer, Integer]  # r and β of r(1 + βn)
+Halves = tuple[Integer, Integer]  # r and b of r + bn
+Powers = tuple[list[Integer], list[Integer]]  # r and β of the powers of one base; the exponent is the index
+
+BLOCK = 256  # rows of a matrix whose powers are kept at one time
+SIGNED_WINDOWS = range(2, 9)
+
+
+def powers(base: Integer, modulus: Integer, last: int) -> Powers:
+    """Exponents 0 to *last* of *base*, a unit modulo *modulus* squared."""
+    b, r = gmpy2.f_divmod(base, modulus)
+    inverse = gmpy2.invert(r, modulus)
+    beta = b * inverse % modulus
+    residues, betas, undo, turn = [mpz(1), r], [mpz(0), beta], inverse, beta
+    for _ in range(last - 1):
+        q, top = gmpy2.f_divmod(residues[-1] * r, modulus)
+        undo = undo * inverse % modulus
+        turn = (turn + beta + q * undo) % modulus
+        residues.append(top)
+        betas.append(turn)
+    return residues, betas
+
+
+@dataclass(frozen=True, slots=True)
+class Comb:
+    """The bits of an exponent in *teeth* rows and *tables* times *columns* columns: a digit is what stands in one column."""
+
+    teeth: int
+    tables: int
+    columns: int
+
+    @classmethod
+    def over(cls, bits: int, *, teeth: int, tables: int) -> Comb:
+        return cls(teeth, tables, -(-bits // (teeth * tables)))
+
+    @property
+    def digits(self) -> int:
+        return self.tables * self.columns
+
+
+def comb_tables(base: Integer, modulus: Integer, comb: Comb) -> list[Powers]:
+    """What each digit of each table stands for: Lim & Lee, "More flexible exponentiation with precomputation", CRYPTO 1994."""
+    square, spread = modulus * modulus, [base]
+    while len(spread) < comb.teeth * comb.tables:
+        spread.append(gmpy2.powmod(spread[-1], 1 << comb.columns, square))
+    return [_subsets(spread[j :: comb.tables], modulus) for j in range(comb.tables)]
+
+
+def raised(tables: list[Powers], modulus: Integer, digits: npt.NDArray[np.integer[Any]]) -> list[Halves]:
+    """The base of *tables* to each of the exponents, *digits* of shape (exponents, columns, tables), highest column first."""
+    results = []
+    for columns in digits.tolist():
+        r, carried, turn = mpz(1), mpz(0), mpz(0)
+        for column in columns:
+            q, s = gmpy2.f_divmod(r * r, modulus)
+            carried = (2 * r * carried + q) % modulus
+            r, turn = s, 2 * turn
+            for (residues, betas), digit in zip(tables, column, strict=True):
+                a = residues[digit]
+                q, r = gmpy2.f_divmod(r * a, modulus)
+                carried = (carried * a + q) % modulus
+                turn += betas[digit]
+        results.append((r, (carried + r * turn) % modulus))
+    return results
+
+
+def matrix_product(units: list[Integer], matrix: npt.NDArray[np.int64], modulus: Integer) -> list[Integer]:
+    """For each column of *matrix*, the product of ``units[i] ** matrix[i, column]``, modulo *modulus* squared.
+
+    Straus, 1964: small powers of each unit, both signs, are made once for all columns, and digits of all exponents are taken together.
+    """
+    square = modulus * modulus
+    results = [mpz(1)] * matrix.shape[1]
+    for start in range(0, len(units), BLOCK):
+        block = matrix[start : start + BLOCK]
+        width = _width(block)
+        tables = [_both_signs(unit, modulus, 1 << (width - 1)) for unit in units[start : start + BLOCK]]
+        digits = _signed_digits(block, width)
+        for column, lines in enumerate(zip(*(level.T.tolist() for level in digits), strict=True)):
+            results[column] = results[column] * _straus(tables, lines, modulus, width) % square
+    return results
+
+
+def product(units: Iterable[Integer], square: Integer) -> Integer:
+    result = mpz(1)
+    for unit in units:
+        result = result * unit % square
+    return result
+
+
+def _subsets(units: list[Integer], modulus: Integer) -> Powers:
+    """The product of each subset of *units*; bit i of the index says whether unit i is in it."""
+    residues, betas, undo = [mpz(1)], [mpz(0)], [mpz(1)]
+    for unit in units:
+        b, a = gmpy2.f_divmod(unit, modulus)
+        inverse = gmpy2.invert(a, modulus)
+        beta = b * inverse
+        for i in range(len(residues)):
+            q, r = gmpy2.f_divmod(residues[i] * a, modulus)
+            undone = undo[i] * inverse % modulus
+            residues.append(r)
+            undo.append(undone)
+            betas.append((betas[i] + beta + q * undone) % modulus)
+    return residues, betas
+
+
+def _width(block: npt.NDArray[np.int64]) -> int:
+    """Bits of a digit for which the fewest products are made."""
+    rows, columns = block.shape
+    bits = _bits(block)
+    return min(SIGNED_WINDOWS, key=lambda width: rows * 2 ** (width - 1) * 1.5 + columns * rows * -(-bits // width))
+
+
+def _bits(block: npt.NDArray[np.int64]) -> int:
+    return int(np.abs(block).max(initial=1)).bit_length() + 1
+
+
+def _signed_digits(block: npt.NDArray[np.int64], width: int) -> list[npt.NDArray[np.int64]]:
+    """Digits in -2^(width - 1) .. 2^(width - 1) - 1, the least one first."""
+    levels: list[npt.NDArray[np.int64]] = []
+    rest, half = block, 1 << (width - 1)
+    while not levels or rest.any():
+        digit = ((rest + half) & (2 * half - 1)) - half
+        levels.append(digit)
+        rest = (rest - digit) >> width
+    return levels
+
+
+def _both_signs(unit: Integer, modulus: Integer, last: int) -> Powers:
+    """Exponents 0 .. last, and as negative indices -last .. -1."""
+    residues, betas = powers(unit, modulus, last)
+    inverse = gmpy2.invert(residues[1], modulus)
+    undo, below, turns = mpz(1), [], []
+    for r, beta in zip(residues[1:], betas[1:], strict=True):
+        undo = undo * inverse % modulus
+        below.append(undo)
+        turns.append(-(r * undo // modulus) - beta)  # r·undo = 1 + kn, so that 1/r = undo·(1 - kn)
+    return residues + below[::-1], betas + turns[::-1]
+
+
+def _straus(tables: list[Powers], lines: tuple[list[int], ...], modulus: Integer, width: int) -> Integer:
+    r, carried, turn = mpz(1), mpz(0), mpz(0)
+    for line in reversed(lines):
+        for _ in range(width if r != 1 else 0):
+            q, s = gmpy2.f_divmod(r * r, modulus)
+            carried = (2 * r * carried + q) % modulus
+            r, turn = s, 2 * turn
+        for (residues, betas), digit in zip(tables, line, strict=True):
+            if digit:
+                a = residues[digit]
+                q, r = gmpy2.f_divmod(r * a, modulus)
+                carried = (carried * a + q) % modulus
+                turn += betas[digit]
+    return r + (carried + r * turn) % modulus * modulus
