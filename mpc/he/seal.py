@@ -91,16 +91,27 @@ class Room:
             sealapi.Plaintext("1").save(store.path)
             self.version = store.get()[3:5]
 
+    def keys(self) -> tuple[Words, Words]:
+        """A new secret key, shape (primes + 1, degree), and its public key, shape (2, primes + 1, degree)."""
+        generator, public = sealapi.KeyGenerator(self.context), sealapi.PublicKey()
+        generator.create_public_key(public)
+        shape = (self.count + 1, self.degree)
+        with file() as store:
+            return self.words(store, generator.secret_key(), shape), self.words(store, public, (2, *shape))
+
+    def level(self, primes: int) -> Sequence[int]:
+        """SEAL's name for ciphertexts with all primes, or with the first alone."""
+        found: Sequence[int] = self.context.first_parms_id() if primes == self.count else self.context.last_parms_id()
+        return found
+
     # --- into SEAL
 
     def plaintext(self, store: File, words: Words) -> Any:
         return self._loaded(sealapi.Plaintext(), store, PLAINTEXT.pack(NO_PARAMETERS, words.size, 1.0), self._array(words))
 
     def ciphertext(self, store: File, words: Words, *, scale: float = 1.0) -> Any:
-        """Of the first level, or of the last."""
-        context, count = self.context, words.shape[1]
-        level = context.first_parms_id() if count == self.count else context.last_parms_id()
-        head = CIPHERTEXT.pack(_id(level), self.transformed, 2, self.degree, count, scale, 1)
+        count = words.shape[1]
+        head = CIPHERTEXT.pack(_id(self.level(count)), self.transformed, 2, self.degree, count, scale, 1)
         return self._loaded(sealapi.Ciphertext(), store, head, self._array(words))
 
     def seeded(self, store: File, seed: bytes) -> Any:

@@ -20,16 +20,6 @@ def room(parameters: Parameters) -> Room:
     return Room(parameters.degree, parameters.primes, parameters.special, parameters.plain)
 
 
-def generate(parameters: Parameters) -> tuple[Words, Words]:
-    """A secret key, shape (primes + 1, degree), and a public key, shape (2, primes + 1, degree)."""
-    seal, public = room(parameters), sealapi.PublicKey()
-    generator = sealapi.KeyGenerator(seal.context)
-    generator.create_public_key(public)
-    shape = (seal.count + 1, seal.degree)
-    with file() as store:
-        return seal.words(store, generator.secret_key(), shape), seal.words(store, public, (2, *shape))
-
-
 def encrypt(parameters: Parameters, public: Words, plains: Words) -> Words:
     """One ciphertext for each plaintext."""
     seal, made = room(parameters), sealapi.Ciphertext()

@@ -95,5 +95,5 @@ def generate(*, bound: float, step: float, terms: int, use: Use = "sums") -> Bfv
         matrix, which the key's owner does not learn. "entries": they are multiplied entry by entry, by factors that it does not learn.
     """
     form = Layout.declare(1, bound=bound, step=step, terms=terms)
-    secret, words = arrays.generate(choose(form.limit, form.terms, use))
+    secret, words = arrays.room(choose(form.limit, form.terms, use)).keys()
     return BfvPrivateKey(BfvPublicKey(form, use, words), secret)
