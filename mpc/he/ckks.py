@@ -29,7 +29,7 @@ from tenseal import sealapi
 
 from governance.errors import DecodeError, UsageError
 from mpc.he.bfv.parameters import SPECIAL, fresh_noise, ntt_primes
-from mpc.he.seal import Room, file
+from mpc.he.seal import Room, file, refusals
 from mpc.he.words import Words, added, negated, pack, size, unpack
 
 Floats = npt.NDArray[np.float64]
@@ -99,7 +99,7 @@ class Approximate:
         raise UsageError("a CKKS decryption is approximate and not releasable: it can give the key away. Use he.bfv; see for_computation")
 
     __array__ = __iter__ = __float__ = __int__ = __index__ = __bool__ = __complex__ = __round__ = _refuse
-    __reduce__ = __eq__ = __lt__ = __gt__ = __le__ = __ge__ = _refuse
+    __reduce__ = __eq__ = __ne__ = __lt__ = __gt__ = __le__ = __ge__ = _refuse
     __hash__ = None  # type: ignore[assignment]
 
 
@@ -287,7 +287,7 @@ class ApproximateVector:
         factors = _numbers(np.broadcast_to(np.asarray(other), (len(self),)), declared.factor)
         encoder, plain = sealapi.CKKSEncoder(seal.context), sealapi.Plaintext()
         words = np.empty((len(self.words), 2, 1, declared.degree), dtype=np.uint64)
-        with file() as store:
+        with file() as store, refusals():
             for row, ciphertext, line in zip(words, self.words, _lines(factors, declared.degree), strict=True):
                 encoder.encode(line.tolist(), float(declared.primes[1]), plain)
                 if plain.is_zero():

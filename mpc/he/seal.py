@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from tenseal import sealapi
 
-from governance.errors import Unavailable
+from governance.errors import DecodeError, Unavailable
 from mpc.he.words import Words
 
 HEADER = struct.Struct("<HBBBBHQ")  # magic, size of this header, SEAL's version, compression, zero, size of all
@@ -160,6 +160,15 @@ class Room:
     def _saved(self, store: File, made: Any, size: int) -> bytes:
         made.save(store.path)
         return unpacked(store.get(), size)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What SEAL raises on a ciphertext that was made to fail: one whose product hides nothing."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise DecodeError(f"SEAL refuses the ciphertext: {error}") from None
 
 
 def _id(parameters: Sequence[int]) -> bytes:

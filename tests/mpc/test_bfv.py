@@ -39,7 +39,10 @@ def travelled(box):
 @given(st.data())
 def test_any_sum_difference_and_multiple_is_exact(data):
     key, length = bfv_key(), data.draw(st.sampled_from([1, 2, 5, 2047, 2048, 2049]))
-    vectors = [np.random.default_rng(seed).integers(-100, 100, length, endpoint=True) for seed in data.draw(st.lists(st.integers(0, 99), min_size=1, max_size=4))]
+    vectors = [
+        np.random.default_rng(seed).integers(-100, 100, length, endpoint=True)
+        for seed in data.draw(st.lists(st.integers(0, 99), min_size=1, max_size=4))
+    ]
     total, expected = None, 0
     for vector in vectors:
         sign, owner, scale = data.draw(st.tuples(st.sampled_from([1, -1]), st.booleans(), st.sampled_from([1, 2, -3])))
@@ -112,7 +115,9 @@ def test_products_with_a_matrix(rows, columns):
     x, y = ints(rows, 800) / 16, ints(rows, 800) / 16
     both = (key.public.encrypt(x) + travelled(key.encrypt(y))) @ weights
     assert key.decrypt(travelled(both)).tolist() == ((x + y) @ (weights.steps / 256)).tolist()
-    assert key.decrypt(travelled(both) + travelled(key.public.encrypt(x) @ weights)).tolist() == ((2 * x + y) @ (weights.steps / 256)).tolist()
+    assert (
+        key.decrypt(travelled(both) + travelled(key.public.encrypt(x) @ weights)).tolist() == ((2 * x + y) @ (weights.steps / 256)).tolist()
+    )
 
 
 def test_products_of_what_is_not_whole_leave_one_number_in_a_ciphertext():
@@ -141,7 +146,7 @@ def test_products_entry_by_entry(length):
     with pytest.raises(UsageError, match="no margin"):
         ((key.public.encrypt(x) * factors).blind() * np.ones(length, int)).to_bytes()
     with pytest.raises(UsageError, match="for entries cannot be summed up"):
-        key.public.encrypt(x).sum()
+        key.public.encrypt(x[:3]).sum()
 
 
 @pytest.mark.parametrize("use, act, says", [
@@ -220,7 +225,9 @@ def test_products_with_a_matrix_keep_what_is_promised(rows):
     matrix = np.where(RNG.random((rows, 64)) < 0.5, -(2**15), 2**15)
     product, places = box @ matrix, box.places.product(64)
     factors = box.places.factors(matrix, places)
-    made = arrays.multiply(key.public.parameters, box.polynomials(), np.where(factors < 0, factors + key.public.parameters.plain, factors).astype(np.uint64))
+    made = arrays.multiply(
+        key.public.parameters, box.polynomials(), np.where(factors < 0, factors + key.public.parameters.plain, factors).astype(np.uint64)
+    )
     assert MARGIN <= promised(key, product.noise) <= measured(key, made) + 1
     assert MARGIN <= promised(key, product.blind().noise) <= promised(key, product.noise) - 40
     assert key.decrypt(travelled(product)).tolist() == (x @ matrix).tolist()

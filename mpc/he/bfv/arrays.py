@@ -11,7 +11,7 @@ import numpy as np
 from tenseal import sealapi
 
 from mpc.he.bfv.parameters import Parameters
-from mpc.he.seal import SEED, Room, file
+from mpc.he.seal import SEED, Room, file, refusals
 from mpc.he.words import Words
 
 
@@ -70,7 +70,7 @@ def decrypt(parameters: Parameters, secret: Words, ciphertexts: Words) -> Words:
 
 def add_plain(parameters: Parameters, ciphertexts: Words, plains: Words) -> Words:
     seal, result = room(parameters), np.empty_like(ciphertexts)
-    with file() as store:
+    with file() as store, refusals():
         for row, ciphertext, plain in zip(result, ciphertexts, plains, strict=True):
             made = seal.ciphertext(store, ciphertext)
             seal.evaluator.add_plain_inplace(made, seal.plaintext(store, plain))
@@ -85,7 +85,7 @@ def multiply(parameters: Parameters, ciphertexts: Words, factors: Words) -> Word
     """
     seal = room(parameters)
     result = np.zeros((len(factors), *ciphertexts.shape[1:]), dtype=np.uint64)
-    with file() as store:
+    with file() as store, refusals():
         transformed = [seal.ciphertext(store, ciphertext) for ciphertext in ciphertexts]
         for ciphertext in transformed:
             seal.evaluator.transform_to_ntt_inplace(ciphertext)
