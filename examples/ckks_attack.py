@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import click
 import numpy as np
 import numpy.typing as npt
 import tenseal as ts
@@ -87,9 +88,9 @@ def main() -> None:
     rng = np.random.default_rng(0)
     parties = [[rng.uniform(-1e3, 1e3, SLOTS) for _ in range(3)] for _ in range(2)]
     rounds, key = tenseal_rounds(parties)
-    print(f"CKKS decryptions of two sums: {found(recover(*rounds), key)} of {DEGREE} words of the secret key")
+    click.echo(f"CKKS decryptions of two sums: {found(recover(*rounds), key)} of {DEGREE} words of the secret key")
     exact = [Round(r.ciphertext, sum(np.rint(x * 2**20) for x in vectors) / 2**20) for r, vectors in zip(rounds, parties, strict=True)]
-    print(f"exact sums of the same numbers: {found(recover(*exact), key)} of {DEGREE}")
+    click.echo(f"exact sums of the same numbers: {found(recover(*exact), key)} of {DEGREE}")
 
 
 if __name__ == "__main__":

@@ -286,6 +286,7 @@ def test_what_an_operator_made_leaves_blinded():
         read = he.load(first, key.public)
         assert read.blinded
         assert (read.masks != made.expanded()).any()
+    assert box.blind() is box
     assert box.to_bytes() == box.to_bytes() == travelled(box).to_bytes()
 
 
