@@ -225,9 +225,8 @@ def test_products_with_a_matrix_keep_what_is_promised(rows):
     matrix = np.where(RNG.random((rows, 64)) < 0.5, -(2**15), 2**15)
     product, places = box @ matrix, box.places.product(64)
     factors = box.places.factors(matrix, places)
-    made = arrays.multiply(
-        key.public.parameters, box.polynomials(), np.where(factors < 0, factors + key.public.parameters.plain, factors).astype(np.uint64)
-    )
+    plains = np.where(factors < 0, factors + key.public.parameters.plain, factors).astype(np.uint64)
+    made = arrays.words(key.public.parameters, arrays.multiply(key.public.parameters, box.polynomials(), plains))
     assert MARGIN <= promised(key, product.noise) <= measured(key, made) + 1
     assert MARGIN <= promised(key, product.blind().noise) <= promised(key, product.noise) - 40
     assert key.decrypt(travelled(product)).tolist() == (x @ matrix).tolist()

@@ -5,7 +5,9 @@ Ciphertexts are arrays of shape (ciphertexts, 2, primes, degree), plaintexts of 
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import islice, product
+from typing import Any
 
 import numpy as np
 from tenseal import sealapi
@@ -78,32 +80,62 @@ def add_plain(parameters: Parameters, ciphertexts: Words, plains: Words) -> Word
     return result
 
 
-def multiply(parameters: Parameters, ciphertexts: Words, factors: Words) -> Words:
+class Products:
+    """Ciphertexts that SEAL has made and still holds: to take all coefficients out costs as much as to make them, and few are wanted at once."""
+
+    def __init__(self, parameters: Parameters, ciphertexts: list[Any]) -> None:
+        self.parameters, self.ciphertexts = parameters, ciphertexts
+
+    def kept(self, stride: int, count: int) -> Words:
+        """The first *count* of every *stride*-th coefficient of the first polynomials, shape (primes, count)."""
+        degree, primes = self.parameters.degree, len(self.parameters.primes)
+        places = list(islice(product(self.ciphertexts, range(stride - 1, degree, stride)), count))
+        return np.array([[ciphertext[row * degree + place] for ciphertext, place in places] for row in range(primes)], dtype=np.uint64)
+
+    @cached_property
+    def masks(self) -> Words:
+        """The second polynomials."""
+        seal = room(self.parameters)
+        with file() as store:
+            return np.stack([seal.words(store, made, (2, seal.count, seal.degree))[1] for made in self.ciphertexts])
+
+
+def multiply(parameters: Parameters, ciphertexts: Words, factors: Words) -> list[Any]:
     """For each row of *factors*, shape (rows, ciphertexts, degree), the sum of the products of ciphertexts with its plaintexts.
 
-    A row of zeros gives zeros: a ciphertext of zero that anybody can read.
+    SEAL's objects; None for a row of zeros.
     """
-    seal = room(parameters)
-    result = np.zeros((len(factors), *ciphertexts.shape[1:]), dtype=np.uint64)
+    seal, result = room(parameters), []
     with file() as store, refusals():
         transformed = [seal.ciphertext(store, ciphertext) for ciphertext in ciphertexts]
         for ciphertext in transformed:
             seal.evaluator.transform_to_ntt_inplace(ciphertext)
         level = transformed[0].parms_id()
-        for row, plains in zip(result, factors, strict=True):
+        for plains in factors:
             total = None
             for ciphertext, plain in zip(transformed, plains, strict=True):
                 if plain.any():
-                    factor, product = seal.plaintext(store, plain), sealapi.Ciphertext()
+                    factor, made = seal.plaintext(store, plain), sealapi.Ciphertext()
                     seal.evaluator.transform_to_ntt_inplace(factor, level)
-                    seal.evaluator.multiply_plain(ciphertext, factor, product)
+                    seal.evaluator.multiply_plain(ciphertext, factor, made)
                     if total is None:
-                        total = product
+                        total = made
                     else:
-                        seal.evaluator.add_inplace(total, product)
+                        seal.evaluator.add_inplace(total, made)
             if total is not None:
                 seal.evaluator.transform_from_ntt_inplace(total)
-                row[...] = seal.words(store, total, row.shape)
+            result.append(total)
+    return result
+
+
+def words(parameters: Parameters, made: list[Any]) -> Words:
+    """Their coefficients, shape (ciphertexts, 2, primes, degree); zeros for None."""
+    seal = room(parameters)
+    result = np.zeros((len(made), 2, seal.count, seal.degree), dtype=np.uint64)
+    with file() as store:
+        for row, ciphertext in zip(result, made, strict=True):
+            if ciphertext is not None:
+                row[...] = seal.words(store, ciphertext, row.shape)
     return result
 
 

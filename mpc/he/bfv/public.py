@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from governance.errors import DecodeError, UsageError
 from mpc.he.bfv import arrays
+from mpc.he.bfv.arrays import Products
 from mpc.he.bfv.parameters import FLOOD, USES, Parameters, Use, choose, widening
 from mpc.he.bfv.places import Places
 from mpc.he.layout import Integers, Layout
@@ -137,7 +138,7 @@ class BfvVector(EncryptedVector):
     kept
         First polynomials, shape (primes, `Places.kept`).
     masks
-        Second polynomials, shape (ciphertexts, primes, degree), or seeds of them, 64 bytes each.
+        Second polynomials, shape (ciphertexts, primes, degree), or seeds of them, 64 bytes each, or ciphertexts that hold them.
     """
 
     name: ClassVar[str] = "BFV"
@@ -147,7 +148,7 @@ class BfvVector(EncryptedVector):
     noise: int
     bare: int
     kept: Words = field(repr=False)
-    masks: Words | bytes = field(repr=False)
+    masks: Words | bytes | Products = field(repr=False)
 
     @property
     def key(self) -> BfvPublicKey:
@@ -159,7 +160,9 @@ class BfvVector(EncryptedVector):
 
     def expanded(self) -> Words:
         """The second polynomials."""
-        return arrays.expand(self.public.parameters, self.masks) if isinstance(self.masks, bytes) else self.masks
+        if isinstance(self.masks, bytes):
+            return arrays.expand(self.public.parameters, self.masks)
+        return self.masks.masks if isinstance(self.masks, Products) else self.masks
 
     def polynomials(self) -> Words:
         """Ciphertexts, shape (ciphertexts, 2, primes, degree); zeros where nothing was kept."""
@@ -180,7 +183,7 @@ class BfvVector(EncryptedVector):
 
     def _body(self) -> bytes:
         widths, masks = self.public.parameters.widths, self.masks
-        form, second = (SEEDED, masks) if isinstance(masks, bytes) else (EXPANDED, pack(masks, widths))
+        form, second = (SEEDED, masks) if isinstance(masks, bytes) else (EXPANDED, pack(self.expanded(), widths))
         return BODY.pack(form, self.noise.to_bytes(32, "little")) + pack(self.kept, widths) + second
 
     # --- operators
@@ -215,7 +218,7 @@ class BfvVector(EncryptedVector):
         """Each ciphertext times its plaintext."""
         parameters = self.public.parameters
         pairs = zip(self.polynomials(), plains, strict=True)
-        made = np.concatenate([arrays.multiply(parameters, ciphertext[None], plain[None, None]) for ciphertext, plain in pairs])
+        made = [arrays.multiply(parameters, ciphertext[None], plain[None, None])[0] for ciphertext, plain in pairs]
         return self._product(made, self.places, layout=layout, weight=weight, noise=self.noise * growth)
 
     def _applied(self, matrix: Integers, *, layout: Layout, weight: int) -> Self:
@@ -237,10 +240,14 @@ class BfvVector(EncryptedVector):
         rows = places.length * product.each  # of a column of ours, and of those that share its ciphertext
         return self._product(made, product, layout=layout, weight=weight, noise=self.noise * limit * rows)
 
-    def _product(self, made: Words, places: Places, *, layout: Layout, weight: int, noise: int) -> Self:
-        bare = 0 if self.public.use == "sums" else noise
-        masks = np.ascontiguousarray(made[:, 1])
-        return self._made(layout=layout, weight=weight, places=places, noise=noise, bare=bare, kept=places.gather(made[:, 0]), masks=masks)
+    def _product(self, made: list[Any], places: Places, *, layout: Layout, weight: int, noise: int) -> Self:
+        parameters, bare = self.public.parameters, 0 if self.public.use == "sums" else noise
+        changed = partial(self._made, layout=layout, weight=weight, places=places, noise=noise, bare=bare)
+        if places.stride == 1 or None in made:
+            polynomials = arrays.words(parameters, made)
+            return changed(kept=places.gather(polynomials[:, 0]), masks=polynomials[:, 1])
+        products = Products(parameters, made)
+        return changed(kept=products.kept(places.stride, places.kept), masks=products)
 
     def _sliced(self, start: int, stop: int, *, layout: Layout) -> Self:
         places, ciphertexts, moved = self.places.cut(start, stop)
@@ -267,10 +274,10 @@ class BfvVector(EncryptedVector):
         draws = [secrets.randbelow(2 * most + 1) - most for _ in range(self.places.kept)]
         return reduced(draws, self.public.parameters.primes)
 
-    def _made(self, *, masks: Words, **changes: Any) -> Self:
+    def _made(self, *, masks: Words | Products, **changes: Any) -> Self:
         """What an operator made, if there is room for its noise. What would hide nothing, as ``box - box``, gets fresh zeros."""
         box = replace(self, masks=masks, blinded=False, **changes)
-        if not masks[:, 0, :8].any(axis=1).all():
+        if not isinstance(masks, Products) and not masks[:, 0, :8].any(axis=1).all():
             zeros = self.public.zeros(box.layout, box.places)
             box = replace(box, noise=box.noise + zeros.noise, kept=box._summing(zeros.kept), masks=box._masking(zeros.expanded()))
         if box.noise > self.public.parameters.room:
