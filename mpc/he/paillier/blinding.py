@@ -22,11 +22,11 @@ import gmpy2
 import numpy as np
 
 from governance.errors import UsageError
-from mpc.he.paillier.products import Halves, Integer, Powers, raised, windows
+from mpc.he.paillier.products import Comb, Halves, Integer, Powers, comb_tables, raised
 
 Rand = Callable[[int], bytes]
 CHUNK = 64  # blinds that one call of an executor makes
-WIDTHS = ((0, 8), (2000, 10))  # bits of a window, from that many blinds at once: a wider table takes longer to build
+SHAPES = ((0, 10, 8), (1000, 12, 8))  # teeth and tables, from that many blinds at once: larger ones take longer to build
 
 
 @dataclass(slots=True, eq=False)
@@ -61,27 +61,28 @@ class Pool:
 def blinds(
     factors: tuple[Integer, ...], h: Integer, *, count: int, bits: int, executor: Executor | None = None, rand: Rand = secrets.token_bytes
 ) -> list[Halves]:
-    """*count* blinds modulo the square of the product of *factors* (n; or p and q, in less time): ``h^(n·r)``, r of *bits* bits at least."""
-    width = max(width for least, width in WIDTHS if count >= least)
-    stride = -(-bits // width) * (1 if width <= 8 else 2)
+    """*count* blinds, ``h^(n·r)`` with r of *bits* bits or a few more. *factors* of n are n, or p and q: then it takes less time."""
+    teeth, tables = max((least, *shape) for least, *shape in SHAPES if count >= least)[1:]
+    comb = Comb.over(bits, teeth=teeth, tables=tables)
+    stride = 2 * comb.digits
     coins = rand(count * stride)
     if executor is None:
-        return blinds_from(factors, h, bits, width, coins)
+        return blinds_from(factors, h, comb, coins)
     parts = [coins[at : at + CHUNK * stride] for at in range(0, len(coins), CHUNK * stride)]
-    return list(chain.from_iterable(executor.map(blinds_from, *map(repeat, (factors, h, bits, width)), parts)))
+    return list(chain.from_iterable(executor.map(blinds_from, *map(repeat, (factors, h, comb)), parts)))
 
 
-def blinds_from(factors: tuple[Integer, ...], h: Integer, bits: int, width: int, coins: bytes) -> list[Halves]:
-    """The blinds whose exponents have the digits *coins*: bytes, or 16-bit words that are cut to *width* bits."""
+def blinds_from(factors: tuple[Integer, ...], h: Integer, comb: Comb, coins: bytes) -> list[Halves]:
+    """The blinds whose exponents have the digits *coins*: 16 bits each, of which as many count as the comb has teeth."""
     n = prod(factors)
-    digits = np.frombuffer(coins, np.uint8 if width <= 8 else "<u2").reshape(-1, -(-bits // width)) & ((1 << width) - 1)
-    halves = [raised(_tables(factor, n, h, bits, width), factor, digits) for factor in factors]
+    digits = np.frombuffer(coins, "<u2").reshape(-1, comb.columns, comb.tables) & ((1 << comb.teeth) - 1)
+    halves = [raised(_tables(factor, n, h, comb), factor, digits) for factor in factors]
     return halves[0] if len(factors) == 1 else list(_joined(*factors, *halves))
 
 
 @lru_cache(maxsize=4)
-def _tables(modulus: Integer, n: Integer, h: Integer, bits: int, width: int) -> list[Powers]:
-    return windows(gmpy2.powmod(h, n, n * n) % (modulus * modulus), modulus, bits, width)
+def _tables(modulus: Integer, n: Integer, h: Integer, comb: Comb) -> list[Powers]:
+    return comb_tables(gmpy2.powmod(h, n, n * n) % (modulus * modulus), modulus, comb)
 
 
 def _joined(p: Integer, q: Integer, at_p: list[Halves], at_q: list[Halves]) -> Iterator[Halves]:

@@ -9,6 +9,7 @@ p² and p, for who knows the factors.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import gmpy2
@@ -40,25 +41,45 @@ def powers(base: Integer, modulus: Integer, last: int) -> Powers:
     return residues, betas
 
 
-def windows(base: Integer, modulus: Integer, bits: int, width: int) -> list[Powers]:
-    """For each window of *width* bits of an exponent of *bits* bits, the powers of *base* that it can stand for."""
-    rows = []
-    for _ in range(-(-bits // width)):
-        rows.append(powers(base, modulus, (1 << width) - 1))
-        base = gmpy2.powmod(base, 1 << width, modulus * modulus)
-    return rows
+@dataclass(frozen=True, slots=True)
+class Comb:
+    """The bits of an exponent in *teeth* rows and *tables* times *columns* columns: a digit is what stands in one column."""
+
+    teeth: int
+    tables: int
+    columns: int
+
+    @classmethod
+    def over(cls, bits: int, *, teeth: int, tables: int) -> Comb:
+        return cls(teeth, tables, -(-bits // (teeth * tables)))
+
+    @property
+    def digits(self) -> int:
+        return self.tables * self.columns
 
 
-def raised(rows: list[Powers], modulus: Integer, digits: npt.NDArray[np.integer[Any]]) -> list[Halves]:
-    """The base of *rows*, as `windows` made them, to the exponents with these *digits*, shape (exponents, windows)."""
+def comb_tables(base: Integer, modulus: Integer, comb: Comb) -> list[Powers]:
+    """What each digit of each table stands for: Lim & Lee, "More flexible exponentiation with precomputation", CRYPTO 1994."""
+    square, spread = modulus * modulus, [base]
+    while len(spread) < comb.teeth * comb.tables:
+        spread.append(gmpy2.powmod(spread[-1], 1 << comb.columns, square))
+    return [_subsets(spread[j :: comb.tables], modulus) for j in range(comb.tables)]
+
+
+def raised(tables: list[Powers], modulus: Integer, digits: npt.NDArray[np.integer[Any]]) -> list[Halves]:
+    """The base of *tables* to each of the exponents, *digits* of shape (exponents, columns, tables), highest column first."""
     results = []
-    for line in digits.tolist():
-        r, carried, turn = mpz(1), mpz(0), 0
-        for (residues, betas), digit in zip(rows, line, strict=True):
-            a = residues[digit]
-            q, r = gmpy2.f_divmod(r * a, modulus)
-            carried = (carried * a + q) % modulus
-            turn += betas[digit]
+    for columns in digits.tolist():
+        r, carried, turn = mpz(1), mpz(0), mpz(0)
+        for column in columns:
+            q, s = gmpy2.f_divmod(r * r, modulus)
+            carried = (2 * r * carried + q) % modulus
+            r, turn = s, 2 * turn
+            for (residues, betas), digit in zip(tables, column, strict=True):
+                a = residues[digit]
+                q, r = gmpy2.f_divmod(r * a, modulus)
+                carried = (carried * a + q) % modulus
+                turn += betas[digit]
         results.append((r, (carried + r * turn) % modulus))
     return results
 
@@ -85,6 +106,22 @@ def product(units: Iterable[Integer], square: Integer) -> Integer:
     for unit in units:
         result = result * unit % square
     return result
+
+
+def _subsets(units: list[Integer], modulus: Integer) -> Powers:
+    """The product of each subset of *units*; bit i of the index says whether unit i is in it."""
+    residues, betas, undo = [mpz(1)], [mpz(0)], [mpz(1)]
+    for unit in units:
+        b, a = gmpy2.f_divmod(unit, modulus)
+        inverse = gmpy2.invert(a, modulus)
+        beta = b * inverse
+        for i in range(len(residues)):
+            q, r = gmpy2.f_divmod(residues[i] * a, modulus)
+            undone = undo[i] * inverse % modulus
+            residues.append(r)
+            undo.append(undone)
+            betas.append((betas[i] + beta + q * undone) % modulus)
+    return residues, betas
 
 
 def _width(block: npt.NDArray[np.int64]) -> int:
