@@ -22,7 +22,7 @@ import gmpy2
 import numpy as np
 
 from governance.errors import UsageError
-from mpc.he.paillier.products import Comb, Halves, Integer, Powers, comb_tables, raised
+from mpc.he.paillier.units import Comb, Halves, Integer, Powers, comb_tables, raised
 
 Rand = Callable[[int], bytes]
 CHUNK = 64  # blinds that one call of an executor makes

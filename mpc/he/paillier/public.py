@@ -23,8 +23,8 @@ from gmpy2 import mpz
 from governance.errors import DecodeError, UsageError
 from mpc.he.layout import Integers, Layout, length
 from mpc.he.paillier.blinding import Pool, Rand, blinds
-from mpc.he.paillier.products import Halves, Integer, matrix_product, product
 from mpc.he.paillier.slots import Slots
+from mpc.he.paillier.units import Halves, Integer, matrix_product, product
 from mpc.he.vector import EncryptedVector, PublicKey
 
 Profile = Literal["safe", "fast_short_exponent"]
@@ -166,15 +166,26 @@ class PaillierPublicKey(PublicKey):
     def _load(self, layout: Layout, *, weight: int, arrangement: int, body: memoryview) -> PaillierVector:
         if arrangement not in (PACKED, SINGLE):
             raise DecodeError("no such arrangement")
-        packed, size, n, square = arrangement == PACKED, 2 * self.width, self.n, self.square
+        packed, size = arrangement == PACKED, 2 * self.width
         if len(body) != self.ciphertexts(layout, packed=packed) * size:
             raise DecodeError("the length is not that of its layout")
         sealed = [mpz.from_bytes(bytes(body[at : at + size]), "little") for at in range(0, len(body), size)]
-        if not all(0 < c < square for c in sealed):
-            raise DecodeError("a ciphertext is out of range")
-        if gmpy2.gcd(product((c % n for c in sealed), n), n) != 1:
-            raise DecodeError("a ciphertext is no unit: it shares a factor with the key")
+        self.check(sealed)
         return PaillierVector(layout, weight, True, self, packed, sealed)
+
+    def foreign(self, ciphertexts: list[Integer], layout: Layout, *, weight: int, packed: bool) -> PaillierVector:
+        """A vector of ciphertexts from another implementation, whose maker declares *layout* and *weight*; blinded anew if it leaves."""
+        if len(ciphertexts) != self.ciphertexts(layout, packed=packed) or not 1 <= weight <= layout.terms:
+            raise UsageError("the number of ciphertexts or of terms does not fit the layout")
+        self.check(ciphertexts)
+        return PaillierVector(layout, weight, False, self, packed, ciphertexts)
+
+    def check(self, ciphertexts: list[Integer]) -> None:
+        """Refuse what is no unit modulo n²: one greatest common divisor for all of them."""
+        if not all(0 < c < self.square for c in ciphertexts):
+            raise DecodeError("a ciphertext is out of range")
+        if gmpy2.gcd(product((c % self.n for c in ciphertexts), self.n), self.n) != 1:
+            raise DecodeError("a ciphertext is no unit: it shares a factor with the key")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -195,17 +206,14 @@ class PaillierVector(EncryptedVector):
     def arrangement(self) -> int:
         return PACKED if self.packed else SINGLE
 
-    def blind(self, *, pool: Pool | None = None, executor: Executor | None = None) -> Self:
-        """The same numbers, such that nobody can tell what they were made from; itself if it was blinded already."""
-        if self.blinded:
-            return self
-        square, fresh = self.public.square, self.public.blinds(len(self.ciphertexts), pool, executor)
-        n = self.public.n
+    def reblind(self, *, pool: Pool | None = None, executor: Executor | None = None) -> Self:
+        """As `blind`, with blinds from *pool*, or made in *executor*; whether it was blinded already or not."""
+        n, square, fresh = self.public.n, self.public.square, self.public.blinds(len(self.ciphertexts), pool, executor)
         sealed = [c * (r + b * n) % square for c, (r, b) in zip(self.ciphertexts, fresh, strict=True)]
         return replace(self, blinded=True, ciphertexts=sealed)
 
     def _blinded(self) -> Self:
-        return self.blind()
+        return self.reblind()
 
     def _body(self) -> bytes:
         size = 2 * self.public.width

@@ -1,9 +1,8 @@
-"""Products modulo n² at the price of products modulo n.
+"""Powers and products of units modulo n², for little more than the price of products modulo n.
 
-A unit of Z/n² is written ``r·(1 + βn)``, r a unit below n. A factor ``a·(1 + βn)`` of a product then costs two multiplications of numbers
-of n's size: ``r·a = r' + q·n``; the quotients q add up to a sum that is carried along, and the β simply add. That is two thirds of the
-time of one multiplication and reduction modulo n², in which half of the work is on bits that are known beforehand. The same holds for
-p² and p, for who knows the factors.
+A unit of Z/n² is written ``r·(1 + βn)``, with r a unit below n. In a product the β simply add, and r times r' needs no reduction
+modulo n²: one reduction serves two factors, which is half of the time. The same holds for p² and p, for who knows the factors.
+Bases are public or encrypted; running times depend on exponents only where `matrix_product` skips digits that are zero.
 """
 
 from __future__ import annotations
@@ -67,20 +66,18 @@ def comb_tables(base: Integer, modulus: Integer, comb: Comb) -> list[Powers]:
 
 
 def raised(tables: list[Powers], modulus: Integer, digits: npt.NDArray[np.integer[Any]]) -> list[Halves]:
-    """The base of *tables* to each of the exponents, *digits* of shape (exponents, columns, tables), highest column first."""
-    results = []
+    """The base of *tables*, of an even number, to each exponent: *digits* of shape (exponents, columns, tables), highest column first."""
+    square, pairs, results = modulus * modulus, list(zip(tables[::2], tables[1::2], strict=True)), []
     for columns in digits.tolist():
-        r, carried, turn = mpz(1), mpz(0), mpz(0)
+        unit, turn = mpz(1), mpz(0)
         for column in columns:
-            q, s = gmpy2.f_divmod(r * r, modulus)
-            carried = (2 * r * carried + q) % modulus
-            r, turn = s, 2 * turn
-            for (residues, betas), digit in zip(tables, column, strict=True):
-                a = residues[digit]
-                q, r = gmpy2.f_divmod(r * a, modulus)
-                carried = (carried * a + q) % modulus
-                turn += betas[digit]
-        results.append((r, (carried + r * turn) % modulus))
+            unit = unit * unit % square
+            turn *= 2
+            for ((ones, betas), (others, more)), i, j in zip(pairs, column[::2], column[1::2], strict=True):
+                unit = unit * (ones[i] * others[j]) % square
+                turn += betas[i] + more[j]
+        b, r = gmpy2.f_divmod(unit, modulus)
+        results.append((r, (b + r * turn) % modulus))
     return results
 
 
@@ -159,16 +156,15 @@ def _both_signs(unit: Integer, modulus: Integer, last: int) -> Powers:
 
 
 def _straus(tables: list[Powers], lines: tuple[list[int], ...], modulus: Integer, width: int) -> Integer:
-    r, carried, turn = mpz(1), mpz(0), mpz(0)
+    square, unit, turn = modulus * modulus, mpz(1), mpz(0)
     for line in reversed(lines):
-        for _ in range(width if r != 1 else 0):
-            q, s = gmpy2.f_divmod(r * r, modulus)
-            carried = (2 * r * carried + q) % modulus
-            r, turn = s, 2 * turn
-        for (residues, betas), digit in zip(tables, line, strict=True):
-            if digit:
-                a = residues[digit]
-                q, r = gmpy2.f_divmod(r * a, modulus)
-                carried = (carried * a + q) % modulus
-                turn += betas[digit]
-    return r + (carried + r * turn) % modulus * modulus
+        for _ in range(width if unit != 1 else 0):
+            unit = unit * unit % square
+        turn <<= width
+        found = [(residues[digit], betas[digit]) for (residues, betas), digit in zip(tables, line, strict=True) if digit]
+        turn += sum(beta for _, beta in found)
+        if len(found) % 2:
+            unit = unit * found.pop()[0] % square
+        for (one, _), (other, _) in zip(found[::2], found[1::2], strict=True):
+            unit = unit * (one * other) % square
+    return unit * (1 + turn % modulus * modulus) % square
