@@ -61,8 +61,7 @@ class Parameters:
     @property
     def fresh(self) -> int:
         """Largest noise of one encryption, by the public key or by the owner, with the rounding of what is encrypted."""
-        divided = -(-ERROR * (2 * self.degree + 1) // self.special)
-        return max(ERROR, divided + (self.degree + 1) // 2 + 1) + 1
+        return fresh_noise(self.degree, self.special)
 
     @property
     def room(self) -> int:
@@ -78,12 +77,17 @@ def choose(limit: int, terms: int, use: Use) -> Parameters:
     Layout(limit, 1.0, terms, 1).fits(WIDEST)
     for degree, most_bits in MOST_BITS.items():
         for bits in range(LEAST, most_bits - SPECIAL + 1, GRAIN):
-            *primes, special = _primes(degree, (*_split(bits), SPECIAL))
+            *primes, special = ntt_primes(degree, (*_split(bits), SPECIAL))
             plain = _plain(2 * limit * terms + 1, degree, math.prod(primes), prime=use == "entries")
             found = Parameters(degree, tuple(primes), special, plain)
             if plain.bit_length() <= WIDEST and _needed(found, terms, use) <= found.room:
                 return found
     raise UsageError("no secure parameters have room for such totals: take a larger step or fewer terms")
+
+
+def fresh_noise(degree: int, special: int) -> int:
+    divided = -(-ERROR * (2 * degree + 1) // special)
+    return max(ERROR, divided + (degree + 1) // 2 + 1) + 1
 
 
 def _needed(parameters: Parameters, terms: int, use: Use) -> int:
@@ -107,7 +111,7 @@ def _split(bits: int) -> list[int]:
 
 
 @lru_cache(maxsize=256)
-def _primes(degree: int, widths: tuple[int, ...]) -> list[int]:
+def ntt_primes(degree: int, widths: tuple[int, ...]) -> list[int]:
     """The largest distinct primes of these widths with the roots of unity that the number-theoretic transform needs."""
     below = {width: _down(degree, width) for width in widths}
     return [next(below[width]) for width in widths]

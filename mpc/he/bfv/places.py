@@ -1,9 +1,10 @@
 """Where the numbers of a vector stand among the coefficients of ciphertexts.
 
-A number stands at every *stride*-th coefficient: coefficient ``stride - 1`` of a ciphertext, ``2 * stride - 1``, and so on. Stride 1 is what
-is encrypted; a product with a matrix leaves its numbers further apart, and other things between them. Of a ciphertext's first polynomial
-only those coefficients are kept, and sent: without the others nobody, the key's owner included, can read what stands between (unless the
-vector is kept *whole*, as products with a matrix need it). Source of the product: Huang, Lu, Hong & Ding, *Cheetah*, USENIX Security 2022.
+A number stands at every *stride*-th coefficient: coefficient ``stride - 1`` of a ciphertext, ``2 * stride - 1``, and so on. Stride 1 is
+what is encrypted; a product with a matrix leaves its numbers further apart, and other things between them. Of a ciphertext's first
+polynomial only those coefficients are kept, and sent: without the others nobody, the key's owner included, can read what stands between
+(unless the vector is kept *whole*, as products with a matrix need it).
+Source of the product: Huang, Lu, Hong & Ding, *Cheetah*, USENIX Security 2022, section 3.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Self
 import numpy as np
 
 from governance.errors import DecodeError, UsageError
-from mpc.he.bfv.words import Words
 from mpc.he.layout import Integers
+from mpc.he.words import Words
 
 WHOLE, SLOTS = 0x80, 0x40  # bits of an arrangement's byte; below them the logarithm of the stride
 

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from governance.errors import DecodeError, UsageError
-from mpc.he.bfv import seal
+from mpc.he.bfv import arrays
 from mpc.he.bfv.parameters import Use, choose
 from mpc.he.bfv.public import BfvPublicKey, BfvVector, key_bytes, read_key, spread
-from mpc.he.bfv.words import Words
 from mpc.he.layout import Integers, Layout, Numbers
 from mpc.he.vector import EncryptedVector
+from mpc.he.words import Words
 
 PRIVATE_MAGIC = b"kyB2"
 
@@ -32,9 +32,10 @@ class BfvPrivateKey:
         """As `BfvPublicKey.encrypt`, in half the bytes: half of a ciphertext is a seed of 64 bytes."""
         layout, places, plains = self.public.plains(values)
         parameters = self.public.parameters
-        parts = list(spread(executor, partial(seal.encrypt_seeded, parameters, self.words), plains))
-        first, seeds = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return BfvVector(layout, 1, True, self.public, places, parameters.fresh, 0, places.gather(first), seeds)
+        parts = list(spread(executor, partial(arrays.encrypt_seeded, parameters, self.words), plains))
+        firsts, seeds = zip(*parts, strict=True)
+        kept = places.gather(np.concatenate(firsts))
+        return BfvVector(layout, 1, True, self.public, places, parameters.fresh, 0, kept, b"".join(seeds))
 
     def decrypt(self, box: EncryptedVector, *, executor: Executor | None = None) -> Numbers:
         """The numbers in *box*: int64s if its step is 1, float64s otherwise.
@@ -45,14 +46,14 @@ class BfvPrivateKey:
         """
         if not isinstance(box, BfvVector) or box.key.id != self.public.id:
             raise UsageError("the vector is encrypted under another key")
-        task = partial(seal.decrypt, self.public.parameters, self.words)
+        task = partial(arrays.decrypt, self.public.parameters, self.words)
         plains = np.concatenate(list(spread(executor, task, box.polynomials())))
         return box.layout.decode(self._steps(box, plains), weight=box.weight)
 
     def _steps(self, box: BfvVector, plains: Words) -> Integers:
         parameters, places = self.public.parameters, box.places
         if places.slots:
-            plains = seal.from_slots(parameters, plains)
+            plains = arrays.from_slots(parameters, plains)
         steps = places.gather(plains[:, None])[0, : places.length].astype(np.int64)
         return np.where(steps > parameters.plain // 2, steps - parameters.plain, steps)
 
@@ -94,5 +95,5 @@ def generate(*, bound: float, step: float, terms: int, use: Use = "sums") -> Bfv
         matrix, which the key's owner does not learn. "entries": they are multiplied entry by entry, by factors that it does not learn.
     """
     form = Layout.declare(1, bound=bound, step=step, terms=terms)
-    secret, words = seal.generate(choose(form.limit, form.terms, use))
+    secret, words = arrays.room(choose(form.limit, form.terms, use)).keys()
     return BfvPrivateKey(BfvPublicKey(form, use, words), secret)

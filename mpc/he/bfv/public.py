@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from governance.errors import DecodeError, UsageError
-from mpc.he.bfv import seal
+from mpc.he.bfv import arrays
 from mpc.he.bfv.parameters import FLOOD, USES, Parameters, Use, choose, widening
 from mpc.he.bfv.places import Places
-from mpc.he.bfv.seal import SEED, Bytes
-from mpc.he.bfv.words import Words, added, negated, pack, reduced, size, unpack
 from mpc.he.layout import Integers, Layout
+from mpc.he.seal import SEED
 from mpc.he.vector import EncryptedVector, PublicKey
+from mpc.he.words import Words, added, negated, pack, reduced, size, unpack
 
 KEY = struct.Struct("<4sBQdQ")  # magic, use, limit, step, terms; then the key's two polynomials
 KEY_MAGIC = b"kyB1"
@@ -81,10 +81,10 @@ class BfvPublicKey(PublicKey):
 
     def placed(self, places: Places, steps: Integers) -> Words:
         plains = places.spread(residues(steps, self.parameters.plain)[None, :])[:, 0]
-        return seal.to_slots(self.parameters, plains) if places.slots else plains
+        return arrays.to_slots(self.parameters, plains) if places.slots else plains
 
     def ciphertexts(self, plains: Words, executor: Executor | None = None) -> Words:
-        return np.concatenate(list(spread(executor, partial(seal.encrypt, self.parameters, self.words), plains)))
+        return np.concatenate(list(spread(executor, partial(arrays.encrypt, self.parameters, self.words), plains)))
 
     def sealed(self, layout: Layout, places: Places, ciphertexts: Words) -> BfvVector:
         kept, masks = places.gather(ciphertexts[:, 0]), np.ascontiguousarray(ciphertexts[:, 1])
@@ -113,7 +113,7 @@ class BfvPublicKey(PublicKey):
         kept = unpack(rest[:first], (len(parameters.primes), places.kept), parameters.primes)
         make = partial(BfvVector, layout, weight, True, self, places, noise, 0, kept)
         if form == SEEDED:
-            return make(np.frombuffer(rest[first:], np.uint8).reshape(count, SEED))
+            return make(bytes(rest[first:]))
         masks = unpack(rest[first:], (count, len(parameters.primes), places.degree), parameters.primes)
         if not masks.any(axis=(1, 2)).all():
             raise DecodeError("a ciphertext hides nothing")
@@ -137,7 +137,7 @@ class BfvVector(EncryptedVector):
     kept
         First polynomials, shape (primes, `Places.kept`).
     masks
-        Second polynomials, shape (ciphertexts, primes, degree), or seeds of them, shape (ciphertexts, 64).
+        Second polynomials, shape (ciphertexts, primes, degree), or seeds of them, 64 bytes each.
     """
 
     name: ClassVar[str] = "BFV"
@@ -147,7 +147,7 @@ class BfvVector(EncryptedVector):
     noise: int
     bare: int
     kept: Words = field(repr=False)
-    masks: Words | Bytes = field(repr=False)
+    masks: Words | bytes = field(repr=False)
 
     @property
     def key(self) -> BfvPublicKey:
@@ -159,7 +159,7 @@ class BfvVector(EncryptedVector):
 
     def expanded(self) -> Words:
         """The second polynomials."""
-        return seal.expand(self.public.parameters, self.masks) if self.masks.dtype == np.uint8 else self.masks
+        return arrays.expand(self.public.parameters, self.masks) if isinstance(self.masks, bytes) else self.masks
 
     def polynomials(self) -> Words:
         """Ciphertexts, shape (ciphertexts, 2, primes, degree); zeros where nothing was kept."""
@@ -170,16 +170,18 @@ class BfvVector(EncryptedVector):
         if self.blinded:
             return self
         zeros, flood = self.public.zeros(self.layout, self.places, executor), self.bare << FLOOD
-        box = self._made(noise=self.noise + zeros.noise + flood, bare=0, kept=self._summing(zeros.kept), masks=self._masking(zeros.masks))
+        box = self._made(
+            noise=self.noise + zeros.noise + flood, bare=0, kept=self._summing(zeros.kept), masks=self._masking(zeros.expanded())
+        )
         return replace(box, kept=box._summing(self._drowning(flood)), blinded=True) if flood else replace(box, blinded=True)
 
     def _blinded(self) -> Self:
         return self.blind()
 
     def _body(self) -> bytes:
-        widths, seeded = self.public.parameters.widths, self.masks.dtype == np.uint8
-        head = BODY.pack(SEEDED if seeded else EXPANDED, self.noise.to_bytes(32, "little"))
-        return head + pack(self.kept, widths) + (self.masks.tobytes() if seeded else pack(self.masks, widths))
+        widths, masks = self.public.parameters.widths, self.masks
+        form, second = (SEEDED, masks) if isinstance(masks, bytes) else (EXPANDED, pack(masks, widths))
+        return BODY.pack(form, self.noise.to_bytes(32, "little")) + pack(self.kept, widths) + second
 
     # --- operators
 
@@ -193,7 +195,7 @@ class BfvVector(EncryptedVector):
 
     def _shifted(self, steps: Integers, *, weight: int) -> Self:
         plains = self.public.placed(self.places, steps)
-        made = seal.add_plain(self.public.parameters, self.polynomials(), plains)
+        made = arrays.add_plain(self.public.parameters, self.polynomials(), plains)
         return self._made(weight=weight, noise=self.noise + 1, kept=self.places.gather(made[:, 0]), masks=made[:, 1])
 
     def _scaled(self, factor: int, *, layout: Layout, weight: int) -> Self:
@@ -213,7 +215,7 @@ class BfvVector(EncryptedVector):
         """Each ciphertext times its plaintext."""
         parameters = self.public.parameters
         pairs = zip(self.polynomials(), plains, strict=True)
-        made = np.concatenate([seal.multiply(parameters, ciphertext[None], plain[None, None]) for ciphertext, plain in pairs])
+        made = np.concatenate([arrays.multiply(parameters, ciphertext[None], plain[None, None]) for ciphertext, plain in pairs])
         return self._product(made, self.places, layout=layout, weight=weight, noise=self.noise * growth)
 
     def _applied(self, matrix: Integers, *, layout: Layout, weight: int) -> Self:
@@ -231,7 +233,7 @@ class BfvVector(EncryptedVector):
     def _times(self, matrix: Integers, product: Places, *, layout: Layout, weight: int, limit: int) -> Self:
         parameters, places = self.public.parameters, self.places
         factors = residues(places.factors(matrix, product), parameters.plain)
-        made = seal.multiply(parameters, self.polynomials(), factors)
+        made = arrays.multiply(parameters, self.polynomials(), factors)
         rows = places.length * product.each  # of a column of ours, and of those that share its ciphertext
         return self._product(made, product, layout=layout, weight=weight, noise=self.noise * limit * rows)
 
@@ -270,7 +272,7 @@ class BfvVector(EncryptedVector):
         box = replace(self, masks=masks, blinded=False, **changes)
         if not masks[:, 0, :8].any(axis=1).all():
             zeros = self.public.zeros(box.layout, box.places)
-            box = replace(box, noise=box.noise + zeros.noise, kept=box._summing(zeros.kept), masks=box._masking(zeros.masks))
+            box = replace(box, noise=box.noise + zeros.noise, kept=box._summing(zeros.kept), masks=box._masking(zeros.expanded()))
         if box.noise > self.public.parameters.room:
             raise UsageError("the noise would leave no margin: declare more terms, or blind less often on the way")
         return box
