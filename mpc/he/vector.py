@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn, Self
+from typing import ClassVar, NoReturn, Self
 
 import numpy.typing as npt
 
@@ -198,7 +198,7 @@ class EncryptedVector(ABC):
         raise UsageError("an encrypted vector is not pickled: use to_bytes and he.load")
 
 
-def load(raw: bytes | bytearray | memoryview, public: PublicKey) -> Any:
+def load(raw: bytes | bytearray | memoryview, public: PublicKey) -> EncryptedVector:
     """The vector that `EncryptedVector.to_bytes` wrote, under the key *public*; `DecodeError` on anything else."""
     view = memoryview(raw).cast("B")
     if len(view) < HEADER.size:

@@ -80,7 +80,7 @@ def blinds_from(factors: tuple[Integer, ...], h: Integer, comb: Comb, coins: byt
     return halves[0] if len(factors) == 1 else list(_joined(*factors, *halves))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)  # an owner's tables hold p and q, as the key itself does
 def _tables(modulus: Integer, n: Integer, h: Integer, comb: Comb) -> list[Powers]:
     return comb_tables(gmpy2.powmod(h, n, n * n) % (modulus * modulus), modulus, comb)
 

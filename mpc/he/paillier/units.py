@@ -122,10 +122,10 @@ def _subsets(units: list[Integer], modulus: Integer) -> Powers:
 
 
 def _width(block: npt.NDArray[np.int64]) -> int:
-    """Bits of a digit for which the fewest products are made."""
+    """Bits of a digit for which the least is done: a power of both signs in a table costs three products."""
     rows, columns = block.shape
     bits = _bits(block)
-    return min(SIGNED_WINDOWS, key=lambda width: rows * 2 ** (width - 1) * 1.5 + columns * rows * -(-bits // width))
+    return min(SIGNED_WINDOWS, key=lambda width: rows * 2 ** (width - 1) * 3 + columns * rows * -(-bits // width))
 
 
 def _bits(block: npt.NDArray[np.int64]) -> int:
