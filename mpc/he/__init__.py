@@ -10,8 +10,8 @@
 
 from __future__ import annotations
 
-from mpc.he import paillier
+from mpc.he import bfv, ckks, paillier
 from mpc.he.layout import Factor, Layout
 from mpc.he.vector import EncryptedVector, PublicKey, load
 
-__all__ = ["EncryptedVector", "Factor", "Layout", "PublicKey", "load", "paillier"]
+__all__ = ["EncryptedVector", "Factor", "Layout", "PublicKey", "bfv", "ckks", "load", "paillier"]
