@@ -110,7 +110,7 @@ def test_truncation_never_fails_near_the_end_of_the_range(scheme):
     assert np.abs(numbers.decode(result, 1) * 2 - value / 2**20).max() <= 1 + value / 2**20 * 2.0**-52
 
 
-@pytest.mark.parametrize("scheme", SCHEMES[1:3], ids=repr)
+@pytest.mark.parametrize("scheme", SCHEMES[1:3], ids=lambda s: str(s.numbers))
 @pytest.mark.parametrize("fraction", [1, 64, 200])
 def test_truncation_rounds_up_as_often_as_the_fraction_says(scheme, fraction):
     """Of 20,000 numbers -3 + fraction / 256: binomial, within 6.2 sigma, so a false alarm once in 10^9 runs, six times."""

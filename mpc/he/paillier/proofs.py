@@ -21,8 +21,8 @@ from typing import Any
 import gmpy2
 
 from governance.errors import PeerError
-from mpc.he.paillier.products import product_of_powers
 from mpc.he.paillier.threshold import SLACK, PublicKey
+from mpc.he.paillier.units import product_of_powers
 from mpc.sharing import Rand
 
 CHALLENGE = 16  # bytes

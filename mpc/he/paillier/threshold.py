@@ -24,7 +24,7 @@ from typing import Any
 import gmpy2
 
 from governance.errors import DecodeError, UsageError
-from mpc.he.paillier.products import comb, product_of_powers
+from mpc.he.paillier.units import power, product_of_powers
 from mpc.sharing import Rand
 
 SIZES = (2048, 3072)  # bits of a modulus
@@ -68,11 +68,11 @@ class PublicKey:
 
     def zero(self, exponent: int) -> Any:
         """``h ** exponent``."""
-        return comb(self.h, int(self.square), self.bits // 2 + SLACK).power(exponent)
+        return power(gmpy2.mpz(self.h), self.n, exponent, bits=self.bits // 2 + SLACK)
 
     def base(self, exponent: int, *, bits: int) -> Any:
         """``v ** exponent``, where the exponent is public and has at most *bits* bits."""
-        return comb(int(self.v), int(self.square), bits).power(exponent)
+        return power(self.v, self.n, exponent, bits=bits)
 
     def coin(self, rand: Rand = secrets.token_bytes) -> int:
         """Randomness of one encryption."""
