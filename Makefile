@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check coverage bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/keyong demo
@@ -20,8 +20,12 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# every branch of the cryptography is run by its own tests
+coverage: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto tests/mpc --cov=mpc --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+
 bench: $(VENV)/.test benchmarks/peers/flower/.venv
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	missed=0; for script in benchmarks/*.py; do $(BIN)/python $$script || missed=1; done; exit $$missed
 
 benchmarks/peers/flower/.venv:
 	bash benchmarks/peers/flower.sh

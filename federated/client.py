@@ -26,7 +26,7 @@ from governance.texts import text_of
 from sandbox import analyses
 from sandbox import case as cases
 from sandbox.analyses import Analysis
-from sandbox.job import Job, check, nonce, parameters, read_file, seconds
+from sandbox.job import Job, Protection, check, nonce, parameters, read_file, seconds
 from sandbox.messages import Status
 from sandbox.policy import request
 
@@ -73,7 +73,7 @@ class Hub:
         self.link, self.key, self.trust, self.coordinator = link, key, trust, coordinator
 
     def run(self, analysis: Analysis, *, dataset: str, purpose: str | None = None, licence: str | None = None, where: str | None = None,
-            release: Mapping[str, Any] | None = None, protect: str = "secagg", deadline: str = "10m", title: str | None = None,
+            release: Mapping[str, Any] | None = None, protect: Protection = "secagg", deadline: str = "10m", title: str | None = None,
             progress: Progress | None = None) -> Released:  # fmt: skip
         """Run *analysis* on the dataset's holders and return the verified result.
 

@@ -22,7 +22,7 @@ from connectors.tables import TableSource, as_arrow
 from federated.coordinator.board import Board
 from federated.language import padded, said
 from federated.results import Result, result
-from governance import notes
+from governance import known, notes
 from governance.catalogue import Column, Dataset, Schema, category, number
 from governance.details import in_chinese
 from governance.encoding import build, parse, plain
@@ -78,8 +78,7 @@ class Simulation:
         rule = {"rule": "exact", "min_cell": self.min_cell, **(release or {})}
         if rule["rule"] != "exact" or rule.keys() != {"rule", "min_cell"} or not rule["min_cell"] >= LEAST_CELL:
             raise UsageError(f"this version releases under the rule exact, with a min_cell of at least {LEAST_CELL}")
-        if protect not in PROTECTIONS:
-            raise UsageError(f"protect is {' or '.join(PROTECTIONS)}, got {protect!r}")
+        known.check("protection", [protect], PROTECTIONS)
         try:
             return self._run(analysis, where or "", int(rule["min_cell"]), protect)
         except UsageError as error:

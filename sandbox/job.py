@@ -74,6 +74,7 @@ def check(spec: Mapping[str, Any]) -> None:
     """Refuse fields of other types than a job has; how long a deadline is, `seconds` reads."""
     check_types(spec, FILE_FIELDS)
     check_types(spec.get("release") or {}, RELEASE_FIELDS, of="release")
+    known.check("protection", [spec.get("protect") or PROTECTIONS[0]], PROTECTIONS)
 
 
 def parameters(given: Mapping[str, Any]) -> dict[str, Parameter]:

@@ -216,3 +216,13 @@ def test_a_simulation_says_in_chinese_what_its_columns_are_taken_as(monkeypatch)
     for words in ("模拟，上下界取自各表：age；3 家数据持有方", "数值      0 至 39", "分类      0 | 1"):
         assert words in told
     assert sim.run(fed.Describe(("age",))).summary().startswith("模拟，上下界取自各表（")
+
+
+def test_protection_by_threshold_keys_gives_the_same_numbers_and_names_the_dealers():
+    sim = fed.simulate({n: pa.table({"x": np.arange(i, i + 20.0)}) for i, n in enumerate("abc")})
+    masked, encrypted = (sim.run(fed.Describe(columns=["x"]), protect=p) for p in ("secagg", "threshold"))
+    assert encrypted.outcome == masked.outcome
+    assert (masked.provenance.dealers, encrypted.provenance.dealers) == ((), ("a", "b"))
+    assert "a key each of a, b" in encrypted.summary("en")
+    with pytest.raises(UsageError, match="did you mean threshold"):
+        sim.run(fed.Describe(columns=["x"]), protect="treshold")

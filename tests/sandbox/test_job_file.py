@@ -63,6 +63,7 @@ def test_every_example_is_a_job_file_or_says_that_it_is_none(path):
     ("with: {target: disease, features: [age, chol, sex]}", "with: [1, 2]", "field with must be a map"),
     ("with: {target: disease, features: [age, chol, sex]}", "with: abc", "field with must be a map"),
     ("release: {rule: exact, min_cell: 10}", "release: 5", "release must be a map"),
+    ("release: {rule: exact, min_cell: 10}", "protect: treshold", "no protection treshold, did you mean threshold?"),
     ("release: {rule: exact, min_cell: 10}", "release: [a]", "release must be a map"),
     ("min_cell: 10", "min_cell: ten", "min_cell of release must be a whole number"), ("rule: exact", "rule: 1", "rule of release must be text"),
 ])  # fmt: skip
