@@ -126,8 +126,8 @@ class Board:
         where all have uploaded and no set may be opened.
         """
         kind, everybody = kind_of(self.step), posts.keys() >= self.expected
-        if kind == "deal":  # the others only wait
-            return {name: posts[name] for name in sorted(self.dealers)} if posts.keys() >= self.dealers else None
+        if kind == "deal":
+            return posts if posts.keys() >= self.dealers else None
         if kind == "upload" and not self.survivors:
             chosen = self._surviving(frozenset(posts), earlier) if everybody or late else None
             return None if chosen is None else {name: posts[name] for name in sorted(chosen)}
@@ -161,7 +161,7 @@ class Board:
         payloads = {name: post.payloads for name, post in posts.items() if post.payloads}
         if kind == "reveal":
             payloads = relays[step("upload", 0, self.attempt)].payloads
-        relay = Relay(self.step, {name: post.body for name, post in posts.items()}, payloads, "")
+        relay = Relay(self.step, {name: post.body for name, post in posts.items() if post.body}, payloads, "")  # who only waits sends none
         return self._after(kind, posts), relay
 
     def shown(self, relay: Relay) -> Relay:

@@ -123,7 +123,8 @@ def test_the_first_dealers_deal_and_the_others_wait():
     run = start().to("deal")
     assert run.board.dealers == {"a", "b"}
     assert [bool(run.posts[n].body) for n in "abcd"] == [True, True, False, False]
-    assert run.board.closing({n: run.posts[n] for n in "abcd"}, late=True, earlier=()).keys() == {"a", "b"}
+    assert run.board.closing({n: run.posts[n] for n in "ab"}, late=False, earlier=()).keys() == {"a", "b"}
+    assert run.board.close(run.posts, {})[1].bodies.keys() == {"a", "b"}
     assert run.board.closing({n: run.posts[n] for n in "bcd"}, late=True, earlier=()) is None
     with pytest.raises(PeerError, match="not among the dealers"):
         run.board.check(replace(run.posts["c"], body=run.posts["a"].body))
