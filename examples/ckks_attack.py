@@ -2,8 +2,8 @@
 
     python -m examples.ckks_attack
 
-Li & Micciancio, eprint 2020/1533, against TenSEAL as it is installed. The attacker is whoever sees ciphertexts (a coordinator that adds
-them) and what came out (a result that was shared). A CKKS decryption is ``c0 + c1 s`` to the last bit, without the noise being taken off:
+Li & Micciancio, eprint 2020/1533, against TenSEAL as it is installed. The attacker is anybody who sees ciphertexts (a coordinator that
+adds them) and what came out (a result that was shared). A CKKS decryption is ``c0 + c1 s`` to the last bit, with the noise still in it:
 an equation for the key s. TenSEAL gives its real part, ``m + conj(m)``, so that an equation has two unknowns, and two sums have as many
 equations as unknowns.
 """

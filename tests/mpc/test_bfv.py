@@ -308,7 +308,7 @@ def test_results_do_not_depend_on_the_executor(pool):
     key, x = bfv_key(), ints(2048 * 20)
     with pool(2) as executor:
         boxes = [key.encrypt(x, executor=executor), key.public.encrypt(x, executor=executor)]
-        total = (boxes[0] + boxes[1]).blind(executor=executor)
+        total = (boxes[0] + boxes[1]).reblind(executor=executor)
         assert key.decrypt(total, executor=executor).tolist() == (2 * x).tolist()
 
 

@@ -81,7 +81,7 @@ def add_plain(parameters: Parameters, ciphertexts: Words, plains: Words) -> Word
 
 
 class Products:
-    """Ciphertexts that SEAL has made and still holds: taking all coefficients out costs as much as making them, and few are wanted."""
+    """Ciphertexts that SEAL has made and still holds: to take all coefficients out costs half as much as to make them."""
 
     def __init__(self, parameters: Parameters, ciphertexts: list[Any]) -> None:
         self.parameters, self.ciphertexts = parameters, ciphertexts

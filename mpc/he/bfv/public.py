@@ -168,10 +168,11 @@ class BfvVector(EncryptedVector):
         """Ciphertexts, shape (ciphertexts, 2, primes, degree); zeros where nothing was kept."""
         return np.stack([self.places.spread(self.kept), self.expanded()], axis=1)
 
-    def blind(self, *, executor: Executor | None = None) -> Self:
-        """Fresh zeros are added and, where a matrix or factors of an operator shaped the noise, 2^40 times as much noise."""
-        if self.blinded:
-            return self
+    def reblind(self, *, executor: Executor | None = None) -> Self:
+        """As `blind`, in these processes; whether it was blinded already or not.
+
+        Fresh zeros are added and, where a matrix or factors of an operator shaped the noise, 2^40 times as much noise.
+        """
         zeros, flood = self.public.zeros(self.layout, self.places, executor), self.bare << FLOOD
         box = self._made(
             noise=self.noise + zeros.noise + flood, bare=0, kept=self._summing(zeros.kept), masks=self._masking(zeros.expanded())
@@ -179,7 +180,7 @@ class BfvVector(EncryptedVector):
         return replace(box, kept=box._summing(self._drowning(flood)), blinded=True) if flood else replace(box, blinded=True)
 
     def _blinded(self) -> Self:
-        return self.blind()
+        return self.reblind()
 
     def _body(self) -> bytes:
         widths, masks = self.public.parameters.widths, self.masks
