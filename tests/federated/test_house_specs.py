@@ -11,6 +11,7 @@ import coordinators
 import inmemory
 import jobs
 import pytest
+import records
 from offices import Floor, Nodes
 
 from federated.authority import read_dataset
@@ -34,9 +35,8 @@ def blocks(name, language):
     return [body for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", page(name), re.S | re.M) if kind == language]
 
 
-def plain_block(name, start):
-    (found,) = [body for body in blocks(name, "") if body.startswith(start)]
-    return found
+def plain_blocks(name, start):
+    return [body for body in blocks(name, "") if body.startswith(start)]
 
 
 def section(name, title):
@@ -86,7 +86,7 @@ def test_the_job_file_is_one_and_its_example_runs():
 
 
 def test_the_signed_job_has_the_fields_that_are_listed():
-    note = plain_block("job", "keyong/job/v1")
+    (note,) = plain_blocks("job", "keyong/job/v1")
     example = json.loads(note.split("\n")[1])
     assert example.keys() == fields(Job) == named(section("job", "The note"))
     assert list(example) == sorted(example)
@@ -111,14 +111,17 @@ def test_the_grammar_is_the_one_that_is_read():
 
 
 def test_the_steps_of_the_example_are_those_of_a_run():
-    listed = plain_block("protocol", "accept")
-    assert tuple(line.split()[0] for line in listed.splitlines()) == jobs.STEPS == tuple(jobs.finished().relays)
+    masked, encrypted = (tuple(line.split()[0] for line in block.splitlines()) for block in plain_blocks("protocol", "accept"))
+    assert masked == jobs.STEPS == tuple(jobs.finished().relays)
+    run = inmemory.Run(jobs.tables(), of=inmemory.texts(records.election().schema, jobs.NARROWED, "abc", protect="threshold"))
+    run.finish()
+    assert [step for step in encrypted if kind_of(step) != "weigh"] == list(run.relays)[: len(encrypted) - 1]
 
 
 def test_every_kind_of_step_and_note_is_described():
     text = page("protocol")
     kinds = {kind_of(name) for name in named(section("protocol", "Steps"))}
-    assert kinds == {"accept", "upload", "consent", "reveal", "abstain", "state", "stop"}
+    assert kinds == {"accept", "upload", "consent", "reveal", "abstain", "state", "stop", "deal", "decrypt", "weigh"}
     for cls in (messages.Acceptance, messages.Refusal, messages.Admission, messages.AgreedState, messages.Release):
         assert cls.kind in text
     for state in inmemory.bodies(jobs.finished()).values():

@@ -32,7 +32,7 @@ from sandbox.machine import (
 from sandbox.messages import Post, Relay, kind_of
 
 DESCRIBE = Describe(("age", "income"))
-MODEL = LogisticRegression("vote", ("age", "educ"))
+MODEL = LogisticRegression("vote", ("age",))
 ANALYSES = [DESCRIBE, Crosstab("vote", "party"), MODEL]
 
 
