@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from governance.errors import PeerError
+from mpc.secagg.agreement import fits
 from mpc.secagg.dealing import size
-from mpc.secagg.messages import Pledge, Upload, fits, pledge
+from mpc.secagg.messages import Pledge, Upload, pledge
 from mpc.secagg.terms import DIGEST, Round, Terms
 
 

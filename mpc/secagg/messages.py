@@ -83,14 +83,6 @@ class Abstention:
     sender: str
 
 
-Message = Upload | Consent | Reveal | Abstention
-
-
-def fits(message: Message, terms: Terms, round: Round) -> bool:
-    """Whether the message speaks of this job, roster and round."""
-    return (message.job, message.root, message.round) == (terms.job, terms.root, round.digest)
-
-
 def pledge(upload: Upload) -> Pledge:
     return Pledge(upload.payloads, upload.seed, upload.pairs)
 

@@ -19,8 +19,9 @@ from governance.encoding import strict
 from governance.errors import DecodeError, PeerError, Unavailable
 from mpc.rings import Buffer, Words
 from mpc.secagg import bits, masks
+from mpc.secagg.agreement import fits
 from mpc.secagg.keys import Schedule, pair
-from mpc.secagg.messages import Pledge, Reveal, agreement, fits
+from mpc.secagg.messages import Pledge, Reveal, agreement
 from mpc.secagg.terms import Round, Terms, Vector
 from mpc.sharing.seeds import SHARE, join
 

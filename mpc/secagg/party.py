@@ -22,16 +22,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import field
 
 from governance.encoding import wire
-from governance.errors import PeerError, QuorumLost, Unavailable, UsageError
+from governance.errors import PeerError, QuorumLost, UsageError
 from mpc.rings import Rand, Words
 from mpc.secagg.admission import admit
+from mpc.secagg.agreement import require_abstentions, require_consents
 from mpc.secagg.dealing import Hand, deal, seal, unseal
 from mpc.secagg.keys import Schedule, Seat, pair
 from mpc.secagg.masking import Masked, masked
-from mpc.secagg.messages import Abstention, Consent, Reveal, Upload, fits
+from mpc.secagg.messages import Abstention, Consent, Reveal, Upload
 from mpc.secagg.opening import Payloads, Tally, total
 from mpc.secagg.rounds import Settled
 from mpc.secagg.terms import Round, Terms
@@ -130,22 +131,10 @@ class Consented:
     def receive(self, consents: Mapping[str, Consent]) -> tuple[Revealed, Reveal]:
         """Check the *consents*, by sender, and let go of our shares. The caller's gates (budget, revocation) come before this call.
 
-        Raises
-        ------
-        Unavailable
-            Fewer than t equal consents are here and the missing ones may still come.
-        PeerError
-            So many consented to another set that t equal ones cannot come any more.
+        Raises as `mpc.secagg.agreement.require_consents` does.
         """
-        others = {name: consents[name] for name in self.consent.survivors if name != self.seat.me and name in consents}
-        differing = [name for name, other in others.items() if replace(other, sender=self.seat.me) != self.consent or other.sender != name]
-        equal, need = 1 + len(others) - len(differing), self.seat.terms.threshold
-        if equal >= need:
-            return Revealed(self.seat, self.tally), self.reveal
-        if len(self.consent.survivors) - len(differing) < need:
-            raise PeerError("consented to another set than we did", parties=differing)
-        waiting = [name for name in self.consent.survivors if name not in others and name != self.seat.me]
-        raise Unavailable(f"{equal} of {need} equal consents are here", waiting=waiting, need=need)
+        require_consents(self.consent, consents, self.seat.terms)
+        return Revealed(self.seat, self.tally), self.reveal
 
     def abstain(self) -> tuple[Abstained, Abstention]:
         """Give this attempt up for good; the reveal is dropped."""
@@ -190,12 +179,5 @@ def _abstain(seat: Seat, round: Round) -> tuple[Abstained, Abstention]:
 
 
 def _again(seat: Seat, round: Round, abstentions: Mapping[str, Abstention]) -> Ready:
-    terms = seat.terms
-    valid = {name for name in terms.points if (a := abstentions.get(name)) and a.sender == name and fits(a, terms, round)}
-    if len(valid) < terms.least_abstentions:
-        raise Unavailable(
-            f"{len(valid)} of {terms.least_abstentions} abstentions are here: the attempt might still be opened",
-            waiting=sorted(terms.points.keys() - valid),
-            need=terms.least_abstentions,
-        )
-    return Ready(terms, seat.me, seat.agree_private, round.attempt + 1)
+    require_abstentions(abstentions, seat.terms, round)
+    return Ready(seat.terms, seat.me, seat.agree_private, round.attempt + 1)

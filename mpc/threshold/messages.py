@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from governance.encoding import wire
-from mpc.secagg.terms import Round, Terms
 from mpc.threshold.keys import Key
 
 
@@ -78,11 +77,3 @@ class Abstention:
     root: bytes
     round: bytes
     sender: str
-
-
-Message = Upload | Consent | Partial | Abstention
-
-
-def fits(message: Message, terms: Terms, round: Round) -> bool:
-    """Whether the message speaks of this job, roster and round."""
-    return (message.job, message.root, message.round) == (terms.job, terms.root, round.digest)

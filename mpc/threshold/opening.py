@@ -20,10 +20,11 @@ from mpc.he.paillier.proofs import knowledge_size, partials_size, verify_knowled
 from mpc.he.paillier.threshold import combine
 from mpc.rings import SCALARS, Buffer
 from mpc.secagg import bits
+from mpc.secagg.agreement import fits
 from mpc.secagg.keys import Schedule
 from mpc.secagg.terms import DIGEST, Round, Terms, Vector
 from mpc.threshold.keys import Key, dealers, info
-from mpc.threshold.messages import Partial, Upload, fits
+from mpc.threshold.messages import Partial, Upload
 from mpc.threshold.packing import Layout, Numbers, join
 
 Payloads = Mapping[str, Mapping[str, Buffer]]

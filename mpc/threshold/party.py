@@ -27,16 +27,17 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 
 from governance.encoding import wire
-from governance.errors import PeerError, Unavailable, UsageError
+from governance.errors import PeerError, UsageError
 from mpc.he.paillier.proofs import prove_knowledge, prove_partials
 from mpc.he.paillier.threshold import partial
 from mpc.rings import Words
 from mpc.secagg import bits
+from mpc.secagg.agreement import require_abstentions, require_consents
 from mpc.secagg.keys import Schedule
 from mpc.secagg.terms import Round
 from mpc.sharing import Rand
 from mpc.threshold.keys import Keyholder
-from mpc.threshold.messages import Abstention, Consent, Partial, Upload, fits
+from mpc.threshold.messages import Abstention, Consent, Partial, Upload
 from mpc.threshold.opening import Payloads, Tally, admit, knowledge, total
 from mpc.threshold.packing import Layout, Numbers, split
 
@@ -172,22 +173,10 @@ class Consented:
 
         *rand* makes proofs.
 
-        Raises
-        ------
-        Unavailable
-            Fewer than t equal consents are here and the missing ones may still come.
-        PeerError
-            So many consented to another set that t equal ones cannot come any more.
+        Raises as `mpc.secagg.agreement.require_consents` does.
         """
-        others = {name: consents[name] for name in self.consent.survivors if name != self.seat.me and name in consents}
-        differing = [name for name, other in others.items() if replace(other, sender=self.seat.me) != self.consent or other.sender != name]
-        equal, need = 1 + len(others) - len(differing), self.seat.terms.threshold
-        if equal >= need:
-            return _decrypted(self.seat, self.tally, rand, first=True)
-        if len(self.consent.survivors) - len(differing) < need:
-            raise PeerError("consented to another set than we did", parties=differing)
-        waiting = [name for name in self.consent.survivors if name not in others and name != self.seat.me]
-        raise Unavailable(f"{equal} of {need} equal consents are here", waiting=waiting, need=need)
+        require_consents(self.consent, consents, self.seat.terms)
+        return _decrypted(self.seat, self.tally, rand, first=True)
 
     def abstain(self) -> tuple[Abstained, Abstention]:
         """Give this attempt up for good: we have decrypted nothing of it."""
@@ -282,12 +271,5 @@ def _abstain(seat: Keyholder, round: Round) -> tuple[Abstained, Abstention]:
 
 
 def _again(seat: Keyholder, round: Round, abstentions: Mapping[str, Abstention]) -> Keyed:
-    terms = seat.terms
-    valid = {name for name in terms.points if (a := abstentions.get(name)) and a.sender == name and fits(a, terms, round)}
-    if len(valid) < terms.least_abstentions:
-        raise Unavailable(
-            f"{len(valid)} of {terms.least_abstentions} abstentions are here: the attempt might still be opened",
-            waiting=sorted(terms.points.keys() - valid),
-            need=terms.least_abstentions,
-        )
+    require_abstentions(abstentions, seat.terms, round)
     return Keyed(seat, attempt=round.attempt + 1)
