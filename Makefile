@@ -22,7 +22,7 @@ check: $(VENV)/.test
 
 # every branch of the cryptography is run by its own tests
 coverage: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto tests/mpc --cov=mpc --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
+	COVERAGE_FILE=$(VENV)/coverage $(BIN)/python -m pytest -n auto tests/mpc --cov=mpc --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100
 
 bench: $(VENV)/.test benchmarks/peers/flower/.venv
 	missed=0; for script in benchmarks/*.py; do $(BIN)/python $$script || missed=1; done; exit $$missed

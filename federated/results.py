@@ -60,8 +60,8 @@ class Provenance:
         """Who dealt the keys of an encrypted job, where it was one (PRIVACY 6)."""
         dealers, n = ", ".join(self.dealers), len(self.dealers)
         return [
-            said(f"encrypted under a key each of {dealers}, who dealt them; only all {n} together could read one holder's part",
-                 f"用 {dealers} 各自分发的密钥加密；只有这 {n} 家合在一起才能读出某一家的数", language),
+            said(f"encrypted under {n} keys, dealt by {dealers}; only all {n} of them together could read one holder's part",
+                 f"用 {n} 把密钥加密，由 {dealers} 分发；只有这 {n} 家合在一起才能读出某一家的数", language),
         ] if dealers else []  # fmt: skip
 
     def __str__(self) -> str:

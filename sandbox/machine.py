@@ -22,7 +22,7 @@ from governance.keys import SigningKey, Trust, VerifyKey
 from mpc import secagg, threshold
 from mpc.rings import ring
 from sandbox import local
-from sandbox.messages import MOST_WORDS, Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, step
+from sandbox.messages import MOST_WORDS, Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, kind_of, step
 from sandbox.summing import (
     SUPPORT,
     Opened,
@@ -356,6 +356,8 @@ class Signing:
     def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing | Balancing | Finished, Post | None]:
         """The next local step, or the release under at least t signatures; weights that are encrypted must be decrypted first."""
         note = notes.read(self.mine)
+        if kind_of(relay.step) != "state":
+            raise PeerError("expected the relay of a state", party="coordinator")
         party: Opened | secagg.Waiting | threshold.Waiting = encoding.decode(self.party, *SIGNERS)
         for name in sorted(relay.bodies.keys() & set(party.survivors)):
             other = notes.read(relay.bodies[name])

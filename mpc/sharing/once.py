@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+import threading
+from typing import Generic, NoReturn, TypeVar
 
 from governance.errors import UsageError
 
@@ -12,14 +13,19 @@ T = TypeVar("T")
 class Once(Generic[T]):
     """Holds a value until it is taken."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_lock")
 
     def __init__(self, value: T) -> None:
         self._held: tuple[T] | None = (value,)
+        self._lock = threading.Lock()
 
     def take(self, what: str) -> T:
         """The value, which is then forgotten here."""
-        if self._held is None:
+        with self._lock:
+            held, self._held = self._held, None
+        if held is None:
             raise UsageError(f"{what} is spent: each serves one use")
-        (value,), self._held = self._held, None
-        return value
+        return held[0]
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError("what serves once is neither copied nor pickled")

@@ -88,10 +88,22 @@ class Layout:
         return [int.from_bytes(raw[i : i + slot * slots], "little") for i in range(0, len(raw), slot * slots)]
 
     def unpack(self, dealer: str, part: Vector, plaintexts: Sequence[int]) -> list[int]:
+        """The sums in slots.
+
+        Raises
+        ------
+        PeerError
+            A plaintext is larger than what honest members can add up to. Whether the key is of other primes or somebody encrypted more
+            than a share cannot be told.
+        """
         slot, slots = self._slots(dealer, part)
-        size = self.publics[dealer].bits // 8
-        raw = b"".join(int(plaintext).to_bytes(size, "little")[: slot * slots] for plaintext in plaintexts)
-        return _integers(raw[: slot * part.length], slot)
+        size, used = self.publics[dealer].bits // 8, slot * slots
+        raws = [int(plaintext).to_bytes(size, "little") for plaintext in plaintexts]
+        sums = _integers(b"".join(raw[:used] for raw in raws), slot)
+        most = len(self.terms.members) * order(part) << 8 * SPARE
+        if any(any(raw[used:]) for raw in raws) or max(sums) >= most or any(sums[part.length :]):
+            raise PeerError(f"what opens under the key of {dealer} is out of range: its dealer or who uploaded lies")
+        return sums[: part.length]
 
     def _slots(self, dealer: str, part: Vector) -> tuple[int, int]:
         return slots(part, members=len(self.terms.members), bits=self.publics[dealer].bits)

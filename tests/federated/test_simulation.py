@@ -223,6 +223,6 @@ def test_protection_by_threshold_keys_gives_the_same_numbers_and_names_the_deale
     masked, encrypted = (sim.run(fed.Describe(columns=["x"]), protect=p) for p in ("secagg", "threshold"))
     assert encrypted.outcome == masked.outcome
     assert (masked.provenance.dealers, encrypted.provenance.dealers) == ((), ("a", "b"))
-    assert "a key each of a, b" in encrypted.summary("en")
+    assert "dealt by a, b" in encrypted.summary("en")
     with pytest.raises(UsageError, match="did you mean threshold"):
         sim.run(fed.Describe(columns=["x"]), protect="treshold")

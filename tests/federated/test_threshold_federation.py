@@ -54,7 +54,7 @@ def test_a_regression_is_that_of_a_masked_job_while_holders_come_and_go(running,
     assert released.value.outcome == masked.value.outcome
     assert released.value.provenance.survivors == tuple(sorted(federations.HOLDERS))
     assert released.value.provenance.dealers == ("east", "north")
-    assert "a key each of east, north" in released.summary("en")
+    assert "dealt by east, north" in released.summary("en")
     assert len(released.verify().checks) == 5
 
 

@@ -87,6 +87,7 @@ def test_mixed_exponents_are_taken_where_that_is_asked_for():
     (lambda public: phe.numbers_from([public.encrypt(1), phe.public_to(FAST.public).encrypt(1)], bound=1, step=1, terms=1), UsageError, "under one key"),
     (lambda public: phe.numbers_from([public.encrypt(1), public.encrypt(1.5)], bound=2, step=2**-60, terms=1), DecodeError, "show how large each is"),
     (lambda public: phe.numbers_from([public.encrypt(1.5, precision=2**-8)], bound=2, step=1, terms=1), DecodeError, "smaller step"),
+    (lambda public: phe.numbers_from([peer.EncryptedNumber(public, 5, 10**9)], bound=2, step=1, terms=1), DecodeError, "larger step"),
     (lambda public: phe.numbers_from([public.encrypt(1)], bound=2, step=0.5, terms=1), UsageError, "powers of 16"),
     (lambda public: phe.numbers_from([peer.EncryptedNumber(public, 0)], bound=2, step=1, terms=1), DecodeError, "out of range"),
 ])  # fmt: skip
@@ -172,6 +173,7 @@ def test_public_keys_that_heu_would_not_write(raw, says):
     (b"", "a field is missing"), (ARRAY[:-1], "not protobuf"), (ARRAY + b"\x08\x01", "one too many"), (b"\x08\x15" + ARRAY[2:], "not an array of ciphertexts"),
     (ARRAY[:4] + b"d" + ARRAY[5:], "not an array of ciphertexts"), (ARRAY[:14] + b"\x4a\x00", "not an array of ciphertexts"), (ARRAY[:14] + heu._field(9, b"\x08\x01"), "not an array of ciphertexts"),
     (ARRAY.replace(b"\x0a\x01\x03", b"\x0a\x01\x02"), "is not that of its shape"), (ARRAY[:14] + heu._field(9, b"\x0a\x00"), "is not that of its shape"),
+    (ARRAY[:14] + heu._field(9, heu._field(1, b"\xff\1" * 10**6)), "is not that of its shape"),
     (ARRAY[:14] + heu._field(9, heu._field(1, b"\1") + heu._field(2, b"")), "is not that of its shape"),
     (ARRAY[:14] + heu._field(9, heu._field(1, b"\3") + heu._field(2, b"") * 3), "not an object of IcPaillier"),
     (ARRAY[:14] + heu._field(9, heu._field(1, b"\3") + heu._field(2, heu._field(1, heu._field(2, b"\0")) + heu.SCHEMA) * 3), "out of range"),

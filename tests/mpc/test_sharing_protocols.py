@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from governance.errors import PeerError, UsageError
 from mpc import sharing
 from mpc.sharing.numbers import F61, Z32, Z64, Z128
+from mpc.sharing.once import Once
 from mpc.sharing.products import factors
 from tests.mpc.secure_sum import coins
 
@@ -319,3 +321,9 @@ def test_a_whole_size_once():
 
     error = Z64.decode(opened(scheme, steps), 20) - x * y
     assert np.abs(error).max() < (np.abs(x) + np.abs(y)).max() * 2.0**-21 + 2.0**-20 * 1.01
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_what_serves_once_is_not_copied(copied):
+    with pytest.raises(UsageError, match="neither copied nor pickled"):
+        copied(Once(5))

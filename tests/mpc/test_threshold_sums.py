@@ -52,6 +52,20 @@ def test_shares_and_slots_give_the_sum_back(bits, length, ways, members, data):
     ]
 
 
+@pytest.mark.parametrize("where", ["above the slots", "in a slot", "in a slot that is not used"])
+def test_what_is_larger_than_members_can_add_up_to_does_not_open(where):
+    """By a key of other primes a dealer could shift a total, and would have to shift it by a number of nearly the key's size."""
+    fed, states = keyed(4)
+    part = Vector("v", 128, 3)
+    layout = Layout.of(fed.terms, one_round(vectors=(part,)), states["h00"].seat.keys)
+    slot, many = slots(part, members=4, bits=2048)
+    most = 4 * 2 ** (128 + 64)
+    assert layout.unpack("h00", part, [most - 1]) == [most - 1, 0, 0]
+    large = {"above the slots": 1 << 8 * slot * many, "in a slot": most, "in a slot that is not used": 1 << 8 * slot * 3}[where]
+    with pytest.raises(PeerError, match="under the key of h00 is out of range"):
+        layout.unpack("h00", part, [large])
+
+
 def test_layouts_read_what_they_wrote():
     fed, states = keyed(4)
     vectors = (secagg.Vector("bits", 32, 20, proved=True), secagg.Vector("v", 128, 25), secagg.Vector("w", 64, 1))

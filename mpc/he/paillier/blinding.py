@@ -25,6 +25,7 @@ from governance.errors import UsageError
 from mpc.he.paillier.units import Comb, Halves, Integer, Powers, comb_tables, raised
 
 Rand = Callable[[int], bytes]
+Tables = Callable[[Integer, Integer, Integer, Comb], list[Powers]]
 CHUNK = 64  # blinds that one call of an executor makes
 SHAPES = ((0, 10, 8), (1000, 12, 8))  # teeth and tables, from that many blinds at once: larger ones take longer to build
 
@@ -58,31 +59,49 @@ class Pool:
         raise UsageError("a pool is never written or sent")
 
 
+def make_tables(modulus: Integer, n: Integer, h: Integer, comb: Comb) -> list[Powers]:
+    """Of ``h^n`` modulo *modulus* squared, which is n or a factor of it."""
+    return comb_tables(gmpy2.powmod(h, n, n * n) % (modulus * modulus), modulus, comb)
+
+
+def kept_tables() -> Tables:
+    """`make_tables`, with a memory of its own: a private key's is forgotten with the key."""
+    return lru_cache(maxsize=4)(make_tables)
+
+
+_tables = kept_tables()  # of public keys; in an executor's workers of private ones too, until the workers end
+
+
 def blinds(
-    factors: tuple[Integer, ...], h: Integer, *, count: int, bits: int, executor: Executor | None = None, rand: Rand = secrets.token_bytes
+    factors: tuple[Integer, ...],
+    h: Integer,
+    *,
+    count: int,
+    bits: int,
+    executor: Executor | None = None,
+    rand: Rand = secrets.token_bytes,
+    kept: Tables = _tables,
 ) -> list[Halves]:
-    """*count* blinds, ``h^(n·r)`` with r of *bits* bits or a few more. *factors* of n are n, or p and q: then it takes less time."""
+    """*count* blinds, ``h^(n·r)`` with r of *bits* bits or a few more. *factors* of n are n, or p and q: then it takes less time.
+
+    *kept* makes tables, or has them; an executor's workers have their own.
+    """
     teeth, tables = max((least, *shape) for least, *shape in SHAPES if count >= least)[1:]
     comb = Comb.over(bits, teeth=teeth, tables=tables)
     stride = 2 * comb.digits
     coins = rand(count * stride)
     if executor is None:
-        return blinds_from(factors, h, comb, coins)
+        return blinds_from(factors, h, comb, coins, kept)
     parts = [coins[at : at + CHUNK * stride] for at in range(0, len(coins), CHUNK * stride)]
     return list(chain.from_iterable(executor.map(partial(blinds_from, factors, h, comb), parts)))
 
 
-def blinds_from(factors: tuple[Integer, ...], h: Integer, comb: Comb, coins: bytes) -> list[Halves]:
+def blinds_from(factors: tuple[Integer, ...], h: Integer, comb: Comb, coins: bytes, kept: Tables = _tables) -> list[Halves]:
     """The blinds whose exponents have the digits *coins*: 16 bits each, of which as many count as the comb has teeth."""
     n = prod(factors)
     digits = np.frombuffer(coins, "<u2").reshape(-1, comb.columns, comb.tables) & ((1 << comb.teeth) - 1)
-    halves = [raised(_tables(factor, n, h, comb), factor, digits) for factor in factors]
+    halves = [raised(kept(factor, n, h, comb), factor, digits) for factor in factors]
     return halves[0] if len(factors) == 1 else list(_joined(*factors, *halves))
-
-
-@lru_cache(maxsize=8)  # an owner's tables hold p and q, as the key itself does
-def _tables(modulus: Integer, n: Integer, h: Integer, comb: Comb) -> list[Powers]:
-    return comb_tables(gmpy2.powmod(h, n, n * n) % (modulus * modulus), modulus, comb)
 
 
 def _joined(p: Integer, q: Integer, at_p: list[Halves], at_q: list[Halves]) -> Iterator[Halves]:

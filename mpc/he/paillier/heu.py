@@ -24,6 +24,7 @@ SCHEMA = struct.pack("<Q", 6)  # HEU's number for IcPaillier, after each object
 OBJECTS = 20  # the kind of array whose items are objects
 NAME = b"ciphertext"
 VARINT, BYTES = 0, 2
+SHAPE = 20  # bytes of a shape, of two dimensions at most
 
 
 def public_to(key: PaillierPublicKey) -> bytes:
@@ -63,7 +64,11 @@ def vector_from(
     if (kind, name) != (OBJECTS, NAME) or not fields or [key for key, _ in fields] != [(1, BYTES)] + [(2, BYTES)] * (len(fields) - 1):
         raise DecodeError("not an array of ciphertexts")
     layout = Layout.declare(length, bound=bound, step=step, terms=terms)
-    if prod(_varints(fields[0][1])) != len(fields) - 1 or len(fields) - 1 != public.ciphertexts(layout, packed=packed):
+    if (
+        len(fields[0][1]) > SHAPE
+        or prod(_varints(fields[0][1])) != len(fields) - 1
+        or len(fields) - 1 != public.ciphertexts(layout, packed=packed)
+    ):
         raise DecodeError("the number of ciphertexts is not that of its shape or layout")
     sealed = [_read_bigint(_read_fields(_schema(item), (1, BYTES))[0]) for _, item in fields[1:]]
     return public.foreign(sealed, layout, weight=weight, packed=packed)

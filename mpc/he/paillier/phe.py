@@ -19,6 +19,7 @@ from mpc.he.layout import Layout
 from mpc.he.paillier.private import PaillierPrivateKey
 from mpc.he.paillier.public import PaillierPublicKey, PaillierVector
 
+FARTHEST = 16  # powers of 16 that two steps may be apart: a term has 62 bits at most
 Number = Any  # phe.EncryptedNumber; phe says nothing of its types
 
 
@@ -65,6 +66,8 @@ def numbers_from(
         raise DecodeError("the numbers have different exponents, which show how large each is: encrypt them with one precision")
     if min(powers) < exponent:
         raise DecodeError("a number has a smaller step than was declared")
+    if max(powers) - exponent > FARTHEST:  # such a number would be out of bounds, and to align it might take for ever
+        raise DecodeError("a number has a larger step than was declared can hold")
     layout = Layout.declare(len(numbers), bound=bound, step=step, terms=terms)
     aligned = [number if number.exponent == exponent else number.decrease_exponent_to(exponent) for number in numbers]
     sealed = [mpz(number.ciphertext(be_secure=False)) for number in aligned]  # blinded when the vector leaves

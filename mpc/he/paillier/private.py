@@ -24,7 +24,7 @@ from gmpy2 import mpz
 
 from governance.errors import DecodeError, UsageError
 from mpc.he.layout import Layout, Numbers, length
-from mpc.he.paillier.blinding import Pool, Rand, blinds
+from mpc.he.paillier.blinding import Pool, Rand, Tables, blinds, kept_tables
 from mpc.he.paillier.public import LEAST_BITS, MOST_BITS, PROFILES, PaillierPublicKey, PaillierVector, Profile
 from mpc.he.paillier.units import Integer
 from mpc.he.vector import EncryptedVector
@@ -44,6 +44,7 @@ class PaillierPrivateKey:
     p: Integer = field(repr=False)
     q: Integer = field(repr=False)
     hidden: tuple[Integer, Integer] | None = field(default=None, repr=False)
+    tables: Tables = field(default_factory=kept_tables, init=False, repr=False)
 
     def __post_init__(self) -> None:
         p, q, n = mpz(self.p), mpz(self.q), self.public.n
@@ -78,7 +79,8 @@ class PaillierPrivateKey:
 
     def pool(self, count: int, *, executor: Executor | None = None, rand: Rand = secrets.token_bytes) -> Pool:
         """As `PaillierPublicKey.pool`, in less time."""
-        made = blinds((self.p, self.q), self.public.h, count=count, bits=self.public.exponent_bits, executor=executor, rand=rand)
+        factors, bits = (self.p, self.q), self.public.exponent_bits
+        made = blinds(factors, self.public.h, count=count, bits=bits, executor=executor, rand=rand, kept=self.tables)
         return Pool(self.public.id, made)
 
     def decrypt(self, box: EncryptedVector, *, executor: Executor | None = None) -> Numbers:
