@@ -439,10 +439,16 @@ def finished(plan: Plan, ended: Ended) -> Finished | None:
 
 
 Local = Computing | Weighing  # these wait for the jail, and Dealing for this node's processor; the others for a relay
-Fixing = Consenting | Revealing | Decrypting  # these help to open a total; Decrypting the first one where it has no body
 Waiting = Uploading | Consenting | Revealing | Pooling | Keying | Gathering | Decrypting | Signing | Balancing | Abstaining
 State = Accepting | Dealing | Local | Waiting | Finished
 STATES: tuple[type, ...] = (
     *(Accepting, Dealing, Computing, Weighing, Finished),
     *(Uploading, Consenting, Revealing, Pooling, Keying, Gathering, Decrypting, Signing, Balancing, Abstaining),
 )
+
+
+def fixing(state: State) -> frozenset[str] | None:
+    """The set over which *state* helps to open the job's first total, by which it is fixed; None where it does not."""
+    if isinstance(state, (Consenting, Revealing)) or (isinstance(state, Decrypting) and not state.body):
+        return frozenset(state.survivors)
+    return None

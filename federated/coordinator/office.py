@@ -276,7 +276,7 @@ class Office:
             t.put_sealed(job, f"relay {relay.step}", encode(relay))
         t.put_sealed(job, BOARD, encode(board))
         t.set_phase(job, "running", live.row.detail)
-        if kind_of(board.step) == "reveal" or (kind_of(board.step) == "decrypt" and board.number == 0):
+        if board.number == 0 and kind_of(board.step) in ("reveal", "decrypt"):
             self._record(t, job, live, board)
 
     def _release(self, t: Transaction, job: str, live: _Live, release: str) -> None:

@@ -353,9 +353,9 @@ class Run:
 
     def _guard(self, t: Transaction, following: State) -> None:
         """Before this node helps to open a total, and as it does: the set may not differ by too few from an earlier one."""
-        if isinstance(following, machine.Fixing) and (not isinstance(following, machine.Decrypting) or not following.body):
+        survivors = machine.fixing(following)
+        if survivors is not None:
             case, snapshot = following.plan.case, following.plan.snapshot
-            survivors = frozenset(following.survivors)
             check_difference(survivors, t.cohorts(case.dataset.name, snapshot, "opened"), case.dataset.colluding)
             if not isinstance(following, machine.Consenting):
                 t.put_cohort(case.dataset.name, snapshot, "opened", survivors)

@@ -14,7 +14,7 @@ import functools
 import math
 import secrets
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -22,8 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mpc.dp.amounts import Integers
+from mpc.rings import Rand
 
-Rand = Callable[[int], bytes]
 WORD = 64
 GUARD = 64  # bits beyond the word: the intervals of all probabilities stay far below one unit of the word
 MOST_VARIANCE = 2**30  # a table of 2^19 entries; noise of more steps than that is finer than anybody needs

@@ -18,7 +18,8 @@ from mpc.dp.amounts import Amount, Integers, delta_of, epsilon_of, integers, rar
 from mpc.dp.loss import Loss, of_skellam
 from mpc.dp.noise import fitted
 from mpc.dp.release import Release
-from mpc.dp.sampling import MOST_VARIANCE, Rand, reach, skellam
+from mpc.dp.sampling import MOST_VARIANCE, reach, skellam
+from mpc.rings import Rand
 
 MOST_NODES = 2**16
 

@@ -11,7 +11,7 @@ Raykova & Yun, "ACORN: Input Validation for Secure Aggregation", USENIX Security
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -47,7 +47,11 @@ def check(schedule: Schedule, vector: Vector, sums: tuple[Words, Words], proofs:
     The second failure names nobody: that a member lied is certain, which one is hidden like everything else.
     """
     columns = [verify(schedule, vector, name, bytes(items)) for name, items in sorted(proofs.items())]
-    totals, blinders = sums[0].tolist(), SCALARS.to_bytes(sums[1])
+    require_totals(vector, columns, sums[0].tolist(), SCALARS.to_bytes(sums[1]))
+
+
+def require_totals(vector: Vector, columns: Sequence[Sequence[bytes]], totals: Sequence[int], blinders: bytes) -> None:
+    """Raise `PeerError` unless the *totals*, and the totals of the *blinders*, are those of the commitments, a column for each sender."""
     for index, (total, commitments) in enumerate(zip(totals, zip(*columns, strict=True), strict=True)):
         blinder = blinders[index * SCALARS.size : (index + 1) * SCALARS.size]
         if total > len(columns) or not pedersen.opens(commitments, total, blinder):

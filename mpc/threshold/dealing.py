@@ -19,9 +19,9 @@ from governance.encoding import wire
 from governance.errors import PeerError, Unavailable, UsageError
 from mpc.he.paillier import threshold
 from mpc.he.paillier.safe_primes import safe_prime
+from mpc.rings import Rand
 from mpc.secagg.keys import Seat, derive
 from mpc.secagg.terms import Terms
-from mpc.sharing import Rand
 from mpc.threshold.keys import Key, Keyholder, dealers, info
 from mpc.threshold.messages import Deal
 from mpc.threshold.party import Keyed

@@ -15,17 +15,17 @@ from dataclasses import field
 
 from governance.encoding import strict
 from governance.errors import DecodeError, PeerError, QuorumLost, Unavailable
-from mpc import edwards, pedersen
+from mpc import edwards
 from mpc.he.paillier.proofs import knowledge_size, partials_size, verify_knowledge, verify_partials
 from mpc.he.paillier.threshold import combine
-from mpc.rings import SCALARS, Buffer
+from mpc.rings import Buffer
 from mpc.secagg import bits
 from mpc.secagg.agreement import fits
 from mpc.secagg.keys import Schedule
 from mpc.secagg.terms import DIGEST, Round, Terms, Vector
 from mpc.threshold.keys import Key, dealers, info
 from mpc.threshold.messages import Partial, Upload
-from mpc.threshold.packing import Layout, Numbers, join
+from mpc.threshold.packing import Layout, Numbers, cut, integers, join
 
 Payloads = Mapping[str, Mapping[str, Buffer]]
 
@@ -195,7 +195,8 @@ def total(tally: Tally, partials: Mapping[str, Partial], payloads: Payloads) -> 
     sums = {part: join(part, shares) for part, shares in opened.items()}
     for vector in tally.round.vectors:
         if vector.proved:
-            _check_commitments(tally, vector, sums[vector], sums[vector.blinders])
+            columns = [cut(raw, edwards.POINT) for raw in tally.commitments[vector.name]]
+            bits.require_totals(vector, columns, integers(sums[vector], vector.ring.size), sums[vector.blinders])
     return Opened({vector.name: sums[vector] for vector in tally.round.vectors}, liars)
 
 
@@ -250,14 +251,3 @@ def _proved(tally: Tally, partial: Partial, payloads: Mapping[str, Buffer], sums
         if not verify(pairs, partial.proofs[dealer], tally.bound(partial.sender, dealer)):
             return None
     return numbers
-
-
-def _check_commitments(tally: Tally, vector: Vector, elements: bytes, blinders: bytes) -> None:
-    """Raise `PeerError` unless the opened sums are those of the commitments; nobody can be named, as in `mpc.secagg.bits`."""
-    columns = [[raw[i : i + edwards.POINT] for i in range(0, len(raw), edwards.POINT)] for raw in tally.commitments[vector.name]]
-    sizes = vector.ring.size, SCALARS.size
-    for index, commitments in enumerate(zip(*columns, strict=True)):
-        count, blinder = (raw[index * size : (index + 1) * size] for raw, size in zip((elements, blinders), sizes, strict=True))
-        number = int.from_bytes(count, "little")
-        if number > len(columns) or not pedersen.opens(commitments, number, blinder):
-            raise PeerError(f"some member's {vector.name} is not what it committed to; nothing is opened on it")

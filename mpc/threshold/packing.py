@@ -13,10 +13,9 @@ from typing import Any
 
 from governance.errors import PeerError
 from mpc.he.paillier.threshold import PublicKey
-from mpc.rings import ORDER, SCALARS, Buffer, Words
+from mpc.rings import ORDER, SCALARS, Buffer, Rand, Words
 from mpc.secagg import bits as proofs
 from mpc.secagg.terms import Round, Terms, Vector
-from mpc.sharing import Rand
 from mpc.threshold.keys import Key, dealers
 
 SPARE = 8  # bytes of ρ
@@ -39,12 +38,18 @@ def split(part: Vector, words: Words, *, ways: int, rand: Rand) -> list[list[int
 
 
 def _lifted(part: Vector, words: Words, rand: Rand) -> list[int]:
-    elements = _integers(part.ring.to_bytes(words), part.ring.size)
-    return [x + order(part) * over for x, over in zip(elements, _integers(rand(SPARE * part.length), SPARE), strict=True)]
+    elements = integers(part.ring.to_bytes(words), part.ring.size)
+    return [x + order(part) * over for x, over in zip(elements, integers(rand(SPARE * part.length), SPARE), strict=True)]
 
 
-def _integers(raw: bytes, size: int) -> list[int]:
-    return [int.from_bytes(raw[i : i + size], "little") for i in range(0, len(raw), size)]
+def integers(raw: bytes, size: int) -> list[int]:
+    """Little-endian numbers of *size* bytes each."""
+    return [int.from_bytes(part, "little") for part in cut(raw, size)]
+
+
+def cut(raw: bytes, size: int) -> list[bytes]:
+    """Parts of *size* bytes each."""
+    return [raw[i : i + size] for i in range(0, len(raw), size)]
 
 
 def join(part: Vector, shares: Sequence[Sequence[int]]) -> bytes:
@@ -99,7 +104,7 @@ class Layout:
         slot, slots = self._slots(dealer, part)
         size, used = self.publics[dealer].bits // 8, slot * slots
         raws = [int(plaintext).to_bytes(size, "little") for plaintext in plaintexts]
-        sums = _integers(b"".join(raw[:used] for raw in raws), slot)
+        sums = integers(b"".join(raw[:used] for raw in raws), slot)
         most = len(self.terms.members) * order(part) << 8 * SPARE
         if any(any(raw[used:]) for raw in raws) or max(sums) >= most or any(sums[part.length :]):
             raise PeerError(f"what opens under the key of {dealer} is out of range: its dealer or who uploaded lies")

@@ -30,12 +30,11 @@ from governance.encoding import wire
 from governance.errors import PeerError, UsageError
 from mpc.he.paillier.proofs import prove_knowledge, prove_partials
 from mpc.he.paillier.threshold import partial
-from mpc.rings import Words
+from mpc.rings import Rand, Words
 from mpc.secagg import bits
 from mpc.secagg.agreement import require_abstentions, require_consents
 from mpc.secagg.keys import Schedule
 from mpc.secagg.terms import Round
-from mpc.sharing import Rand
 from mpc.threshold.keys import Keyholder
 from mpc.threshold.messages import Abstention, Consent, Partial, Upload
 from mpc.threshold.opening import Payloads, Tally, admit, knowledge, total

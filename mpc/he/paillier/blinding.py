@@ -23,8 +23,8 @@ import numpy as np
 
 from governance.errors import UsageError
 from mpc.he.paillier.units import Comb, Halves, Integer, Powers, comb_tables, raised
+from mpc.rings import Rand
 
-Rand = Callable[[int], bytes]
 Tables = Callable[[Integer, Integer, Integer, Comb], list[Powers]]
 CHUNK = 64  # blinds that one call of an executor makes
 SHAPES = ((0, 10, 8), (1000, 12, 8))  # teeth and tables, from that many blinds at once: larger ones take longer to build

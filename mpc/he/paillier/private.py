@@ -24,10 +24,11 @@ from gmpy2 import mpz
 
 from governance.errors import DecodeError, UsageError
 from mpc.he.layout import Layout, Numbers, length
-from mpc.he.paillier.blinding import Pool, Rand, Tables, blinds, kept_tables
+from mpc.he.paillier.blinding import Pool, Tables, blinds, kept_tables
 from mpc.he.paillier.public import LEAST_BITS, MOST_BITS, PROFILES, PaillierPublicKey, PaillierVector, Profile
 from mpc.he.paillier.units import Integer
 from mpc.he.vector import EncryptedVector
+from mpc.rings import Rand
 
 HEADER = struct.Struct("<4sBH")  # magic, profile, bytes of each number; then p, q, and under the fast profile p', q', h's two halves
 MAGIC = b"kyP2"

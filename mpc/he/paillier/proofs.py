@@ -23,7 +23,7 @@ import gmpy2
 from governance.errors import PeerError
 from mpc.he.paillier.threshold import SLACK, PublicKey
 from mpc.he.paillier.units import product_of_powers
-from mpc.sharing import Rand
+from mpc.rings import Rand
 
 CHALLENGE = 16  # bytes
 HIDING = 16  # bytes by which an announcement's exponent is longer than challenge times secret

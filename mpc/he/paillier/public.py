@@ -22,10 +22,11 @@ from gmpy2 import mpz
 
 from governance.errors import DecodeError, UsageError
 from mpc.he.layout import Integers, Layout, length
-from mpc.he.paillier.blinding import Pool, Rand, blinds
+from mpc.he.paillier.blinding import Pool, blinds
 from mpc.he.paillier.slots import Slots
 from mpc.he.paillier.units import Halves, Integer, matrix_product, product
 from mpc.he.vector import EncryptedVector, PublicKey
+from mpc.rings import Rand
 
 Profile = Literal["safe", "fast_short_exponent"]
 PROFILES: tuple[Profile, ...] = ("safe", "fast_short_exponent")

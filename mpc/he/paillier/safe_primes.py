@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from governance.errors import UsageError
-from mpc.sharing import Rand
+from mpc.rings import Rand
 
 WINDOW = 1 << 19  # odd numbers that are sieved at once; at 1536 bits one in 430,000 begins a safe prime
 SIEVED = 1 << 20  # primes below it are sieved out

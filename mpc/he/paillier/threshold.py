@@ -25,7 +25,7 @@ import gmpy2
 
 from governance.errors import DecodeError, UsageError
 from mpc.he.paillier.units import power, product_of_powers
-from mpc.sharing import Rand
+from mpc.rings import Rand
 
 SIZES = (2048, 3072)  # bits of a modulus
 SLACK = 288  # bits by which a proof's answer is longer than the randomness that it hides
