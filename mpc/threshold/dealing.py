@@ -2,7 +2,7 @@
 
 A dealer makes two safe primes, shares the key, seals a share for each other member, and forgets the primes; of its key it keeps a share
 like everybody. Each member checks that all shares of a key fit together and that its own is among them. What is left to a lying dealer is
-a modulus of other primes: then nothing opens, or what opens under its key is what it says, as if it lied about its rows. The other
+a modulus of other primes: then nothing opens, or what opens under its key is what it says (docs/specs/threshold.md). The other
 dealers' keys hide all the same.
 """
 
