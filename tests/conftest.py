@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 HERE = Path(__file__).parent
@@ -14,3 +15,24 @@ sys.path.extend(str(folder) for folder in (HERE, *sorted(HERE.iterdir())) if fol
 os.environ["LC_ALL"] = "C.UTF-8"
 settings.register_profile("untimed", deadline=None)  # no test asserts how long anything takes
 settings.load_profile("untimed")
+
+RUN: dict[str, set[str]] = {"passed": set(), "failed": set()}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", action="store_true", help="write tests/record.json, which keyong conformance reads")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    name = report.nodeid.partition("[")[0]
+    if report.failed:
+        RUN["failed"].add(name)
+    elif report.passed and report.when == "call":
+        RUN["passed"].add(name)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--record") and not hasattr(session.config, "workerinput"):  # xdist: the controller sees all reports
+        from federated.conformance import house, record
+
+        record(house(), passed=RUN["passed"], failed=RUN["failed"])

@@ -15,6 +15,7 @@ import pytest
 
 from federated.authority import read_dataset
 from federated.cli import main_group
+from federated.conformance import Requirement, requirements
 from governance.texts import TEXTS
 from sandbox.job import read_file
 
@@ -24,7 +25,6 @@ GUIDES = DOCS / "guides"
 TEXT = {"", ".cfg", ".csv", ".css", ".html", ".js", ".json", ".md", ".py", ".sh", ".toml", ".txt", ".yaml", ".yml"}
 BUILT = {"build", "dist"}
 MARKS = re.compile("|".join([r"(?<![\w.~/-])/" + r"(?:work|farm)\b", r"(?<![\w.~/-])/" + r"root/\w", r"\bTO" + r"DO\b", r"\bX" + r"XX\b"]))
-ROWS = {"## The rules": 20, "## Threats by actor": 48, "## Attacks that succeeded elsewhere": 27}
 
 
 @cache
@@ -195,7 +195,7 @@ def test_job_and_dataset_files_are_read(page: Path) -> None:
             read_dataset(body)
 
 
-# --- the threat model
+# --- tests that pages name, and requirements
 
 
 def names_in(path: Path) -> set[str]:
@@ -215,21 +215,10 @@ def test_every_test_that_is_named_exists() -> None:
         assert name in names_in(ROOT / file), f"{file}::{name}"
 
 
-@pytest.mark.parametrize(("heading", "last"), ROWS.items())
-def test_every_threat_has_a_row_and_a_status(heading: str, last: int) -> None:
-    body = (DOCS / "threat-model.md").read_text().split(f"{heading}\n")[1].split("\n## ")[0]
-    rows = [line.strip("| ").split(" | ") for line in body.splitlines() if re.match(r"\| \d+ \|", line)]
-    assert [int(row[0]) for row in rows] == list(range(1, last + 1))
-    assert {len(row) for row in rows} == {5}
-    assert all(re.match(r"\**(held|partly|open|outside)\b", row[4]) for row in rows)
-
-
-@pytest.mark.parametrize("heading", ROWS)
-def test_a_threat_that_is_open_names_no_test(heading: str) -> None:
-    body = (DOCS / "threat-model.md").read_text().split(f"{heading}\n")[1].split("\n## ")[0]
-    for line in body.splitlines():
-        if re.search(r"\| \**open\b[^|]*\|$", line):
-            assert not named_tests(line.rpartition("| ")[0]) or "until there are" in line, line
+@pytest.mark.parametrize("row", requirements(ROOT), ids=lambda row: row.id)
+def test_every_requirement_has_a_status_and_what_is_open_names_no_test(row: Requirement) -> None:
+    assert re.match(r"(held|partly|open|outside)\b", row.claims)
+    assert not row.claims.startswith("open") or not row.tests or "until there are" in row.claims
 
 
 # --- marks that are for us alone
