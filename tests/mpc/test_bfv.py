@@ -224,6 +224,16 @@ def test_what_fits_no_secure_parameters_is_refused(declared, says):
         he.bfv.generate(**{"bound": 1.0, "step": 1, "terms": 10**5, **declared})
 
 
+@pytest.mark.parametrize(
+    "values, says",
+    [(7, r"got an array of shape \(\)"), ([[1, 2], [3, 4]], r"got an array of shape \(2, 2\)"), ([], "1..2.31 - 1 numbers, got 0")],
+)
+def test_what_is_no_vector_is_refused_by_its_shape(values, says):
+    for encrypt in (bfv_key().encrypt, bfv_key().public.encrypt):
+        with pytest.raises(UsageError, match=says):
+            encrypt(values)
+
+
 @pytest.mark.parametrize("bound, terms", [(1, 16), (2**20, 16), (2**35, 10), (2**34, 32), (2**49, 64)])
 @pytest.mark.parametrize("owner", [False, True])
 def test_sums_keep_what_is_promised(bound, terms, owner):
