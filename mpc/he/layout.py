@@ -113,9 +113,8 @@ class Layout:
 class Factor:
     """Plain numbers that encrypted ones are multiplied by: a number, a vector or a matrix, in whole steps.
 
-    What shows of them in a product is *limit* and *step* alone; under BFV also that they are all zero. A product weighs *limit* times
-    as much as what was multiplied, for each row if it is a product with a matrix, so declare enough ``terms`` at encryption:
-    ``terms=factor.limit * rows``.
+    What shows of them in a product is *limit* and *step* alone. A product weighs *limit* times as much as what was multiplied, for each
+    row if it is a product with a matrix, so declare enough ``terms`` at encryption: ``terms=factor.limit * rows``.
 
     Parameters
     ----------

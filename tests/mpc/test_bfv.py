@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import pickle
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -72,13 +73,34 @@ def test_real_numbers_come_out_to_the_step():
     assert total.tolist() == (np.rint(x * 2**22).sum(0) / 2**22).tolist()
 
 
-def test_products_with_zero_and_differences_of_equals_hide_something():
+def test_products_with_zero_and_differences_of_equals_hide_something_when_they_leave():
     key = bfv_key()
-    box = key.public.encrypt(ints(3000))
-    for nothing in (box - box, box * 0, box[:5] * 0):
-        assert all(masks.any() for masks in nothing.expanded())
-        assert not key.decrypt(travelled(nothing)).any()
+    box = key.public.encrypt(ints(4096))
+    for nothing in (box - box, box * 0, box[:2048] * 0):
+        assert not key.decrypt(nothing).any()
+        read = travelled(nothing)
+        assert all(masks.any() for masks in read.expanded())
+        assert not key.decrypt(read).any()
         assert key.decrypt(nothing + np.ones(len(nothing), int)).tolist() == [1] * len(nothing)
+        again = (nothing + np.ones(len(nothing), int)) * 3  # SEAL multiplies no ciphertext that hides nothing
+        assert MARGIN <= promised(key, again.noise) <= measured(key, again.polynomials()) + 1
+        assert key.decrypt(again).tolist() == [3] * len(nothing)
+
+
+def test_some_ciphertexts_of_zeros_leave_the_others_as_they_are():
+    key = he.bfv.generate(bound=30, step=1, terms=1000, use="entries")
+    degree = key.public.parameters.degree
+    x, factors = ints(2 * degree, 30), np.repeat([0, 5], degree)
+    product = key.public.encrypt(x) * factors
+    assert [bool(masks.any()) for masks in product.expanded()] == [False, True]
+    assert [bool(masks.any()) for masks in product.hiding()[:, 1]] == [True, True]
+    assert (product.hiding()[1] == product.polynomials()[1]).all()
+    assert key.decrypt(product * 3).tolist() == (3 * x * factors).tolist()
+    sparse = np.zeros((9000, 8), int)
+    sparse[8999, 7], sparse[0, 3] = 2, 1  # six products have factors of zero alone, two in part
+    matrix = he.bfv.generate(bound=30, step=1, terms=2 * 9000, use="matrices")
+    y = ints(9000, 30)
+    assert matrix.decrypt(travelled(matrix.public.encrypt(y) @ sparse)).tolist() == (y @ sparse).tolist()
 
 
 def test_slices_are_cut_at_ciphertexts_or_within_one():
@@ -202,6 +224,16 @@ def test_what_fits_no_secure_parameters_is_refused(declared, says):
         he.bfv.generate(**{"bound": 1.0, "step": 1, "terms": 10**5, **declared})
 
 
+@pytest.mark.parametrize(
+    "values, says",
+    [(7, r"got an array of shape \(\)"), ([[1, 2], [3, 4]], r"got an array of shape \(2, 2\)"), ([], "1..2.31 - 1 numbers, got 0")],
+)
+def test_what_is_no_vector_is_refused_by_its_shape(values, says):
+    for encrypt in (bfv_key().encrypt, bfv_key().public.encrypt):
+        with pytest.raises(UsageError, match=says):
+            encrypt(values)
+
+
 @pytest.mark.parametrize("bound, terms", [(1, 16), (2**20, 16), (2**35, 10), (2**34, 32), (2**49, 64)])
 @pytest.mark.parametrize("owner", [False, True])
 def test_sums_keep_what_is_promised(bound, terms, owner):
@@ -226,7 +258,7 @@ def test_products_with_a_matrix_keep_what_is_promised(rows):
     product, places = box @ matrix, box.places.product(64)
     factors = box.places.factors(matrix, places)
     plains = np.where(factors < 0, factors + key.public.parameters.plain, factors).astype(np.uint64)
-    made = arrays.words(key.public.parameters, arrays.multiply(key.public.parameters, box.polynomials(), plains))
+    made = arrays.multiply(key.public.parameters, box.polynomials(), plains).words()
     assert MARGIN <= promised(key, product.noise) <= measured(key, made) + 1
     assert MARGIN <= promised(key, product.blind().noise) <= promised(key, product.noise) - 40
     assert key.decrypt(travelled(product)).tolist() == (x @ matrix).tolist()
@@ -275,7 +307,57 @@ def test_only_what_is_declared_shows():
         assert a[HEAD:] != encrypt(np.zeros(3000)).to_bytes()[HEAD:]
 
 
-def test_what_an_operator_made_leaves_blinded():
+NUMBERS = [np.resize(some, 40) for some in (0, 1, 100, [100, 0, -100, 0, 0, 1])]
+FACTORS = [np.resize(some, (40, 50)) for some in (0, 1, 7, [0, 0, 0, -7, 1])]
+
+
+def declared(steps):
+    return Factor.declare(steps, bound=7, step=1)
+
+
+@pytest.mark.parametrize("use, act", [
+    ("sums", lambda a, x, k: a + a), ("sums", lambda a, x, k: a - x), ("sums", lambda a, x, k: (a * declared(k[0, 0]) + a)[3:]), ("sums", lambda a, x, k: (a * declared(k[0, 0])).sum()),
+    ("matrices", lambda a, x, k: a @ declared(k)), ("matrices", lambda a, x, k: a[:7] @ declared(k[:7, :3]) + a[7:14] @ declared(k[7:14, :3])),
+    ("matrices", lambda a, x, k: a[:1] @ declared(k[:1, :3])), ("matrices", lambda a, x, k: (a * declared(k[0, 0]) - x) @ declared(k)),
+    ("matrices", lambda a, x, k: (a @ declared(k) @ declared(k[:1].T)).sum()),
+    ("entries", lambda a, x, k: a * declared(k[:, 0])), ("entries", lambda a, x, k: (a * declared(k[0, 0]) - x) * declared(k[:, 0])),
+])  # fmt: skip
+def test_no_header_and_no_size_tells_what_numbers_and_factors_were(use, act):
+    """All zero, one, at the bound, mixed: every combination leaves the same bytes before the first coefficient, and as many after it."""
+    key = bfv_key(use, terms=10**6)
+    boxes = [act(encrypt(x), x, k) for encrypt in (key.encrypt, key.public.encrypt) for x in NUMBERS for k in FACTORS]
+    seen = {(raw[:HEAD], len(raw)) for raw in (box.to_bytes() for box in boxes)}
+    assert len(seen) == 1
+    assert len({(box.noise, box.bare) for box in boxes}) == 1
+
+
+def test_no_header_tells_what_vanished():
+    """Nor whether a difference was one of equals, or what was added was encrypted, or how many blindings more there is room for."""
+    key, x = bfv_key(), ints(10)
+    a, b = key.public.encrypt(x), key.public.encrypt(x)
+    assert len({box.to_bytes()[:HEAD] for box in (a - a, a - b, b - x, a + x, a + b, a + a)}) == 1
+    boxes = [a * declared(0), a * declared(7)]
+    with pytest.raises(UsageError, match="blind less often"):
+        while boxes[0].noise == boxes[1].noise:
+            boxes = [travelled(-box) for box in boxes]
+    with pytest.raises(UsageError, match="blind less often"):
+        travelled(-boxes[1])
+
+
+@pytest.mark.parametrize("use", ["matrices", "entries"])
+def test_zeros_take_as_long_as_other_factors(use):
+    """The least of 9 CPU times, within a factor of 2: nothing is left out, and nothing is put in."""
+    key = bfv_key(use, terms=10**6)
+    box = key.public.encrypt(np.ones(300, int))
+
+    def spent(k):
+        plain, start = declared(np.full((300, 200) if use == "matrices" else 300, k)), time.process_time()
+        assert (box @ plain if use == "matrices" else box * plain).weight == 7 * (300 if use == "matrices" else 1)
+        return time.process_time() - start
+
+    least = [min(spent(k) for _ in range(9)) for k in (0, 7)]
+    assert max(least) < 2 * min(least)
+
     key = bfv_key()
     box = key.public.encrypt(ints(10))
     for made in (box + box, -box, box * 2, box[2:5], box.sum(), box - np.ones(10, int)):

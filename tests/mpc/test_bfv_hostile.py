@@ -37,11 +37,11 @@ assert struct.unpack_from("<I", PUBLIC, LENGTH)[0] == 3
 
 
 @pytest.mark.parametrize("raw, says", [
-    (changed(PUBLIC, LIMIT, struct.pack("<Q", 99)), "layout is not the key's"), (changed(PUBLIC, TERMS, struct.pack("<Q", 17)), "layout is not the key's"),
-    (changed(PUBLIC, ARRANGEMENT, b"\x80"), "no such arrangement"), (changed(PUBLIC, ARRANGEMENT, b"\x40"), "no such arrangement"),
+    (changed(PUBLIC, LIMIT, struct.pack("<Q", 99)), "limit 99, the key declares 100"), (changed(PUBLIC, TERMS, struct.pack("<Q", 17)), "terms 17, the key declares 16"),
+    (changed(PUBLIC, ARRANGEMENT, b"\x80"), "no such arrangement under a key for sums: 0x80"), (changed(PUBLIC, ARRANGEMENT, b"\x40"), "no such arrangement"),
     (changed(PUBLIC, ARRANGEMENT, b"\x0c"), "no such arrangement"), (changed(PUBLIC, ARRANGEMENT, b"\x3f"), "no such arrangement"),
     (changed(PUBLIC, ARRANGEMENT, b"\xc0"), "no such arrangement"), (changed(SEEDED, ARRANGEMENT, b"\x01"), "no such form"),
-    (PUBLIC[:HEAD - 1], "length is not that"), (PUBLIC[:-1], "length is not that"), (PUBLIC + b"\0", "length is not that"), (SEEDED + bytes(64), "length is not that"),
+    (PUBLIC[:HEAD - 1], "length is not that of its layout: 32 bytes of at least 33"), (PUBLIC[:-1], "length is not that of its layout: 8240 bytes, not 8241"), (PUBLIC + b"\0", "length is not that"), (SEEDED + bytes(64), "length is not that"),
     (changed(PUBLIC, LENGTH, struct.pack("<I", 5)), "length is not that"), (changed(PUBLIC, LENGTH, struct.pack("<I", 2**31 - 1)), "length is not that"),
     (changed(PUBLIC, FORM, b"\x02"), "no such form"), (changed(PUBLIC, FORM, b"\x01"), "length is not that"),
     (changed(PUBLIC, NOISE, bytes(32)), "too much noise"), (changed(PUBLIC, NOISE, b"\xff" * 32), "too much noise"),
@@ -101,7 +101,7 @@ PRIVATE_RAW = KEY_HERE.export_private()
 
 @pytest.mark.parametrize("raw, says", [
     (b"", "of this kind"), (KEY_RAW[: KEY.size - 1], "of this kind"), (PRIVATE_RAW, "of this kind"), (changed(KEY_RAW, 4, b"\x03"), "of this kind"),
-    (KEY_RAW[:-1], "length is not that"), (KEY_RAW + b"\0", "length is not that"), (changed(KEY_RAW, 5, bytes(8)), "bound must be"), (changed(KEY_RAW, 5, b"\xff" * 8), "bound must be"),
+    (KEY_RAW[:-1], f"length is not that of its parameters: {len(KEY_RAW) - 1} bytes, not {len(KEY_RAW)}"), (KEY_RAW + b"\0", "length is not that"), (changed(KEY_RAW, 5, bytes(8)), "bound must be"), (changed(KEY_RAW, 5, b"\xff" * 8), "bound must be"),
     (changed(KEY_RAW, 13, struct.pack("<d", float("nan"))), "step must be"), (changed(KEY_RAW, 21, b"\xff" * 7), "there is room for 60"),
     (changed(KEY_RAW, KEY.size, b"\xff" * 8), "not below its modulus"), (KEY_RAW[: KEY.size] + bytes(len(KEY_RAW) - KEY.size), "hide nothing"),
 ])  # fmt: skip

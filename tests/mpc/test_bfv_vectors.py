@@ -11,6 +11,13 @@ import pytest
 
 from mpc import he
 
+NOISE = {
+    "public": 1,
+    "seeded": 1,
+    "sum": 2 + 1,
+    "entries-summed": 5 + 1,
+    "slice": 1 + 1,
+}  # as of so many fresh encryptions: weight, and blinding
 VECTORS = Path(__file__).parents[1] / "vectors/bfv"
 X, Y = [1.5, -2.25, 100.0, -100.0, 0.0], [-0.75, 8.0, 100.0, -100.0, 0.25]
 EXPECTED = {
@@ -27,6 +34,7 @@ def test_vector(name):
     private, raw = key(), (VECTORS / f"{name}.bin").read_bytes()
     box = he.load(raw, private.public)
     assert private.decrypt(box).tolist() == EXPECTED[name]
+    assert box.noise == NOISE[name] * private.public.parameters.fresh
     assert box.to_bytes() == raw
 
 

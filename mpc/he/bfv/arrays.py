@@ -5,11 +5,13 @@ Ciphertexts are arrays of shape (ciphertexts, 2, primes, degree), plaintexts of 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import islice, product
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tenseal import sealapi
 
 from mpc.he.bfv.parameters import Parameters
@@ -70,73 +72,84 @@ def decrypt(parameters: Parameters, secret: Words, ciphertexts: Words) -> Words:
     return result
 
 
-def add_plain(parameters: Parameters, ciphertexts: Words, plains: Words) -> Words:
-    seal, result = room(parameters), np.empty_like(ciphertexts)
-    with file() as store, refusals():
-        for row, ciphertext, plain in zip(result, ciphertexts, plains, strict=True):
-            made = seal.ciphertext(store, ciphertext)
+def add_plain(parameters: Parameters, firsts: Words, plains: Words) -> Words:
+    """First polynomials with plaintexts added, shape (ciphertexts, primes, degree): the second ones stay as they are.
+
+    Ones stand in for those, because SEAL refuses a ciphertext that hides nothing.
+    """
+    seal, result = room(parameters), np.empty_like(firsts)
+    with file() as store:
+        for row, first, plain in zip(result, firsts, plains, strict=True):
+            made = seal.ciphertext(store, np.stack([first, np.ones_like(first)]))
             seal.evaluator.add_plain_inplace(made, seal.plaintext(store, plain))
-            row[...] = seal.words(store, made, row.shape)
+            row[...] = seal.words(store, made, (2, *row.shape))[0]
     return result
 
 
+@dataclass(frozen=True)
 class Products:
-    """Ciphertexts that SEAL has made and still holds: to take all coefficients out costs half as much as to make them."""
+    """Ciphertexts that SEAL has made and still holds: to take all coefficients out costs half as much as to make them.
 
-    def __init__(self, parameters: Parameters, ciphertexts: list[Any]) -> None:
-        self.parameters, self.ciphertexts = parameters, ciphertexts
+    Parameters
+    ----------
+    zero
+        Which of them stand for zero, whatever is in them; shape (ciphertexts,).
+    """
+
+    parameters: Parameters
+    ciphertexts: list[Any]
+    zero: npt.NDArray[np.bool_]
 
     def kept(self, stride: int, count: int) -> Words:
         """The first *count* of every *stride*-th coefficient of the first polynomials, shape (primes, count)."""
         degree, primes = self.parameters.degree, len(self.parameters.primes)
         places = list(islice(product(self.ciphertexts, range(stride - 1, degree, stride)), count))
-        return np.array([[ciphertext[row * degree + place] for ciphertext, place in places] for row in range(primes)], dtype=np.uint64)
+        result = np.array([[made[row * degree + place] for made, place in places] for row in range(primes)], dtype=np.uint64)
+        result[:, self.zero.repeat(degree // stride)[:count]] = 0
+        return result
 
     @cached_property
     def masks(self) -> Words:
         """The second polynomials."""
+        return self.words()[:, 1]
+
+    def words(self) -> Words:
+        """All coefficients, shape (ciphertexts, 2, primes, degree)."""
         seal = room(self.parameters)
+        shape = (2, seal.count, seal.degree)
         with file() as store:
-            return np.stack([seal.words(store, made, (2, seal.count, seal.degree))[1] for made in self.ciphertexts])
+            result = np.stack([seal.words(store, made, shape) for made in self.ciphertexts])
+        result[self.zero] = 0
+        return result
 
 
-def multiply(parameters: Parameters, ciphertexts: Words, factors: Words) -> list[Any]:
+def multiply(parameters: Parameters, ciphertexts: Words, factors: Words) -> Products:
     """For each row of *factors*, shape (rows, ciphertexts, degree), the sum of the products of ciphertexts with its plaintexts.
 
-    SEAL's objects; None for a row of zeros.
+    SEAL refuses to multiply by zero: a one stands in, and what comes of it is dropped; so zeros take the same time.
     """
-    seal, result = room(parameters), []
+    seal, result, one = room(parameters), [], np.zeros(parameters.degree, dtype=np.uint64)
+    one[0], empty = 1, (factors == 0).all(axis=2)
     with file() as store, refusals():
         transformed = [seal.ciphertext(store, ciphertext) for ciphertext in ciphertexts]
         for ciphertext in transformed:
             seal.evaluator.transform_to_ntt_inplace(ciphertext)
         level = transformed[0].parms_id()
-        for plains in factors:
-            total = None
-            for ciphertext, plain in zip(transformed, plains, strict=True):
-                if plain.any():
-                    factor, made = seal.plaintext(store, plain), sealapi.Ciphertext()
-                    seal.evaluator.transform_to_ntt_inplace(factor, level)
-                    seal.evaluator.multiply_plain(ciphertext, factor, made)
-                    if total is None:
-                        total = made
-                    else:
-                        seal.evaluator.add_inplace(total, made)
-            if total is not None:
-                seal.evaluator.transform_from_ntt_inplace(total)
-            result.append(total)
-    return result
-
-
-def words(parameters: Parameters, made: list[Any]) -> Words:
-    """Their coefficients, shape (ciphertexts, 2, primes, degree); zeros for None."""
-    seal = room(parameters)
-    result = np.zeros((len(made), 2, seal.count, seal.degree), dtype=np.uint64)
-    with file() as store:
-        for row, ciphertext in zip(result, made, strict=True):
-            if ciphertext is not None:
-                row[...] = seal.words(store, ciphertext, row.shape)
-    return result
+        for plains, nothing in zip(factors, empty, strict=True):
+            total = dropped = None
+            for ciphertext, plain, zero in zip(transformed, plains, nothing, strict=True):
+                factor, made = seal.plaintext(store, one if zero else plain), sealapi.Ciphertext()
+                seal.evaluator.transform_to_ntt_inplace(factor, level)
+                seal.evaluator.multiply_plain(ciphertext, factor, made)
+                if zero:
+                    dropped = made
+                elif total is None:
+                    total = made
+                else:
+                    seal.evaluator.add_inplace(total, made)
+            result.append(dropped if total is None else total)
+            seal.evaluator.transform_from_ntt_inplace(result[-1])
+    return Products(parameters, result, empty.all(axis=1))
 
 
 def to_slots(parameters: Parameters, numbers: Words) -> Words:

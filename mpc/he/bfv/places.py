@@ -45,7 +45,7 @@ class Places:
         whole, slots, stride = bool(byte & WHOLE), bool(byte & SLOTS), 1 << (byte & ~(WHOLE | SLOTS))
         found = cls(degree, length, stride, whole, slots)
         if stride > degree or slots != (use == "entries") or whole > (use != "sums" and stride == 1) or slots > whole:
-            raise DecodeError("no such arrangement under this key")
+            raise DecodeError(f"no such arrangement under a key for {use}: {byte:#04x}")
         return found
 
     @property

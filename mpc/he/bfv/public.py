@@ -75,7 +75,9 @@ class BfvPublicKey(PublicKey):
     def plains(self, values: npt.ArrayLike) -> tuple[Layout, Places, Words]:
         """Plaintexts of *values*, shape (ciphertexts, degree)."""
         array = np.asarray(values)
-        layout = self.form.resized(len(array) if array.ndim else 1)
+        if array.ndim != 1:
+            raise UsageError(f"need a vector of real numbers, got an array of shape {array.shape}")
+        layout = self.form.resized(len(array))
         products = self.use != "sums"
         places = Places(self.parameters.degree, layout.length, whole=products, slots=self.use == "entries")
         return layout, places, self.placed(places, layout.encode(array))
@@ -98,18 +100,19 @@ class BfvPublicKey(PublicKey):
 
     def _load(self, layout: Layout, *, weight: int, arrangement: int, body: memoryview) -> BfvVector:
         parameters = self.parameters
-        if (layout.limit, layout.terms) != (self.form.limit, self.form.terms):
-            raise DecodeError("the layout is not the key's")
+        for name, found, declared in (("limit", layout.limit, self.form.limit), ("terms", layout.terms, self.form.terms)):
+            if found != declared:
+                raise DecodeError(f"the layout is not the key's: {name} {found}, the key declares {declared}")
         places = Places.of(arrangement, degree=parameters.degree, length=layout.length, use=self.use)
         if len(body) < BODY.size:
-            raise DecodeError("the length is not that of its layout")
+            raise DecodeError(f"the length is not that of its layout: {len(body)} bytes of at least {BODY.size}")
         form, raw_noise = BODY.unpack_from(body)
         noise, first, count = int.from_bytes(raw_noise, "little"), size(places.kept, parameters.widths), places.ciphertexts
         if form not in (EXPANDED, SEEDED) or not 1 <= noise <= parameters.room or (form == SEEDED and places.stride > 1):
             raise DecodeError("no such form, or too much noise")
         second = SEED * count if form == SEEDED else size(count * places.degree, parameters.widths)
-        if len(body) != BODY.size + first + second:
-            raise DecodeError("the length is not that of its layout")
+        if len(body) != (due := BODY.size + first + second):
+            raise DecodeError(f"the length is not that of its layout: {len(body)} bytes, not {due}")
         rest = body[BODY.size :]
         kept = unpack(rest[:first], (len(parameters.primes), places.kept), parameters.primes)
         make = partial(BfvVector, layout, weight, True, self, places, noise, 0, kept)
@@ -132,7 +135,8 @@ class BfvVector(EncryptedVector):
     Parameters
     ----------
     noise
-        Bound on the noise in it: what `docs/proofs/bfv-noise.md` calls E.
+        Bound on the noise in it: what `docs/proofs/bfv-noise.md` calls E. It is sent, and follows from what was done (which operations,
+        with which declared bounds), never from a number.
     bare
         Bound on that part of it which numbers of an operator have shaped, and which is drowned when the vector is blinded.
     kept
@@ -168,6 +172,18 @@ class BfvVector(EncryptedVector):
         """Ciphertexts, shape (ciphertexts, 2, primes, degree); zeros where nothing was kept."""
         return np.stack([self.places.spread(self.kept), self.expanded()], axis=1)
 
+    def hiding(self) -> Words:
+        """`polynomials`, for SEAL to multiply, which refuses those that hide nothing, as of ``box - box``: they get fresh zeros.
+
+        The bound on noise stays: what it counts for the encryptions that have vanished is as much at least.
+        """
+        ciphertexts = self.polynomials()
+        nothing = ~ciphertexts[:, 1].any(axis=(1, 2))
+        if nothing.any():
+            zeros = np.zeros((np.count_nonzero(nothing), self.places.degree), dtype=np.uint64)
+            ciphertexts[nothing] = added(ciphertexts[nothing], self.public.ciphertexts(zeros), self.public.parameters.primes)
+        return ciphertexts
+
     def reblind(self, *, executor: Executor | None = None) -> Self:
         """As `blind`, in these processes; whether it was blinded already or not.
 
@@ -198,9 +214,9 @@ class BfvVector(EncryptedVector):
         return self._made(kept=negated(self.kept, primes), masks=negated(self.expanded(), primes))
 
     def _shifted(self, steps: Integers, *, weight: int) -> Self:
-        plains = self.public.placed(self.places, steps)
-        made = arrays.add_plain(self.public.parameters, self.polynomials(), plains)
-        return self._made(weight=weight, noise=self.noise + 1, kept=self.places.gather(made[:, 0]), masks=made[:, 1])
+        parameters, plains = self.public.parameters, self.public.placed(self.places, steps)
+        kept = self.places.gather(arrays.add_plain(parameters, self.places.spread(self.kept), plains))
+        return self._made(weight=weight, noise=self.noise + parameters.fresh, kept=kept)  # counted as if it had been encrypted
 
     def _scaled(self, factor: int, *, layout: Layout, weight: int) -> Self:
         constants = np.zeros((self.places.ciphertexts, self.places.degree), dtype=np.int64)
@@ -218,8 +234,8 @@ class BfvVector(EncryptedVector):
     def _each(self, plains: Words, *, layout: Layout, weight: int, growth: int) -> Self:
         """Each ciphertext times its plaintext."""
         parameters = self.public.parameters
-        pairs = zip(self.polynomials(), plains, strict=True)
-        made = [arrays.multiply(parameters, ciphertext[None], plain[None, None])[0] for ciphertext, plain in pairs]
+        pairs = zip(self.hiding(), plains, strict=True)
+        made = np.concatenate([arrays.multiply(parameters, ciphertext[None], plain[None, None]).words() for ciphertext, plain in pairs])
         return self._product(made, self.places, layout=layout, weight=weight, noise=self.noise * growth)
 
     def _applied(self, matrix: Integers, *, layout: Layout, weight: int) -> Self:
@@ -237,18 +253,17 @@ class BfvVector(EncryptedVector):
     def _times(self, matrix: Integers, product: Places, *, layout: Layout, weight: int, limit: int) -> Self:
         parameters, places = self.public.parameters, self.places
         factors = residues(places.factors(matrix, product), parameters.plain)
-        made = arrays.multiply(parameters, self.polynomials(), factors)
+        made = arrays.multiply(parameters, self.hiding(), factors)
         rows = places.length * product.each  # of a column of ours, and of those that share its ciphertext
-        return self._product(made, product, layout=layout, weight=weight, noise=self.noise * limit * rows)
+        found = made if product.stride > 1 else made.words()
+        return self._product(found, product, layout=layout, weight=weight, noise=self.noise * limit * rows)
 
-    def _product(self, made: list[Any], places: Places, *, layout: Layout, weight: int, noise: int) -> Self:
-        parameters, bare = self.public.parameters, 0 if self.public.use == "sums" else noise
+    def _product(self, made: Words | Products, places: Places, *, layout: Layout, weight: int, noise: int) -> Self:
+        bare = 0 if self.public.use == "sums" else noise
         changed = partial(self._made, layout=layout, weight=weight, places=places, noise=noise, bare=bare)
-        if places.stride == 1 or None in made:
-            polynomials = arrays.words(parameters, made)
-            return changed(kept=places.gather(polynomials[:, 0]), masks=polynomials[:, 1])
-        products = Products(parameters, made)
-        return changed(kept=products.kept(places.stride, places.kept), masks=products)
+        if isinstance(made, Products):
+            return changed(kept=made.kept(places.stride, places.kept), masks=made)
+        return changed(kept=places.gather(made[:, 0]), masks=made[:, 1])
 
     def _sliced(self, start: int, stop: int, *, layout: Layout) -> Self:
         places, ciphertexts, moved = self.places.cut(start, stop)
@@ -275,12 +290,9 @@ class BfvVector(EncryptedVector):
         draws = [secrets.randbelow(2 * most + 1) - most for _ in range(self.places.kept)]
         return reduced(draws, self.public.parameters.primes)
 
-    def _made(self, *, masks: Words | Products, **changes: Any) -> Self:
-        """What an operator made, if there is room for its noise. What would hide nothing, as ``box - box``, gets fresh zeros."""
-        box = replace(self, masks=masks, blinded=False, **changes)
-        if not isinstance(masks, Products) and not masks[:, 0, :8].any(axis=1).all():
-            zeros = self.public.zeros(box.layout, box.places)
-            box = replace(box, noise=box.noise + zeros.noise, kept=box._summing(zeros.kept), masks=box._masking(zeros.expanded()))
+    def _made(self, **changes: Any) -> Self:
+        """What an operator made, if there is room for its noise."""
+        box = replace(self, blinded=False, **changes)
         if box.noise > self.public.parameters.room:
             raise UsageError("the noise would leave no margin: declare more terms, or blind less often on the way")
         return box
@@ -321,6 +333,6 @@ def read_key(raw: bytes, magic: bytes, polynomials: int) -> tuple[Layout, Use, W
         raise DecodeError(f"not a BFV key: {error}") from None
     primes = key_primes(parameters)
     shape = (polynomials, len(primes), parameters.degree)
-    if len(raw) != KEY.size + size(polynomials * parameters.degree, [prime.bit_length() for prime in primes]):
-        raise DecodeError("not a BFV key: the length is not that of its parameters")
+    if len(raw) != (due := KEY.size + size(polynomials * parameters.degree, [prime.bit_length() for prime in primes])):
+        raise DecodeError(f"not a BFV key: the length is not that of its parameters: {len(raw)} bytes, not {due}")
     return form, USES[use], unpack(memoryview(raw)[KEY.size :], shape, primes)
