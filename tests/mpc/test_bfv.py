@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import pickle
-import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -344,20 +343,7 @@ def test_no_header_tells_what_vanished():
         travelled(-boxes[1])
 
 
-@pytest.mark.parametrize("use", ["matrices", "entries"])
-def test_zeros_take_as_long_as_other_factors(use):
-    """The least of 9 CPU times, within a factor of 2: nothing is left out, and nothing is put in."""
-    key = bfv_key(use, terms=10**6)
-    box = key.public.encrypt(np.ones(300, int))
-
-    def spent(k):
-        plain, start = declared(np.full((300, 200) if use == "matrices" else 300, k)), time.process_time()
-        assert (box @ plain if use == "matrices" else box * plain).weight == 7 * (300 if use == "matrices" else 1)
-        return time.process_time() - start
-
-    least = [min(spent(k) for _ in range(9)) for k in (0, 7)]
-    assert max(least) < 2 * min(least)
-
+def test_what_an_operator_made_leaves_blinded():
     key = bfv_key()
     box = key.public.encrypt(ints(10))
     for made in (box + box, -box, box * 2, box[2:5], box.sum(), box - np.ones(10, int)):
