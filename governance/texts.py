@@ -120,6 +120,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the surviving holders differ from an earlier total by fewer than {least} holders; the missing holders must come back",
         "存活的持有方与此前一次合计相差不足 {least} 家；须等缺席方恢复",
     ),
+    "policy.contribution": (
+        "the part of a group of fewer than {least} data holders would tell of them; make larger groups, or add noise to the utilities",
+        "分组不足 {least} 家时，其贡献会透露组内各家的情况；请合并分组，或加噪后再发布效用值",
+    ),
     "policy.deadline": ("the deadline must lie between now and {most} seconds from now", "截止时间须在现在起 {most} 秒之内"),
     # jobs
     "job.unsigned": (
