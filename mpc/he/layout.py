@@ -171,7 +171,8 @@ def vector(values: npt.ArrayLike) -> npt.NDArray[Any]:
     """Real numbers in one dimension: a list, an array, a column of a table."""
     array = real(values)
     if array.ndim != 1:
-        raise UsageError(f"need a vector of real numbers, got {shape_of(array)}: encrypt rows or columns one by one, or ravel() them")
+        hint = "encrypt rows or columns one by one, or ravel() them" if array.ndim else "[x] is a vector of one"
+        raise UsageError(f"need a vector of real numbers, got {shape_of(array)}: {hint}")
     return array
 
 

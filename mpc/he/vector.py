@@ -231,7 +231,7 @@ class EncryptedVector(Unreadable, ABC):
         return f"<{self.name} vector under key {key}: {declared}, {self.weight} of {layout.terms} terms>"
 
     def __reduce__(self) -> NoReturn:
-        raise UsageError("an encrypted vector is not pickled: use to_bytes and he.load")
+        raise UsageError("an encrypted vector is not pickled, nor copied: use to_bytes and he.load")
 
 
 def load(raw: bytes | bytearray | memoryview, public: PublicKey) -> EncryptedVector:
@@ -257,7 +257,8 @@ def load(raw: bytes | bytearray | memoryview, public: PublicKey) -> EncryptedVec
 def admit(box: Any, kind: type[V], public: Any) -> V:
     """*box*, if it is a vector of this *kind* under the key *public*: the one check before it is opened."""
     if not isinstance(box, Unreadable):
-        raise UsageError(f"expected an encrypted vector, got {type(box).__name__}: bytes are read by he.load(raw, key.public)")
+        hint = ": he.load(raw, key.public) reads them" if isinstance(box, bytes) else ""
+        raise UsageError(f"expected an encrypted vector, got {type(box).__name__}{hint}")
     if not isinstance(box, kind) or box.key.id != public.id:  # type: ignore[attr-defined]
         raise UsageError(f"the vector is encrypted under another key: {box!r}, and this is the private part of {public!r}")
     return box

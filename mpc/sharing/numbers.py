@@ -37,7 +37,7 @@ class Share(np.ndarray[Any, np.dtype[Any]]):
     """An array whose elements are shares. NumPy's operators would compute with them as if they were the numbers, so they are refused."""
 
     def __array_ufunc__(self, ufunc: Callable[..., Any], method: str, *operands: object, **options: object) -> NoReturn:
-        raise UsageError(f"numpy does not compute on shares: use numbers.add, sub and sum, and mul by public numbers; {BEAVER}")
+        raise UsageError(f"NumPy does not compute on shares: use numbers.add, sub and sum, and mul by public numbers; {BEAVER}")
 
     def __repr__(self) -> str:
         return f"<share, shape {self.shape}>"

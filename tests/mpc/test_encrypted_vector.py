@@ -93,7 +93,7 @@ def test_layouts_that_cannot_be(fields, says):
 
 
 @pytest.mark.parametrize("values, says", [
-    (3.0, "a vector of real numbers, got a single number"), ([[1.0, 2.0]], r"got an array of shape \(1, 2\): encrypt rows or columns one by one"),
+    (3.0, r"a vector of real numbers, got a single number: \[x\] is a vector of one"), ([[1.0, 2.0]], r"got an array of shape \(1, 2\): encrypt rows or columns one by one"),
     ([], "numbers, got 0"), (DataFrame({"age": [1.5], "sex": [0]}), r"shape \(1, 2\)"), (box_of([1.0]), "NumPy cannot read"), ([box_of([1.0])], "NumPy cannot read"),
 ])  # fmt: skip
 @pytest.mark.parametrize("key", [KEY, KEY.public], ids=["private", "public"])
@@ -286,7 +286,7 @@ def test_no_bytes_raise_anything_else(data):
 
 def test_vectors_are_not_pickled():
     for refuse in (pickle.dumps, copy.copy):
-        with pytest.raises(UsageError, match="not pickled"):
+        with pytest.raises(UsageError, match="not pickled, nor copied"):
             refuse(box_of(X))
 
 
