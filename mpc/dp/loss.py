@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
+from governance.errors import UsageError
 from mpc.dp.amounts import CHANCE, UNIT, Amount, ceil_of, decimal, delta_of, epsilon_of, positive, precise, up, whole
 
 ORDERS = (
@@ -40,10 +41,15 @@ class Loss:
     pure: int | None = None
     chance: int = 0
 
-    def __add__(self, other: Loss) -> Loss:
+    def __add__(self, other: Loss | int) -> Loss:
         """Both releases, the second chosen after seeing the first, say."""
+        if not isinstance(other, Loss):
+            raise UsageError(f"a loss is added to losses, got {type(other).__name__}: a release's is its .loss")
         pure = None if self.pure is None or other.pure is None else self.pure + other.pure
         return Loss(tuple(a + b for a, b in zip(self.curve, other.curve, strict=True)), pure, self.chance + other.chance)
+
+    def __radd__(self, other: Loss | int) -> Loss:
+        return self if isinstance(other, int) and other == 0 else self + other  # so that ``sum(losses)`` works
 
     def __mul__(self, times: int) -> Loss:
         """*times* such releases."""

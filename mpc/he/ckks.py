@@ -29,7 +29,9 @@ from tenseal import sealapi
 
 from governance.errors import DecodeError, UsageError
 from mpc.he.bfv.parameters import SPECIAL, fresh_noise, ntt_primes
+from mpc.he.layout import octets, vector, within
 from mpc.he.seal import Room, file, refusals
+from mpc.he.vector import Unreadable, admit
 from mpc.he.words import Words, added, negated, pack, size, unpack
 
 Floats = npt.NDArray[np.float64]
@@ -212,7 +214,7 @@ class CkksPublicKey:
 
     def load(self, raw: bytes) -> ApproximateVector:
         """The vector that `ApproximateVector.to_bytes` wrote; `DecodeError` on anything else."""
-        declared = self.declared
+        declared, raw = self.declared, octets(raw)
         if len(raw) < HEADER.size:
             raise DecodeError("not an approximate vector")
         magic, key_id, length, weight, count, error = HEADER.unpack_from(raw)
@@ -235,7 +237,7 @@ class CkksPublicKey:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ApproximateVector:
+class ApproximateVector(Unreadable):
     """Numbers under a CKKS key. What comes of it is approximate, and may not be released.
 
     Parameters
@@ -245,9 +247,6 @@ class ApproximateVector:
     words
         Ciphertexts, shape (ciphertexts, 2, primes, degree).
     """
-
-    __array_ufunc__: ClassVar[None] = None
-    __iter__: ClassVar[None] = None
 
     key: CkksPublicKey
     length: int
@@ -321,7 +320,8 @@ class ApproximateVector:
     def _made(self, words: Words, *, weight: int = 0, error: float = 0.0) -> Self:
         box = replace(self, words=words, weight=weight or self.weight, error=error or self.error, blinded=False)
         if box.weight > self.key.declared.terms:
-            raise UsageError(f"{box.weight} terms would be added, {self.key.declared.terms} were declared")
+            declared = self.key.declared.terms
+            raise UsageError(f"{box.weight} terms would be added, {declared} were declared: declare terms={box.weight} or more")
         if not words[:, 1, 0, :8].any(axis=1).all():  # it would hide nothing, as ``box - box``
             box = box._with_zeros()
         if box.error > self.key.declared.error:
@@ -361,8 +361,7 @@ class CkksPrivateKey:
 
     def decrypt(self, box: ApproximateVector) -> Approximate:
         """The numbers in *box*, near enough."""
-        if not isinstance(box, ApproximateVector) or box.key.id != self.public.id:
-            raise UsageError("the vector is encrypted under another key, or under another scheme")
+        box = admit(box, ApproximateVector, self.public)
         declared, seal, made, lines = self.public.declared, room(self.public.declared), sealapi.Plaintext(), []
         encoder = sealapi.CKKSEncoder(seal.context)
         with file() as store:
@@ -415,12 +414,10 @@ def generate(*, bound: float, error: float, terms: int, factor: float = 0.0) -> 
 
 
 def _numbers(values: npt.ArrayLike, bound: float) -> Floats:
-    array = np.asarray(values)
-    if array.dtype.kind not in "iufb" or array.ndim != 1 or not 1 <= len(array) <= LONGEST:
-        raise UsageError("need a vector of real numbers")
-    numbers = array.astype(np.float64)
-    if not (np.abs(numbers) <= bound).all():  # NaN is not, either
-        raise UsageError(f"an entry is out of the declared bound, {bound:g}, or no number")
+    numbers = vector(values).astype(np.float64)
+    if not 1 <= len(numbers) <= LONGEST:
+        raise UsageError(f"a vector has 1..2^31 - 1 numbers, got {len(numbers)}")
+    within(np.abs(numbers) <= bound, f"is out of the declared bound, {bound:g}, or no number")  # NaN is not within, either
     return numbers
 
 
@@ -438,6 +435,7 @@ def _key_bytes(magic: bytes, declared: Declared, words: Words) -> bytes:
 
 
 def _read_key(raw: bytes, magic: bytes, *, polynomials: int) -> tuple[Declared, Words]:
+    raw = octets(raw)
     if len(raw) < KEY.size:
         raise DecodeError("not a CKKS key of this kind")
     found, bound, error, terms, factor = KEY.unpack_from(raw)

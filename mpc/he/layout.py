@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from governance.errors import DecodeError, UsageError
 Integers = npt.NDArray[np.int64]
 Steps = npt.NDArray[Any]  # whole numbers of steps: int64s, or Python integers where a scheme has room for more than 63 bits
 Numbers = npt.NDArray[np.float64] | Steps
+T = TypeVar("T")
 
 WIDEST_TERM = 2**62 - 1  # in steps, so that a term and twice it are int64s
 MOST_TERMS = 2**63 - 1
@@ -59,7 +60,7 @@ class Layout:
     @classmethod
     def declare(cls, length: int, *, bound: float, step: float, terms: int) -> Layout:
         """The layout for numbers of at most *bound* in size, written in steps of *step*."""
-        return cls(_limit(bound, step), float(step), _whole(terms, "terms"), length)
+        return cls(_limit(bound, step), float(step), whole(terms, "terms"), length)
 
     @property
     def bound(self) -> float:
@@ -80,12 +81,12 @@ class Layout:
         if self.bits > bits:
             raise UsageError(f"a total would take {self.bits} bits, there is room for {bits}: {hint}")
 
-    def encode(self, values: npt.ArrayLike) -> Integers:
+    def encode(self, values: npt.ArrayLike, *, hint: str = "") -> Integers:
         """Whole numbers of steps, shape (length,); NaN, infinity and what is out of bounds is refused."""
-        array = np.asarray(values)
+        array = real(values)
         if array.shape != (self.length,):
-            raise UsageError(f"need a vector of {self.length} real numbers")
-        return whole_steps(array, limit=self.limit, step=self.step)
+            raise UsageError(f"need a vector of {self.length} real numbers, got {shape_of(array)}")
+        return whole_steps(array, limit=self.limit, step=self.step, hint=hint)
 
     def decode(self, steps: Steps, *, weight: int) -> Numbers:
         """The numbers that a total of *weight* terms stands for.
@@ -130,40 +131,83 @@ class Factor:
     def declare(cls, values: npt.ArrayLike, *, bound: float, step: float) -> Self:
         """Numbers of at most *bound* in size, each rounded to a whole number of steps."""
         limit = _limit(bound, step)
-        return cls(whole_steps(np.asarray(values), limit=limit, step=float(step)), limit, float(step))
+        return cls(whole_steps(real(values), limit=limit, step=float(step)), limit, float(step))
 
     @classmethod
     def public(cls, values: npt.ArrayLike) -> Self:
         """Whole numbers that everybody may know: the weight of a product shows the largest of them."""
         array = np.asarray(values)
         if array.dtype.kind not in "iub":
-            raise UsageError("plain factors are whole numbers, or a Factor, which declares their bound and step")
+            raise UsageError("plain factors are whole numbers, or a Factor, as he.Factor.declare(values, bound=2, step=2**-10) makes it")
         steps = whole_steps(array, limit=WIDEST_TERM, step=1.0)
         return cls(steps, max(1, int(np.abs(steps).max(initial=0))), 1.0)
 
 
-def length(values: npt.ArrayLike) -> int:
-    """Numbers in a vector; 0 for what is none."""
-    shape = np.shape(values)
-    return shape[0] if shape else 0
+# --- what a caller hands in
 
 
-def whole_steps(array: npt.NDArray[Any], *, limit: int, step: float) -> Integers:
-    """Real numbers as whole numbers of steps; whole numbers in steps of one are taken exactly."""
+def need(thing: object, kind: type[T], hint: str = "") -> T:
+    """*thing*, if it is of this *kind*."""
+    if not isinstance(thing, kind):
+        raise UsageError(f"expected {kind.__name__}, got {type(thing).__name__}{hint}")
+    return thing
+
+
+def octets(raw: object) -> bytes:
+    """Bytes from outside."""
+    if not isinstance(raw, (bytes, bytearray, memoryview)):
+        raise UsageError(f"expected bytes, got {type(raw).__name__}")
+    return bytes(raw)
+
+
+def whole(number: int, name: str) -> int:
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
+        raise UsageError(f"{name} must be a whole number, got {number!r}")
+    return int(number)
+
+
+def vector(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Real numbers in one dimension: a list, an array, a column of a table."""
+    array = real(values)
+    if array.ndim != 1:
+        hint = "encrypt rows or columns one by one, or ravel() them" if array.ndim else "[x] is a vector of one"
+        raise UsageError(f"need a vector of real numbers, got {shape_of(array)}: {hint}")
+    return array
+
+
+def real(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Real numbers in any dimensions."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # rows of different lengths; a UsageError says more
+        raise error if isinstance(error, UsageError) else UsageError("real numbers are needed, got rows of different lengths") from None
     if array.dtype.kind not in "iufb":
         raise UsageError(f"real numbers are needed, got {array.dtype}")
+    return array
+
+
+def shape_of(array: npt.NDArray[Any]) -> str:
+    return f"an array of shape {array.shape}" if array.ndim else "a single number"
+
+
+def whole_steps(array: npt.NDArray[Any], *, limit: int, step: float, hint: str = "") -> Integers:
+    """Real numbers as whole numbers of steps; whole numbers in steps of one are taken exactly."""
     if array.dtype.kind != "f" and step == 1:
-        if array.size and (int(array.max()) > limit or int(array.min()) < -limit):
-            raise UsageError(f"an entry is out of the declared bound, {limit}")
+        within((array <= limit) & (array >= -limit), f"is out of the declared bound, {limit}{hint}")
         return np.asarray(array, np.int64)
-    if not np.isfinite(array).all():
-        raise UsageError("NaN and infinity cannot be encrypted")
+    within(np.isfinite(array), "is NaN or infinite, which no number of steps is: leave it out, or fill it in")
     with np.errstate(over="ignore"):
         steps = np.asarray(np.divide(array, step, dtype=np.float64))
     np.rint(steps, out=steps)
-    if np.abs(steps).max(initial=0) > limit:
-        raise UsageError(f"an entry is out of the declared bound, {limit * step:g}")
+    within(np.abs(steps) <= limit, f"is out of the declared bound, {limit * step:g}{hint}")
     return np.asarray(steps, np.int64)
+
+
+def within(right: npt.NDArray[np.bool_], says: str) -> None:
+    """Refuse the first number that is not right."""
+    if not right.all():
+        place = np.argwhere(~right)[0].tolist()
+        raise UsageError(f"{f'entry {place}' if place else 'the number'} {says}")
 
 
 def _limit(bound: float, step: float) -> int:
@@ -175,9 +219,3 @@ def _limit(bound: float, step: float) -> int:
     if bound / step >= WIDEST_TERM:
         raise UsageError("bound / step must be below 2^62 - 1: take a larger step")
     return round(bound) if step == 1 else round(float(bound) / step)
-
-
-def _whole(number: int, name: str) -> int:
-    if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
-        raise UsageError(f"{name} must be a whole number")
-    return int(number)

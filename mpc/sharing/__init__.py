@@ -13,7 +13,7 @@ Who learns what, and in which model, is said in each module; docs/guides/secret-
 from mpc.rings import Rand
 from mpc.sharing import feldman, seeds
 from mpc.sharing.dealer import Dealer
-from mpc.sharing.numbers import F61, Z32, Z64, Z128
+from mpc.sharing.numbers import F61, Z32, Z64, Z128, Share
 from mpc.sharing.products import Triple, multiply
 from mpc.sharing.protocol import Broadcast, reveal, run
 from mpc.sharing.schemes import Additive, Seat, Shamir
@@ -31,6 +31,7 @@ __all__ = [
     "Rand",
     "Seat",
     "Shamir",
+    "Share",
     "Triple",
     "contribute",
     "feldman",

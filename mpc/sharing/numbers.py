@@ -6,6 +6,8 @@ so Shamir's sharing needs a prime. It is 2^61 - 1: a product of two elements is 
 
 Fixed point: a real number is written as whole steps of 2^-digits, positive and negative around zero.
 An element modulo 2^128 is two words, the low one first, on a last axis that is not part of the shape (`mpc.rings`).
+
+What is one party's share of other numbers is a `Share`: it adds, and is multiplied by public numbers, through `Numbers` alone.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from __future__ import annotations
 import math
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,24 @@ LOW = np.uint64(2**32 - 1)
 LIMB = 21  # bits: 2^11 products of two limbs add up exactly in a float64
 DEPTH = 1 << 11
 PRIME = 2**61 - 1
+BEAVER = "the product of two shares is no share of the product: sharing.multiply(x, y, triple) computes one, by Beaver's protocol"
+
+
+class Share(np.ndarray[Any, np.dtype[Any]]):
+    """An array whose elements are shares. NumPy's operators would compute with them as if they were the numbers, so they are refused."""
+
+    def __array_ufunc__(self, ufunc: Callable[..., Any], method: str, *operands: object, **options: object) -> NoReturn:
+        raise UsageError(f"NumPy does not compute on shares: use numbers.add, sub and sum, and mul by public numbers; {BEAVER}")
+
+    def __repr__(self) -> str:
+        return f"<share, shape {self.shape}>"
+
+    __str__ = __repr__
+
+
+def bare(words: Words) -> Words:
+    """The words of a share."""
+    return words.view(np.ndarray) if isinstance(words, Share) else words
 
 
 class Numbers(ABC):
@@ -70,19 +90,31 @@ class Numbers(ABC):
     def uniform(self, shape: Shape, rand: Rand = secrets.token_bytes) -> Words:
         """Independent uniform numbers."""
 
-    @abstractmethod
-    def add(self, a: Words, b: Words) -> Words: ...
+    def add(self, a: Words, b: Words) -> Words:
+        return _linear(self._add, a, b)
 
-    @abstractmethod
-    def sub(self, a: Words, b: Words) -> Words: ...
+    def sub(self, a: Words, b: Words) -> Words:
+        return _linear(self._sub, a, b)
 
-    @abstractmethod
     def mul(self, a: Words, b: Words) -> Words:
-        """Product of each two elements."""
+        """Product of each two elements, one of which at least is no share."""
+        return _linear(self._mul, a, b, most=1)
+
+    def matmul(self, a: Words, b: Words) -> Words:
+        """Matrix product, shapes (n, k) and (k, m), one of which at least is no share."""
+        return _linear(self._matmul, a, b, most=1)
 
     @abstractmethod
-    def matmul(self, a: Words, b: Words) -> Words:
-        """Matrix product, shapes (n, k) and (k, m)."""
+    def _add(self, a: Words, b: Words) -> Words: ...
+
+    @abstractmethod
+    def _sub(self, a: Words, b: Words) -> Words: ...
+
+    @abstractmethod
+    def _mul(self, a: Words, b: Words) -> Words: ...
+
+    @abstractmethod
+    def _matmul(self, a: Words, b: Words) -> Words: ...
 
     def dot(self, a: Words, b: Words) -> Words:
         """Inner product of two vectors, shape ()."""
@@ -102,26 +134,31 @@ class Numbers(ABC):
     def encode(self, values: npt.ArrayLike, digits: int) -> Words:
         """Real numbers in steps of 2^-digits, rounded to the nearest.
 
-        They are clipped to a size of 2^(bits - 2) steps, and NaN counts as zero, so that nothing in *values* can make the call fail.
+        They are clipped to a size of 2^(bits - 2) steps, and NaN counts as zero, so that no number in *values* can make the call fail.
         """
 
-    @abstractmethod
     def decode(self, numbers: Words, digits: int) -> Floats:
         """The float64 next to each number of steps, read as positive or negative."""
+        if isinstance(numbers, Share):
+            raise UsageError("a share alone says nothing: decode what sharing.reveal opens, or scheme.join")
+        return self._decode(numbers, digits)
+
+    @abstractmethod
+    def _decode(self, numbers: Words, digits: int) -> Floats: ...
 
     def to_bytes(self, numbers: Words) -> bytes:
         self.check(numbers)
         return numbers.tobytes()
 
     def from_bytes(self, raw: Buffer, shape: Shape) -> Words:
-        """Numbers that another party sent, read-only."""
+        """A share that another party sent, read-only."""
         size = self.dtype.itemsize * math.prod(shape + self.words)
         if memoryview(raw).nbytes != size:
             raise DecodeError(f"numbers {self.name} of shape {shape} take {size} bytes, got {memoryview(raw).nbytes}")
         numbers = np.frombuffer(bytes(raw), self.dtype).reshape(shape + self.words)
         if not self.fits(numbers, shape):
             raise DecodeError(f"these are no numbers {self.name}")
-        return numbers
+        return numbers.view(Share)
 
     def to_integers(self, numbers: Words) -> list[int]:
         """Python integers, in the order of the elements."""
@@ -130,7 +167,7 @@ class Numbers(ABC):
 
     def from_integers(self, values: Iterable[int], shape: Shape) -> Words:
         size = self.dtype.itemsize * math.prod(self.words)
-        return self.from_bytes(b"".join((value % self.modulus).to_bytes(size, "little") for value in values), shape)
+        return bare(self.from_bytes(b"".join((value % self.modulus).to_bytes(size, "little") for value in values), shape))
 
     def check_digits(self, digits: int) -> None:
         if not 1 <= digits <= self.bits - 2:
@@ -148,24 +185,25 @@ class Modulo(Numbers):
         numbers: Words = np.frombuffer(rand(width), self.dtype).reshape(shape + self.words)
         return numbers
 
-    def add(self, a: Words, b: Words) -> Words:
+    def _add(self, a: Words, b: Words) -> Words:
         return np.asarray(np.add(a, b))
 
-    def sub(self, a: Words, b: Words) -> Words:
+    def _sub(self, a: Words, b: Words) -> Words:
         return np.asarray(np.subtract(a, b))
 
-    def mul(self, a: Words, b: Words) -> Words:
+    def _mul(self, a: Words, b: Words) -> Words:
         return np.asarray(np.multiply(a, b))
 
-    def matmul(self, a: Words, b: Words) -> Words:
+    def _matmul(self, a: Words, b: Words) -> Words:
         product: Words = np.matmul(a, b)
         return product
 
     def encode(self, values: npt.ArrayLike, digits: int) -> Words:
-        shape = np.shape(values)
-        return self._fixed(digits).encode(np.ravel(values)).reshape(shape + self.words)
+        steps = _floats(values)
+        shape = steps.shape
+        return self._fixed(digits).encode(np.ravel(steps)).reshape(shape + self.words)
 
-    def decode(self, numbers: Words, digits: int) -> Floats:
+    def _decode(self, numbers: Words, digits: int) -> Floats:
         shape = self.check(numbers)
         return self._fixed(digits).decode(np.ascontiguousarray(numbers).reshape(-1, *self.words)).reshape(shape)
 
@@ -183,20 +221,20 @@ class Wide(Modulo):
     def __init__(self) -> None:
         super().__init__(128)
 
-    def add(self, a: Words, b: Words) -> Words:
+    def _add(self, a: Words, b: Words) -> Words:
         low = np.add(a[..., 0], b[..., 0])
         return np.stack([low, np.add(np.add(a[..., 1], b[..., 1]), low < b[..., 0])], axis=-1)
 
-    def sub(self, a: Words, b: Words) -> Words:
+    def _sub(self, a: Words, b: Words) -> Words:
         borrow = a[..., 0] < b[..., 0]
         return np.stack([np.subtract(a[..., 0], b[..., 0]), np.subtract(np.subtract(a[..., 1], b[..., 1]), borrow)], axis=-1)
 
-    def mul(self, a: Words, b: Words) -> Words:
+    def _mul(self, a: Words, b: Words) -> Words:
         high, low = wide(a[..., 0], b[..., 0])
         crossed = np.add(np.multiply(a[..., 0], b[..., 1]), np.multiply(a[..., 1], b[..., 0]))
         return np.stack([low, np.add(high, crossed)], axis=-1)
 
-    def matmul(self, a: Words, b: Words) -> Words:
+    def _matmul(self, a: Words, b: Words) -> Words:
         total = self.zeros((a.shape[0], b.shape[1]))
         for k in range(a.shape[1]):
             total = self.add(total, self.mul(a[:, k, None], b[k]))
@@ -215,7 +253,7 @@ class Prime(Numbers):
     name, bits, modulus = "modulo 2^61 - 1", 61, PRIME
 
     def fits(self, numbers: object, shape: Shape) -> bool:
-        return super().fits(numbers, shape) and bool(np.all(np.less(numbers, PRIME)))  # type: ignore[call-overload]
+        return super().fits(numbers, shape) and bool(np.all(np.less(bare(numbers), PRIME)))  # type: ignore[arg-type]
 
     def uniform(self, shape: Shape, rand: Rand = secrets.token_bytes) -> Words:
         numbers = np.frombuffer(rand(8 * math.prod(shape)), self.dtype) >> np.uint64(3)
@@ -223,18 +261,18 @@ class Prime(Numbers):
             numbers[again] = np.frombuffer(rand(8 * int(again.sum())), self.dtype) >> np.uint64(3)
         return numbers.reshape(shape)
 
-    def add(self, a: Words, b: Words) -> Words:
+    def _add(self, a: Words, b: Words) -> Words:
         return _once(np.add(a, b))
 
-    def sub(self, a: Words, b: Words) -> Words:
+    def _sub(self, a: Words, b: Words) -> Words:
         return _once(np.add(a, np.subtract(np.uint64(PRIME), b)))
 
-    def mul(self, a: Words, b: Words) -> Words:
+    def _mul(self, a: Words, b: Words) -> Words:
         """``a b = 2^64 h + l``, and 2^64 is 8 here."""
         high, low = wide(a, b)
         return _once(np.add((high << np.uint64(3)) | (low >> np.uint64(61)), low & np.uint64(PRIME)))
 
-    def matmul(self, a: Words, b: Words) -> Words:
+    def _matmul(self, a: Words, b: Words) -> Words:
         """In float64s, exactly: of three limbs each, no more than 2^11 products at a time."""
         total = self.zeros((a.shape[0], b.shape[1]))
         for start in range(0, a.shape[1], DEPTH):
@@ -247,16 +285,32 @@ class Prime(Numbers):
 
     def encode(self, values: npt.ArrayLike, digits: int) -> Words:
         self.check_digits(digits)
-        steps = np.nan_to_num(np.asarray(values, np.float64), posinf=math.inf, neginf=-math.inf)
+        steps = np.nan_to_num(_floats(values), posinf=math.inf, neginf=-math.inf)
         most = 2.0 ** (self.bits - 2)
         whole = np.rint(np.ldexp(np.clip(steps, *np.ldexp([-most, most], -digits)), digits)).astype(np.int64)
         return np.asarray(np.where(whole < 0, whole + PRIME, whole), self.dtype)
 
-    def decode(self, numbers: Words, digits: int) -> Floats:
+    def _decode(self, numbers: Words, digits: int) -> Floats:
         self.check(numbers)
         self.check_digits(digits)
         signed = numbers.astype(np.int64)
         return np.ldexp(np.where(signed > PRIME // 2, signed - PRIME, signed).astype(np.float64), -digits)
+
+
+def _linear(compute: Callable[[Words, Words], Words], a: Words, b: Words, *, most: int = 2) -> Words:
+    """What *compute* makes of two operands, *most* of which are shares; a share if one of them is."""
+    shares = isinstance(a, Share) + isinstance(b, Share)
+    if shares > most:
+        raise UsageError(BEAVER)
+    words = compute(bare(a), bare(b))
+    return words.view(Share) if shares else words
+
+
+def _floats(values: npt.ArrayLike) -> Floats:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise UsageError(f"real numbers are needed, in rows of one length; got {type(values).__name__}") from None
 
 
 def wide(a: Words, b: Words) -> tuple[Words, Words]:

@@ -17,7 +17,7 @@ from typing import Literal
 
 from governance.errors import UsageError
 from mpc.rings import Words
-from mpc.sharing.numbers import Numbers, Shape
+from mpc.sharing.numbers import Numbers, Shape, Share
 from mpc.sharing.once import Once
 from mpc.sharing.protocol import Steps, reveal
 from mpc.sharing.schemes import Seat
@@ -46,7 +46,7 @@ class Triple:
 
     def __init__(self, seat: Seat, kind: Kind, a: Words, b: Words, c: Words) -> None:
         self.seat, self.kind, self.shapes = seat, kind, (seat.numbers.shape(a), seat.numbers.shape(b))
-        self._abc = Once((a, b, c))
+        self._abc = Once((a.view(Share), b.view(Share), c.view(Share)))
 
     def __repr__(self) -> str:
         return f"Triple({self.seat.me}, {self.kind}, {self.shapes[0]} x {self.shapes[1]})"
@@ -54,7 +54,7 @@ class Triple:
     def take(self, x: Words, y: Words) -> tuple[Words, Words, Words]:
         """The shares of a, b and c, for the factors *x* and *y* and never again."""
         if (self.seat.numbers.check(x), self.seat.numbers.check(y)) != self.shapes:
-            raise UsageError(f"this triple is for factors of shapes {self.shapes[0]} and {self.shapes[1]}")
+            raise UsageError(f"this triple is for factors of shapes {self.shapes[0]} and {self.shapes[1]}, got {x.shape} and {y.shape}")
         return self._abc.take("this triple")
 
 

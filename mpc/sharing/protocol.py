@@ -54,6 +54,9 @@ def run(parties: Mapping[str, Steps[T]], *, seen: list[Heard] | None = None) -> 
 
     What was broadcast is appended to *seen*, one mapping by party for each round.
     """
+    for name, party in parties.items():
+        if not isinstance(party, Generator):
+            raise UsageError(f"the side of {name} is a generator, which a call of a function with yield makes; got {type(party).__name__}")
     results: dict[str, T] = {}
     heard: Heard | None = None
     while True:

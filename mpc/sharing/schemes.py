@@ -25,7 +25,7 @@ from governance.errors import PeerError, UsageError
 from mpc.rings import Rand, Words
 from mpc.sharing import decoding
 from mpc.sharing.lagrange import weights
-from mpc.sharing.numbers import F61, Z64, Numbers, Shape
+from mpc.sharing.numbers import F61, Z64, Numbers, Shape, Share, bare
 
 MOST_PARTIES = 1000
 
@@ -49,7 +49,7 @@ class Scheme(ABC):
 
     @abstractmethod
     def split(self, numbers: Words, *, rand: Rand = secrets.token_bytes) -> dict[str, Words]:
-        """A share of *numbers*, of the same shape, for each party; send each its own over a private channel."""
+        """A `Share` of *numbers*, of the same shape, for each party; send each its own over a private channel."""
 
     @abstractmethod
     def join(self, shares: Shares) -> Words:
@@ -65,7 +65,8 @@ class Scheme(ABC):
     def public(self, numbers: Words, me: str) -> Words:
         """My share of *numbers* that everybody knows."""
 
-    def _admit(self, shares: Shares, *, least: int) -> Shape:
+    def _admit(self, shares: Shares, *, least: int) -> dict[str, Words]:
+        """The words of *shares*, all of one shape."""
         for name in shares:
             if name not in self.parties:
                 raise PeerError("is not a party to this sharing", party=name)
@@ -75,7 +76,7 @@ class Scheme(ABC):
         for name, share in shares.items():
             if not self.numbers.fits(share, shape):
                 raise PeerError("its share is misshapen", party=name)
-        return shape
+        return {name: bare(share) for name, share in shares.items()}
 
 
 def _most_common(shapes: Sequence[Shape]) -> Shape:
@@ -111,11 +112,11 @@ class Additive(Scheme):
     def split(self, numbers: Words, *, rand: Rand = secrets.token_bytes) -> dict[str, Words]:
         shape = self.numbers.check(numbers)
         shares = {name: self.numbers.uniform(shape, rand) for name in self.parties[1:]}
-        return {self.parties[0]: self.numbers.sub(numbers, self.numbers.sum(*shares.values())), **shares}
+        shares = {self.parties[0]: self.numbers.sub(numbers, self.numbers.sum(*shares.values())), **shares}
+        return {name: share.view(Share) for name, share in shares.items()}
 
     def join(self, shares: Shares) -> Words:
-        self._admit(shares, least=len(self.parties))
-        return self.numbers.sum(*shares.values())
+        return self.numbers.sum(*self._admit(shares, least=len(self.parties)).values())
 
     def public(self, numbers: Words, me: str) -> Words:
         return numbers if me == self.parties[0] else np.zeros_like(numbers)
@@ -138,7 +139,7 @@ class Shamir(Scheme):
     def split(self, numbers: Words, *, rand: Rand = secrets.token_bytes) -> dict[str, Words]:
         shape = self.numbers.check(numbers)
         rows = [self.numbers.uniform(shape, rand) for _ in range(self.threshold - 1)]
-        return {name: self._horner([*rows, numbers], self.numbers.integer(x)) for name, x in self.points.items()}
+        return {name: self._horner([*rows, numbers], self.numbers.integer(x)).view(Share) for name, x in self.points.items()}
 
     def _horner(self, rows: Sequence[Words], x: Words) -> Words:
         value = rows[0]
@@ -152,11 +153,11 @@ class Shamir(Scheme):
         All that are given must lie on one polynomial, or `PeerError` is raised. It names the parties with false shares where there are
         enough others to tell: two true shares over the threshold for each false one.
         """
-        shape = self._admit(shares, least=self.threshold)
+        shares = self._admit(shares, least=self.threshold)
         names = list(shares)
         if self._strays(shares, names):
             self._blame(shares)
-        return self._at_zero(shares, names).reshape(shape)
+        return self._at_zero(shares, names)
 
     def correct(self, shares: Shares) -> tuple[Words, tuple[str, ...]]:
         """The numbers and the parties whose shares are false: at most (m - threshold) // 2 of the m that are given.
@@ -166,17 +167,17 @@ class Shamir(Scheme):
         PeerError
             More shares are false than can be corrected.
         """
-        shape = self._admit(shares, least=self.threshold)
+        shares = self._admit(shares, least=self.threshold)
         false = self._false(shares)
         true = [name for name in shares if name not in false]
-        return self._at_zero(shares, true).reshape(shape), tuple(sorted(false))
+        return self._at_zero(shares, true), tuple(sorted(false))
 
     def public(self, numbers: Words, me: str) -> Words:
         return numbers  # the constant polynomial
 
     def _at_zero(self, shares: Shares, names: Sequence[str]) -> Words:
         values: Words = self._at(shares, names[: self.threshold], [0])[0]
-        return values
+        return values.reshape(shares[names[0]].shape)
 
     def _at(self, shares: Shares, names: Sequence[str], places: Sequence[int]) -> Words:
         """Values at *places* of the polynomials through the shares of *names*: one row for each place."""

@@ -50,11 +50,12 @@ class Mask:
         return self._parts.take("this mask")
 
 
-def truncate(x: Words, mask: Mask) -> Steps[Words]:
-    """My share of the numbers that *x* are my shares of, divided by 2^digits of the *mask*."""
-    seat, numbers, digits = mask.seat, mask.seat.numbers, mask.digits
-    if numbers.check(x) != mask.shape:
-        raise UsageError(f"this mask is for numbers of shape {mask.shape}")
+def truncate(x: Words, digits: int, mask: Mask) -> Steps[Words]:
+    """My share of the numbers that *x* are my shares of, divided by 2^digits."""
+    seat, numbers = mask.seat, mask.seat.numbers
+    if (shape := numbers.check(x)) != mask.shape or digits != mask.digits:
+        made = f"this mask is for {mask.digits} digits of numbers of shape {mask.shape}"
+        raise UsageError(f"{made}, not for {digits} of {shape}: ask the dealer for mask({shape}, {digits})")
     r, high, top = mask.take()
     offset = numbers.integer(2 ** (numbers.bits - 2))
     shifted = numbers.add(x, seat.public(np.broadcast_to(offset, x.shape)))

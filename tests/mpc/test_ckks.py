@@ -148,7 +148,8 @@ def test_parameters_that_could_overflow_are_refused(declared, says):
 
 
 @pytest.mark.parametrize("values, says", [
-    ([], "vector of real"), (1.0, "vector of real"), ([[1.0]], "vector of real"), (["a"], "vector of real"), ([np.nan], "or no number"), ([1e5], "out of the declared bound"),
+    ([], "numbers, got 0"), (1.0, "vector of real numbers, got a single number"), ([[1.0]], r"vector of real numbers, got an array of shape \(1, 1\)"), (["a"], "real numbers are needed"),
+    ([0, np.nan], r"entry \[1\] is out of the declared bound.* or no number"), ([1e5], "out of the declared bound"),
 ])  # fmt: skip
 def test_values_that_cannot_be_encrypted(values, says):
     with pytest.raises(UsageError, match=says):
@@ -165,6 +166,17 @@ def test_vectors_that_do_not_belong_together():
     ):
         with pytest.raises(UsageError, match=r"differ in key|need 2 numbers|another key"):
             refused()
+    with pytest.raises(UsageError, match="17 terms would be added, 16 were declared: declare terms=17"):
+        sum([box] * 17)
+    for refused, says in (
+        (lambda: box == [1.0], "compare what decrypt"),
+        (lambda: box / 2, "not divided"),
+        (lambda: np.sum(box), "NumPy cannot read"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            refused()
+    with pytest.raises(UsageError, match="expected bytes"):
+        KEY_HERE.public.load("text")
     forged = ApproximateVector(other.public, 2, 1, box.error, True, box.words)
     with pytest.raises(DecodeError, match="outside its declared range"):
         other.decrypt(forged)

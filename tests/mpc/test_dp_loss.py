@@ -115,7 +115,7 @@ losses = st.one_of(
 def test_losses_add_in_any_order_and_never_shrink(a, b, times):
     assert a + b == b + a
     assert a + dp.NOTHING == a
-    assert a * times == sum([a] * times, dp.NOTHING)
+    assert a * times == sum([a] * times, dp.NOTHING) == sum([a] * times)
     assert (a + b).epsilon("1e-6") >= max(a.epsilon("1e-6"), b.epsilon("1e-6"))
     assert (a + b).epsilon("1e-6") >= (a + b).epsilon("1e-5")
 
@@ -140,6 +140,14 @@ def test_without_delta_only_pure_losses_have_an_epsilon():
 
 def test_nothing_costs_nothing():
     assert dp.NOTHING.epsilon() == dp.NOTHING.epsilon("1e-6") == dp.NOTHING.delta("1e-6") == 0
+
+
+@pytest.mark.parametrize(
+    "add", [lambda loss: loss + 1, lambda loss: 1 + loss, lambda loss: loss + 0, lambda loss: loss + dp.noisy_counts([1], "1")]
+)
+def test_only_losses_add_to_losses(add):
+    with pytest.raises(UsageError, match=r"a loss is added to losses, got (int|Release): a release's is its \.loss"):
+        add(dp.NOTHING)
 
 
 @pytest.mark.parametrize("times", [0, -1, 1.5, True, 2**32])

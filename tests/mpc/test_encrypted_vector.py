@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pandas import DataFrame
 
 from governance.errors import DecodeError, UsageError
 from mpc import he
@@ -61,9 +62,11 @@ def test_unsigned_and_boolean_numbers_are_numbers():
 
 
 @pytest.mark.parametrize("values, says", [
-    ([np.nan, 0], "NaN and infinity"), ([np.inf, 0], "NaN and infinity"), ([0, -np.inf], "NaN and infinity"), ([1e4 + 1, 0], "out of the declared bound"),
-    ([-1e4 - 1, 0], "out of the declared bound"), ([1e308, 0], "out of the declared bound"), ([1, 2, 3], "need a vector of 2"), ([[1, 2]], "need a vector of 2"),
-    (["a", "b"], "real numbers are needed"), ([1j, 0], "real numbers are needed"), ([10**30, 0], "real numbers are needed"),
+    ([np.nan, 0], r"entry \[0\] is NaN"), ([np.inf, 0], r"entry \[0\] is NaN or infinite"), ([0, -np.inf], r"entry \[1\] is NaN or infinite"),
+    ([1e4 + 1, 0], r"entry \[0\] is out of the declared bound, 10000"), ([0, -1e4 - 1], r"entry \[1\] is out of the declared bound"), ([1e308, 0], "out of the declared bound"),
+    ([1, 2, 3], r"need a vector of 2 real numbers, got an array of shape \(3,\)"), ([[1, 2]], r"need a vector of 2 real numbers, got an array of shape \(1, 2\)"),
+    (5, "need a vector of 2 real numbers, got a single number"), ([[1], [1, 2]], "rows of different lengths"),
+    (["a", "b"], "real numbers are needed, got <U1"), ([1j, 0], "real numbers are needed"), ([10**30, 0], "real numbers are needed, got object"),
 ])  # fmt: skip
 def test_values_that_cannot_be_encrypted(values, says):
     with pytest.raises(UsageError, match=says):
@@ -89,10 +92,14 @@ def test_layouts_that_cannot_be(fields, says):
         Layout(*fields)
 
 
-def test_encrypting_what_is_no_vector_raises():
-    for values in (3.0, [[1.0, 2.0]], []):
-        with pytest.raises(UsageError):
-            box_of(values)
+@pytest.mark.parametrize("values, says", [
+    (3.0, r"a vector of real numbers, got a single number: \[x\] is a vector of one"), ([[1.0, 2.0]], r"got an array of shape \(1, 2\): encrypt rows or columns one by one"),
+    ([], "numbers, got 0"), (DataFrame({"age": [1.5], "sex": [0]}), r"shape \(1, 2\)"), (box_of([1.0]), "NumPy cannot read"), ([box_of([1.0])], "NumPy cannot read"),
+])  # fmt: skip
+@pytest.mark.parametrize("key", [KEY, KEY.public], ids=["private", "public"])
+def test_encrypting_what_is_no_vector_says_what_it_is(key, values, says):
+    with pytest.raises(UsageError, match=says):
+        key.encrypt(values, bound=1e4, step=1, terms=1)
 
 
 # --- factors
@@ -108,8 +115,9 @@ def test_factors_are_rounded_to_their_step_and_kept_out_of_sight():
 
 
 @pytest.mark.parametrize("call, says", [
-    (lambda: Factor.declare([2.0], bound=1, step=0.25), "out of the declared bound"), (lambda: Factor.declare([np.nan], bound=1, step=0.25), "NaN"),
-    (lambda: Factor.public([0.5]), "plain factors are whole numbers, or a Factor"), (lambda: Factor.public(["x"]), "plain factors"),
+    (lambda: Factor.declare([[0.5, 2.0]], bound=1, step=0.25), r"entry \[0, 1\] is out of the declared bound, 1$"), (lambda: Factor.declare(2.0, bound=1, step=0.25), "the number is out"),
+    (lambda: Factor.declare([np.nan], bound=1, step=0.25), r"entry \[0\] is NaN or infinite, which no number of steps is"), (lambda: Factor.declare(["x"], bound=1, step=1), "real numbers are needed"),
+    (lambda: Factor.public([0.5]), r"plain factors are whole numbers, or a Factor, as he\.Factor\.declare\(values, bound="), (lambda: Factor.public(["x"]), "plain factors"),
 ])  # fmt: skip
 def test_factors_that_cannot_be(call, says):
     with pytest.raises(UsageError, match=says):
@@ -142,7 +150,7 @@ def test_steps_of_products_multiply():
     product = a * Factor.declare(-1.25, bound=2, step=0.25)
     assert product.layout.step == 2**-16 * 0.25
     assert KEY.decrypt(product).tolist() == (X * -1.25).tolist()
-    with pytest.raises(UsageError, match="different layouts"):
+    with pytest.raises(UsageError, match=r"different layouts: step 3.8.*e-06 and 1.5.*e-05$"):
         product + a
 
 
@@ -150,15 +158,20 @@ OTHER = he.paillier.PaillierPublicKey(test_key("fast_short_exponent").public.n)
 
 
 @pytest.mark.parametrize("call, says", [
-    (lambda a: a * 17, "17 terms would be added, 16 were declared"), (lambda a: a * 16 + a, "17 terms"), (lambda a: a * 16 + X, "17 terms"), (lambda a: a * -16 - a, "17 terms"),
-    (lambda a: a + OTHER.encrypt(X, bound=1e4, step=2**-16, terms=16), "different keys"), (lambda a: a + box_of(X[:4]), "different layouts"),
-    (lambda a: a + box_of(X, step=2**-15), "different layouts"), (lambda a: a + box_of(X, bound=2e4), "different layouts"), (lambda a: a - box_of(X, terms=17), "different layouts"),
-    (lambda a: a + box_of(X, packed=False), "different layouts"), (lambda a: a + X[:4], "need a vector of 5"), (lambda a: a + 2, "need a vector of 5"), (lambda a: a - [1e5] * 5, "out of the"),
-    (lambda a: a * 0.5, "whole numbers, or a Factor"), (lambda a: a * [1, 2], "need 5 factors, or one"), (lambda a: a * a, "cannot be multiplied"), (lambda a: a @ a, "cannot be multiplied"),
-    (lambda a: a @ np.ones(5, int), "need a matrix of 5 rows"), (lambda a: a @ np.ones((4, 2), int), "need a matrix of 5 rows"), (lambda a: a @ np.ones((5, 0), int), "need a matrix of 5 rows"),
-    (lambda a: a[::2], "start:stop"), (lambda a: a[3], "start:stop"), (lambda a: a[3:3], "at least one entry"), (lambda a: a[1:3], "cut at multiples of 40"),
+    (lambda a: a * 17, r"17 terms would be added, 16 were declared: declare terms=17 or more \(a product counts factor.limit times, here 17\)"),
+    (lambda a: a * 16 + a, "declare terms=17 or more$"), (lambda a: a * 16 + X, "17 terms"), (lambda a: a * -16 - a, "17 terms"),
+    (lambda a: a + OTHER.encrypt(X, bound=1e4, step=2**-16, terms=16), "different keys: <Paillier key"), (lambda a: a + box_of(X[:4]), "different layouts: length 5 and 4$"),
+    (lambda a: a + box_of(X, step=2**-15), "different layouts: bound in steps 655360000 and 327680000, step 1.*e-05 and 3.*e-05$"), (lambda a: a + box_of(X, bound=2e4), "different layouts: bound in steps"),
+    (lambda a: a - box_of(X, terms=17), "different layouts: terms 16 and 17$"), (lambda a: a + box_of(X, packed=False), "different layouts: arrangement in ciphertexts 0 and 1$"),
+    (lambda a: a + X[:4], r"need a vector of 5 real numbers, got an array of shape \(4,\)"), (lambda a: a + 2, "need a vector of 5 real numbers, got a single number"), (lambda a: a - [1e5] * 5, "out of the"),
+    (lambda a: a * 0.5, "whole numbers, or a Factor"), (lambda a: a * [1, 2], r"need 5 factors, or one, got an array of shape \(2,\)"), (lambda a: a * a, "cannot be multiplied"), (lambda a: a @ a, "cannot be multiplied"),
+    (lambda a: a @ np.ones(5, int), r"need a matrix of 5 rows, got an array of shape \(5,\): one column is values.reshape\(-1, 1\)"), (lambda a: a @ np.ones((4, 2), int), "need a matrix of 5 rows"),
+    (lambda a: a @ np.ones((5, 0), int), "need a matrix of 5 rows"), (lambda a: a[::2], "start:stop"), (lambda a: a[3], r"start:stop; entry i is box\[i : i \+ 1\]"), (lambda a: a[3:3], "at least one entry"), (lambda a: a[1:3], "cut at multiples of 40"),
     (lambda a: a.sum(), "cannot be summed up: encrypt with packed=False"), (lambda a: a * [1, 1, 1, 1, 1], "entry by entry: encrypt with packed=False"),
-    (lambda a: a @ np.ones((5, 3), int), "by a matrix: encrypt with packed=False"), (lambda a: box_of(X, packed=False).sum() @ np.full((1, 1), 4), "20 terms"),
+    (lambda a: a @ np.ones((5, 3), int), "by a matrix: encrypt with packed=False"), (lambda a: box_of(X, packed=False).sum() @ np.full((1, 1), 4), r"20 terms .* factor.limit x rows times, here 4 x 1"),
+    (lambda a: box_of(X, terms=4, packed=False).sum(), "declare terms=5 or more .a sum counts all 5 entries"), (lambda a: a / 2, "not divided: divide what decrypt gives"),
+    (lambda a: a == box_of(X), "compare what decrypt gives"), (lambda a: a != X, "compare what decrypt gives"), (np.sum, r"NumPy cannot read .* sum\(\)"), (lambda a: np.mean([a, a]), "NumPy cannot read"),
+    (lambda a: np.concatenate([a, a]), "NumPy cannot read"), (np.asarray, "NumPy cannot read"),
 ])  # fmt: skip
 def test_what_does_not_fit_raises(call, says):
     with pytest.raises(UsageError, match=says):
@@ -170,8 +183,22 @@ def test_no_operator_is_left_to_numpy_or_to_iteration():
     assert isinstance(X + a, he.EncryptedVector)
     with pytest.raises(TypeError):
         iter(a)
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(a)
     assert len(a) == 5
-    assert a != box_of(X)
+
+
+def test_an_addend_after_a_product_says_which_bound_to_declare():
+    x, w, b = np.array([61.5, 127.0]), he.Factor.declare([[0.25], [0.125]], bound=2, step=2**-3), 40.0
+    box = box_of(x, bound=300, step=2**-8, terms=w.limit * 2 + 1, packed=False)
+    with pytest.raises(
+        UsageError, match=r"entry \[0\] is out of the declared bound, 37.5: .* declare a bound of at least max\(abs\(b\)\) / factor.step"
+    ):
+        box @ w + [b]
+    box = box_of(x, bound=max(300, b / w.step), step=2**-8, terms=w.limit * 2 + 1, packed=False)
+    assert KEY.decrypt(box @ w + [b]).tolist() == [61.5 * 0.25 + 127 * 0.125 + b]
+    with pytest.raises(UsageError, match="out of the declared bound, 40: what is added is one term"):
+        box @ w - [b + 1]
 
 
 # --- bytes
@@ -216,7 +243,8 @@ def changed(**fields) -> bytes:
 
 @pytest.mark.parametrize("raw, says", [
     (b"", "at least 74 bytes"), (changed()[:73], "at least 74 bytes"), (changed(magic=b"kyE0"), "not an encrypted vector of this scheme"), (changed(scheme=2), "of this scheme"),
-    (changed(arrangement=2), "no such arrangement"), (changed(arrangement=1), "length is not that of its layout"), (changed(key=bytes(32)), "another key"),
+    (changed(arrangement=2), "no such arrangement"), (changed(arrangement=1), "length is not that of its layout"),
+    (changed(key=bytes(32)), "another key, 00000000: this is <Paillier key"),
     (changed(limit=0), "steps, got 0"), (changed(limit=2**62), "steps, got"), (changed(limit=2**61), "room for 62"), (changed(step=0.0), "step must be"), (changed(step=-1.0), "step must be"),
     (changed(step=np.nan), "step must be"), (changed(step=np.inf), "step must be"), (changed(terms=0), "terms must be"), (changed(terms=2**63), "terms must be"),
     (changed(weight=0), "number of terms is out of range"), (changed(weight=17), "number of terms is out of range"), (changed(length=0), "numbers, got 0"),
@@ -227,6 +255,22 @@ def changed(**fields) -> bytes:
 ])  # fmt: skip
 def test_bytes_from_outside_that_do_not_fit(raw, says):
     with pytest.raises(DecodeError, match=says):
+        he.load(raw, KEY.public)
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda: he.load(changed(), KEY), r"expected PublicKey, got PaillierPrivateKey: he.load\(raw, key.public\)"), (lambda: he.load(changed(), KEY.public.to_bytes()), "expected PublicKey, got bytes"),
+    (lambda: he.load(KEY.public, changed()), "expected PublicKey"), (lambda: he.load(changed().hex(), KEY.public), "expected bytes, got str"), (lambda: he.load(None, KEY.public), "expected bytes, got NoneType"),
+    (lambda: he.paillier.PaillierPublicKey.from_bytes("key"), "expected bytes"), (lambda: he.paillier.PaillierPrivateKey.import_private(KEY), "expected bytes"),
+])  # fmt: skip
+def test_what_is_no_bytes_or_no_public_key(call, says):
+    with pytest.raises(UsageError, match=says):
+        call()
+
+
+@pytest.mark.parametrize("raw", [KEY.export_private(), KEY.public.to_bytes() + bytes(74), b"[1.5, 2.5]" * 10])
+def test_bytes_of_something_else(raw):
+    with pytest.raises(DecodeError, match="not an encrypted vector of this scheme"):
         he.load(raw, KEY.public)
 
 
@@ -242,7 +286,7 @@ def test_no_bytes_raise_anything_else(data):
 
 def test_vectors_are_not_pickled():
     for refuse in (pickle.dumps, copy.copy):
-        with pytest.raises(UsageError, match="not pickled"):
+        with pytest.raises(UsageError, match="not pickled, nor copied"):
             refuse(box_of(X))
 
 

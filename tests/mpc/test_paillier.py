@@ -222,11 +222,11 @@ def test_threads_never_get_the_same_blind():
 
 def test_a_pool_belongs_to_one_key_and_one_process(monkeypatch):
     pool = SAFE.pool(2)
-    assert "blinds" not in repr(pool)
+    assert repr(pool) == f"<pool of 2 blinds for key {SAFE.public.id[:4].hex()}>"
     with pytest.raises(UsageError, match="another key"):
         box_of([1.0], key=FAST, pool=pool)
     for refuse in (pickle.dumps, copy.copy):
-        with pytest.raises(UsageError, match="never written"):
+        with pytest.raises(UsageError, match=r"neither copied, written nor sent.* make another with key.public.pool\(count\)"):
             refuse(pool)
     monkeypatch.setattr(pool, "_pid", os.getpid() + 1)
     with pytest.raises(UsageError, match="not used after a fork"):
@@ -246,6 +246,17 @@ def test_a_pool_belongs_to_one_key_and_one_process(monkeypatch):
     box = SAFE.encrypt([1.0], bound=1e4, step=2**-16, terms=16, pool=pool)
     assert SAFE.decrypt((box + box).reblind(pool=pool)).tolist() == [2.0]
     assert len(pool) == 0
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda: SAFE.public.pool(-1), "count must be 0 or more, got -1"), (lambda: SAFE.pool(1.5), "count must be a whole number, got 1.5"),
+    (lambda: box_of([1.0], pool=5), r"expected Pool, got int, such as key\.public\.pool\(count\) makes"), (lambda: box_of([1.0]).reblind(pool=[1]), "expected Pool, got list"),
+    (lambda: box_of([1.0], executor=2), r"expected Executor, got int, such as concurrent\.futures\.ProcessPoolExecutor\(2\)"),
+    (lambda: SAFE.decrypt(box_of([1.0]), executor="processes"), "expected Executor, got str"),
+])  # fmt: skip
+def test_what_is_no_pool_and_no_executor(call, says):
+    with pytest.raises(UsageError, match=says):
+        call()
 
 
 @contextmanager

@@ -95,8 +95,12 @@ def test_an_unknown_profile_is_refused():
 
 
 def test_only_what_is_under_the_key_is_opened():
-    for box in (box_of([1.0], key=FAST), "box"):
-        with pytest.raises(UsageError, match="under another key"):
+    approximate = he.ckks.generate(bound=1, error=0.01, terms=1).public.encrypt([1.0])
+    for box, says in [
+        (box_of([1.0], key=FAST), "under another key: <Paillier vector.*, and this is the private part of <Paillier key"), (approximate, "under another key: <CKKS"),
+        ("box", "expected an encrypted vector, got str"), (0, "got int$"), (box_of([1.0]).to_bytes(), r"got bytes: he\.load\(raw, key\.public\) reads them"),
+    ]:  # fmt: skip
+        with pytest.raises(UsageError, match=says):
             SAFE.decrypt(box)
 
 

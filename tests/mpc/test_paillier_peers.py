@@ -83,10 +83,16 @@ def test_mixed_exponents_are_taken_where_that_is_asked_for():
 
 @pytest.mark.parametrize("call, error, says", [
     (lambda public: phe.numbers_to(box_of(X)), UsageError, "packed=False"), (lambda public: phe.numbers_to(box_of(X, step=2**-15, packed=False)), UsageError, "powers of 16"),
-    (lambda public: phe.numbers_from([], bound=1, step=1, terms=1), UsageError, "under one key"),
-    (lambda public: phe.numbers_from([public.encrypt(1), phe.public_to(FAST.public).encrypt(1)], bound=1, step=1, terms=1), UsageError, "under one key"),
+    (lambda public: phe.numbers_from([], bound=1, step=1, terms=1), UsageError, "under one key, got 0"),
+    (lambda public: phe.numbers_from(public.encrypt(1), bound=1, step=1, terms=1), UsageError, "expected Iterable, got EncryptedNumber"),
+    (lambda public: phe.numbers_from([1, 2], bound=1, step=1, terms=1), UsageError, "expected EncryptedNumber, got int"),
+    (lambda public: phe.public_from((public, public)), UsageError, r"expected PaillierPublicKey, got tuple: phe\.generate_paillier_keypair\(\) gives \(public, private\)"),
+    (lambda public: phe.private_from((public, public)), UsageError, "expected PaillierPrivateKey, got tuple"), (phe.private_from, UsageError, "expected PaillierPrivateKey"),
+    (lambda public: phe.public_to(SAFE), UsageError, "expected PaillierPublicKey, got PaillierPrivateKey"), (lambda public: phe.private_to(SAFE.public), UsageError, "expected PaillierPrivateKey"),
+    (lambda public: phe.numbers_to([1.0]), UsageError, "expected PaillierVector, got list"),
+    (lambda public: phe.numbers_from([public.encrypt(1), phe.public_to(FAST.public).encrypt(1)], bound=1, step=1, terms=1), UsageError, "under one key, got 2 under 2"),
     (lambda public: phe.numbers_from([public.encrypt(1), public.encrypt(1.5)], bound=2, step=2**-60, terms=1), DecodeError, "show how large each is"),
-    (lambda public: phe.numbers_from([public.encrypt(1.5, precision=2**-8)], bound=2, step=1, terms=1), DecodeError, "smaller step"),
+    (lambda public: phe.numbers_from([public.encrypt(1.5, precision=2**-8)], bound=2, step=1, terms=1), DecodeError, r"smaller step than declared, 2\*\*-8: declare step=2\*\*-8, or encrypt with precision=1$"),
     (lambda public: phe.numbers_from([peer.EncryptedNumber(public, 5, 10**9)], bound=2, step=1, terms=1), DecodeError, "larger step"),
     (lambda public: phe.numbers_from([public.encrypt(1)], bound=2, step=0.5, terms=1), UsageError, "powers of 16"),
     (lambda public: phe.numbers_from([peer.EncryptedNumber(public, 0)], bound=2, step=1, terms=1), DecodeError, "out of range"),
@@ -97,6 +103,20 @@ def test_what_does_not_go_to_phe_or_come_from_it(call, error, says):
 
 
 # --- HEU
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda: heu.public_to(SAFE), "expected PaillierPublicKey"), (lambda: heu.public_from(hphe), "expected bytes, got module"), (lambda: heu.vector_to(X), "expected PaillierVector"),
+    (lambda: heu.vector_from("text", SAFE.public, **DECLARED), "expected bytes"), (lambda: heu.vector_from(ARRAY, SAFE, **DECLARED), "expected PaillierPublicKey, got PaillierPrivateKey"),
+])  # fmt: skip
+def test_what_does_not_go_to_heu_or_come_from_it(call, says):
+    with pytest.raises(UsageError, match=says):
+        call()
+
+
+def test_both_are_there_without_an_import_of_their_own():
+    assert (he.paillier.phe, he.paillier.heu) == (phe, heu)
+
 
 INTERCONNECTION = hnp.MatrixSerializeFormat.Interconnection
 

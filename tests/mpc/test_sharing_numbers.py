@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance.errors import DecodeError, UsageError
-from mpc.sharing.numbers import DEPTH, F61, PRIME, Z32, Z64, Z128
+from mpc.sharing.numbers import DEPTH, F61, PRIME, Z32, Z64, Z128, Share
 from tests.mpc.secure_sum import coins
 
 ALL = (Z32, Z64, Z128, F61)
@@ -16,7 +16,7 @@ ALL = (Z32, Z64, Z128, F61)
 
 def write(numbers, values, shape=None):
     raw = b"".join((v % numbers.modulus).to_bytes(4 if numbers is Z32 else 16 if numbers is Z128 else 8, "little") for v in values)
-    return numbers.from_bytes(raw, (len(values),) if shape is None else shape)
+    return np.asarray(numbers.from_bytes(raw, (len(values),) if shape is None else shape))
 
 
 def read(numbers, words):
@@ -111,7 +111,7 @@ def test_what_is_no_element_is_drawn_again():
 def test_bytes_are_elements_in_little_endian_order(numbers):
     words = numbers.uniform((3, 2), coins("bytes"))
     back = numbers.from_bytes(numbers.to_bytes(words), (3, 2))
-    assert (back == words).all() and not back.flags.writeable
+    assert isinstance(back, Share) and (np.asarray(back) == words).all() and not back.flags.writeable
 
 
 @pytest.mark.parametrize(
@@ -122,10 +122,44 @@ def test_bytes_that_are_no_numbers_are_refused(raw, says):
         F61.from_bytes(raw, (2,))
 
 
+@pytest.mark.parametrize("numbers", ALL, ids=repr)
+@given(data=st.data())
+@settings(max_examples=15, deadline=None)
+def test_a_share_computes_as_its_words_do_and_stays_one(numbers, data):
+    a, b = (write(numbers, data.draw(some(numbers, min_size=3, max_size=3))) for _ in "ab")
+    share = a.view(Share)
+    for compute in (numbers.add, numbers.sub, numbers.mul, numbers.dot, numbers.sum):
+        for result in (compute(share, b), compute(a, b.view(Share))):
+            assert isinstance(result, Share) and (np.asarray(result) == compute(a, b)).all()
+        assert not isinstance(compute(a, b), Share)
+
+
+@pytest.mark.parametrize("numbers", ALL, ids=repr)
+def test_two_shares_are_not_multiplied_and_none_is_read_as_a_number(numbers):
+    share = numbers.zeros((2,)).view(Share)
+    for call in (
+        lambda: share * share,
+        lambda: share + share,
+        lambda: 2 * share,
+        lambda: share == share.copy(),
+        share.sum,
+        lambda: np.add(share, 1),
+    ):
+        with pytest.raises(UsageError, match=r"numbers\.add, sub and sum.*sharing\.multiply"):
+            call()
+    for call in (lambda: numbers.mul(share, share), lambda: numbers.dot(share, share), lambda: numbers.matmul(share[None], share[:, None])):
+        with pytest.raises(UsageError, match=r"no share of the product: sharing\.multiply\(x, y, triple\).*Beaver"):
+            call()
+    with pytest.raises(UsageError, match=r"decode what sharing\.reveal opens"):
+        numbers.decode(share, 8)
+    assert repr(share) == str(share) == f"<share, shape {share.shape}>"
+
+
 @pytest.mark.parametrize("call, says", [
     (lambda: Z64.check([1, 2]), "an array of uint64"), (lambda: Z64.check(np.zeros(2)), "an array of uint64"), (lambda: Z32.check(Z64.zeros((2,))), "an array of uint32"),
     (lambda: Z128.check(Z64.zeros((3,))), "two words each"), (lambda: Z128.check(np.zeros((), np.uint64)), "two words each"),
     (lambda: F61.check(np.array([PRIME], np.uint64)), "modulo 2\\^61"), (lambda: Z64.encode([1.0], 0), "digits must be in 1..62"),
+    (lambda: Z64.encode("a", 20), "real numbers are needed, in rows of one length; got str"), (lambda: F61.encode([[1.0], [2.0, 3.0]], 20), "in rows of one length; got list"),
     (lambda: F61.encode([1.0], 60), "digits must be in 1..59"), (lambda: F61.decode(F61.zeros((1,)), 60), "digits must be in"),
 ])  # fmt: skip
 def test_wrong_calls(call, says):

@@ -56,7 +56,7 @@ def product(scheme, x, y, kind="elements", *, seen=None):
 
 def halved(scheme, x, masks, *, seen=None):
     xs = scheme.split(x)
-    return opened(scheme, lambda me: sharing.truncate(xs[me], masks[me]), seen=seen)
+    return opened(scheme, lambda me: sharing.truncate(xs[me], masks[me].digits, masks[me]), seen=seen)
 
 
 def signed(numbers, words):
@@ -184,7 +184,7 @@ def test_vector():
 
     def party(me):
         z = yield from sharing.multiply(x[me], y[me], triple[me])
-        return (yield from sharing.truncate(z, mask[me]))
+        return (yield from sharing.truncate(z, VECTOR["digits"], mask[me]))
 
     results = sharing.run({me: party(me) for me in "ab"}, seen=seen)
     assert [{me: [int(v) for v in said.values] for me, said in heard.items()} for heard in seen] == VECTOR["broadcasts"]
@@ -205,19 +205,19 @@ def test_a_triple_is_spent_by_its_product():
 
 def test_a_mask_is_spent_by_its_truncation():
     mask = sharing.Dealer("dealer", SCHEMES[1]).mask((2,), 4)["a"]
-    next(sharing.truncate(Z64.zeros((2,)), mask))
+    next(sharing.truncate(Z64.zeros((2,)), 4, mask))
     with pytest.raises(UsageError, match="this mask is spent"):
-        next(sharing.truncate(Z64.zeros((2,)), mask))
+        next(sharing.truncate(Z64.zeros((2,)), 4, mask))
 
 
 def test_a_wrong_call_spends_nothing():
     dealer, x = sharing.Dealer("dealer", SCHEMES[1]), Z64.zeros((2,))
     triple, mask = dealer.triple((2,))["a"], dealer.mask((2,), 4)["a"]
-    for call in (sharing.multiply(x, x[:1], triple), sharing.truncate(x[:1], mask)):
+    for call in (sharing.multiply(x, x[:1], triple), sharing.truncate(x[:1], 4, mask), sharing.truncate(x, 3, mask)):
         with pytest.raises(UsageError, match="is for"):
             next(call)
     next(sharing.multiply(x, x, triple))
-    next(sharing.truncate(x, mask))
+    next(sharing.truncate(x, 4, mask))
 
 
 def test_nothing_secret_prints():
@@ -235,6 +235,8 @@ def test_nothing_secret_prints():
     (lambda: factors("matrices", (2, 2)), "a product is of elements"), (lambda: factors("columns", (2,)), "a product is of elements"), (lambda: sharing.Dealer("d", SCHEMES[1]).mask((1,), 63), "digits must be in 1..62"),
     (lambda: sharing.contribute(SCHEMES[1], (1,), 0, size=3), "digits must be in"), (lambda: sharing.contribute(SCHEMES[1], (1,), 4, size=0), "size must be in"),
     (lambda: next(sharing.reveal(SCHEMES[1].seat("a"), np.zeros(2))), "array of uint64"),
+    (lambda: next(sharing.truncate(Z64.zeros((2,)), 20, sharing.Dealer("d", SCHEMES[1]).mask((2,), 10)["a"])), r"is for 10 digits of numbers of shape \(2,\), not for 20 of \(2,\): ask the dealer for mask\(\(2,\), 20\)"),
+    (lambda: sharing.run({"a": 5}), "the side of a is a generator, .* got int"), (lambda: sharing.run({"a": iter([])}), "got list_iterator"), (lambda: sharing.run({"a": opened}), "got function"),
 ])  # fmt: skip
 def test_wrong_calls(call, says):
     with pytest.raises(UsageError, match=says):
@@ -295,6 +297,22 @@ def test_shamir_notices_a_false_share_of_a_masked_factor():
             steps["a"].send(said)
 
 
+@every_scheme
+def test_results_of_protocols_are_shares_and_what_is_opened_is_none(scheme):
+    dealer, x = sharing.Dealer("dealer", scheme), scheme.split(scheme.numbers.integer(1024))
+    triple, mask, got = dealer.triple(()), dealer.mask((), 4), {}
+
+    def party(me):
+        got[me] = yield from sharing.multiply(x[me], x[me], triple[me])
+        got[me, "cut"] = yield from sharing.truncate(got[me], 4, mask[me])
+        (result,) = yield from sharing.reveal(scheme.seat(me), got[me, "cut"])
+        return result
+
+    results = sharing.run({me: party(me) for me in scheme.parties})
+    assert all(isinstance(share, sharing.Share) for share in got.values())
+    assert not any(isinstance(result, sharing.Share) for result in results.values())
+
+
 def test_shamir_goes_on_without_a_party_that_is_gone():
     scheme = sharing.Shamir(NAMES, 2)
     x = scheme.split(F61.encode([2.0], 8))
@@ -317,7 +335,7 @@ def test_a_whole_size_once():
 
     def steps(me):
         z = yield from sharing.multiply(xs[me], ys[me], triples[me])
-        return (yield from sharing.truncate(z, masks[me]))
+        return (yield from sharing.truncate(z, 20, masks[me]))
 
     error = Z64.decode(opened(scheme, steps), 20) - x * y
     assert np.abs(error).max() < (np.abs(x) + np.abs(y)).max() * 2.0**-21 + 2.0**-20 * 1.01

@@ -34,7 +34,7 @@ def steps(scheme, privates, shape, kind="elements", **kwargs):
 def joined(scheme, made):
     numbers = scheme.numbers
     parts = [t.take(*map(numbers.zeros, t.shapes)) for t in made.values()]
-    return tuple(numbers.sum(*part) for part in zip(*parts, strict=True))
+    return tuple(np.asarray(numbers.sum(*part)) for part in zip(*parts, strict=True))
 
 
 @pytest.mark.parametrize("numbers", [Z32, Z64, Z128, F61], ids=repr)
@@ -72,7 +72,7 @@ def test_three_parties_multiply_and_truncate_without_a_dealer(privates):
 
     def party(me):
         z = yield from sharing.multiply(xs[me], ys[me], made[me])
-        z = yield from sharing.truncate(z, sharing.together([part[me] for part in parts]))
+        z = yield from sharing.truncate(z, 30, sharing.together([part[me] for part in parts]))
         (opened,) = yield from sharing.reveal(scheme.seat(me), z)
         return Z128.decode(opened, 30)
 

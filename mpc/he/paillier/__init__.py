@@ -7,13 +7,14 @@
     box = key.public.encrypt(x, bound=1e4, step=2**-32, terms=16, pool=pool)
     y = key.decrypt(box + box)
 
-`mpc.he.paillier.phe` and `mpc.he.paillier.heu` exchange keys and ciphertexts with those libraries.
+`he.paillier.phe` and `he.paillier.heu` exchange keys and ciphertexts with those libraries.
 """
 
 from __future__ import annotations
 
+from mpc.he.paillier import heu, phe
 from mpc.he.paillier.blinding import Pool
 from mpc.he.paillier.private import PaillierPrivateKey, generate
 from mpc.he.paillier.public import PaillierPublicKey, PaillierVector
 
-__all__ = ["PaillierPrivateKey", "PaillierPublicKey", "PaillierVector", "Pool", "generate"]
+__all__ = ["PaillierPrivateKey", "PaillierPublicKey", "PaillierVector", "Pool", "generate", "heu", "phe"]

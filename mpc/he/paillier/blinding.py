@@ -10,18 +10,19 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import chain
 from math import prod
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import gmpy2
 import numpy as np
 
 from governance.errors import UsageError
+from mpc.he.layout import need, whole
 from mpc.he.paillier.units import Comb, Halves, Integer, Powers, comb_tables, raised
 from mpc.rings import Rand
 
@@ -30,17 +31,20 @@ CHUNK = 64  # blinds that one call of an executor makes
 SHAPES = ((0, 10, 8), (1000, 12, 8))  # teeth and tables, from that many blinds at once: larger ones take longer to build
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Pool:
     """Blinds made ahead of time. Each is handed out once and forgotten; they are never written anywhere, nor used after a fork."""
 
     key_id: bytes
-    _blinds: list[Halves] = field(repr=False)
-    _pid: int = field(default_factory=os.getpid, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _blinds: list[Halves]
+    _pid: int = field(default_factory=os.getpid)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __len__(self) -> int:
         return len(self._blinds)
+
+    def __repr__(self) -> str:
+        return f"<pool of {len(self)} blinds for key {self.key_id[:4].hex()}>"
 
     def take(self, count: int, key_id: bytes) -> list[Halves]:
         """*count* blinds for the key with this id."""
@@ -50,13 +54,13 @@ class Pool:
             raise UsageError("the pool belongs to another key")
         with self._lock:
             if count > len(self._blinds):
-                raise UsageError(f"the pool holds {len(self._blinds)} blinds, {count} are needed")
+                raise UsageError(f"the pool holds {len(self._blinds)} blinds, {count} are needed: make more with key.public.pool(count)")
             taken = self._blinds[len(self._blinds) - count :]
             del self._blinds[len(self._blinds) - count :]
         return taken
 
     def __reduce__(self) -> NoReturn:
-        raise UsageError("a pool is never written or sent")
+        raise UsageError("a pool is neither copied, written nor sent, for a blind serves once: make another with key.public.pool(count)")
 
 
 def make_tables(modulus: Integer, n: Integer, h: Integer, comb: Comb) -> list[Powers]:
@@ -86,14 +90,21 @@ def blinds(
 
     *kept* makes tables, or has them; an executor's workers have their own.
     """
+    if whole(count, "count") < 0:
+        raise UsageError(f"count must be 0 or more, got {count}")
     teeth, tables = max((least, *shape) for least, *shape in SHAPES if count >= least)[1:]
     comb = Comb.over(bits, teeth=teeth, tables=tables)
     stride = 2 * comb.digits
     coins = rand(count * stride)
     if executor is None:
         return blinds_from(factors, h, comb, coins, kept)
-    parts = [coins[at : at + CHUNK * stride] for at in range(0, len(coins), CHUNK * stride)]
-    return list(chain.from_iterable(executor.map(partial(blinds_from, factors, h, comb), parts)))
+    return spread(executor, partial(blinds_from, factors, h, comb), coins, each=CHUNK * stride)
+
+
+def spread(executor: Executor, task: Callable[[Any], list[Any]], items: Sequence[Any], *, each: int) -> list[Any]:
+    """What *task* makes of *items*, *each* at a time, in the threads or processes of *executor*."""
+    parts = [items[at : at + each] for at in range(0, len(items), each)]
+    return list(chain.from_iterable(need(executor, Executor, ", such as concurrent.futures.ProcessPoolExecutor(2)").map(task, parts)))
 
 
 def blinds_from(factors: tuple[Integer, ...], h: Integer, comb: Comb, coins: bytes, kept: Tables = _tables) -> list[Halves]:

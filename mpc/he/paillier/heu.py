@@ -16,7 +16,7 @@ import gmpy2
 from gmpy2 import mpz
 
 from governance.errors import DecodeError, UsageError
-from mpc.he.layout import Layout
+from mpc.he.layout import Layout, need, octets
 from mpc.he.paillier.public import PaillierPublicKey, PaillierVector
 from mpc.he.paillier.units import Integer
 
@@ -29,13 +29,14 @@ SHAPE = 20  # bytes of a shape, of two dimensions at most
 
 def public_to(key: PaillierPublicKey) -> bytes:
     """For ``heu.phe.PublicKey.load_from``."""
+    key = need(key, PaillierPublicKey)
     residue = gmpy2.powmod(key.h, key.n, key.square)
     return _field(1, _bigint(key.n)) + _field(2, _bigint(residue)) + SCHEMA
 
 
 def public_from(raw: bytes) -> PaillierPublicKey:
     """From ``heu.phe.PublicKey.serialize()``. Its base is checked and left aside: we blind with our own, which HEU opens as well."""
-    n, residue = (_read_bigint(field) for field in _read_fields(_schema(raw), (1, BYTES), (2, BYTES)))
+    n, residue = (_read_bigint(field) for field in _read_fields(_schema(octets(raw)), (1, BYTES), (2, BYTES)))
     try:
         key = PaillierPublicKey(n)
     except UsageError as error:
@@ -46,7 +47,7 @@ def public_from(raw: bytes) -> PaillierPublicKey:
 
 def vector_to(box: PaillierVector) -> bytes:
     """For ``heu.numpy.CiphertextArray.load_from`` as an array of one dimension; blinded, with one item for each ciphertext."""
-    sealed = box.blind().ciphertexts
+    sealed = need(box, PaillierVector).blind().ciphertexts
     items = b"".join(_field(2, _field(1, _bigint(c)) + SCHEMA) for c in sealed)
     return _varint(1 << 3) + _varint(OBJECTS) + _field(2, NAME) + _field(9, _field(1, _varint(len(sealed))) + items)
 
@@ -59,7 +60,7 @@ def vector_from(
     *bound*, *step* and *terms* are what both sides agreed upon, *weight* is how many terms are in it already. What is inside is checked
     when a total is decrypted, and not before.
     """
-    kind, name, body = _read_fields(raw, (1, VARINT), (2, BYTES), (9, BYTES))
+    kind, name, body = _read_fields(octets(raw), (1, VARINT), (2, BYTES), (9, BYTES))
     fields = list(_fields(body))
     if (kind, name) != (OBJECTS, NAME) or not fields or [key for key, _ in fields] != [(1, BYTES)] + [(2, BYTES)] * (len(fields) - 1):
         raise DecodeError("not an array of ciphertexts")
@@ -67,7 +68,7 @@ def vector_from(
     if (
         len(fields[0][1]) > SHAPE
         or prod(_varints(fields[0][1])) != len(fields) - 1
-        or len(fields) - 1 != public.ciphertexts(layout, packed=packed)
+        or len(fields) - 1 != need(public, PaillierPublicKey).ciphertexts(layout, packed=packed)
     ):
         raise DecodeError("the number of ciphertexts is not that of its shape or layout")
     sealed = [_read_bigint(_read_fields(_schema(item), (1, BYTES))[0]) for _, item in fields[1:]]

@@ -8,49 +8,50 @@ where that is asked for.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import phe
 from gmpy2 import mpz
 
 from governance.errors import DecodeError, UsageError
-from mpc.he.layout import Layout
+from mpc.he.layout import Layout, need
 from mpc.he.paillier.private import PaillierPrivateKey
 from mpc.he.paillier.public import PaillierPublicKey, PaillierVector
 
 FARTHEST = 16  # powers of 16 that two steps may be apart: a term has 62 bits at most
+PAIR = ": phe.generate_paillier_keypair() gives (public, private)"
 Number = Any  # phe.EncryptedNumber; phe says nothing of its types
 
 
 def public_to(key: PaillierPublicKey) -> phe.PaillierPublicKey:
-    return phe.PaillierPublicKey(int(key.n))
+    return phe.PaillierPublicKey(int(need(key, PaillierPublicKey).n))
 
 
 def public_from(key: phe.PaillierPublicKey) -> PaillierPublicKey:
-    return PaillierPublicKey(key.n)
+    return PaillierPublicKey(need(key, phe.PaillierPublicKey, PAIR).n)
 
 
 def private_to(key: PaillierPrivateKey) -> phe.PaillierPrivateKey:
     """phe's private key; it opens packed ciphertexts by ``raw_decrypt``, and forgets hidden primes."""
-    return phe.PaillierPrivateKey(public_to(key.public), int(key.p), int(key.q))
+    return phe.PaillierPrivateKey(public_to(need(key, PaillierPrivateKey).public), int(key.p), int(key.q))
 
 
 def private_from(key: phe.PaillierPrivateKey) -> PaillierPrivateKey:
     """A private key of phe. Its primes were not chosen for our blinds, which then hide all but what a smaller group leaves open."""
-    return PaillierPrivateKey(public_from(key.public_key), key.p, key.q)
+    return PaillierPrivateKey(public_from(need(key, phe.PaillierPrivateKey, PAIR).public_key), key.p, key.q)
 
 
 def numbers_to(box: PaillierVector) -> list[Number]:
     """An ``EncryptedNumber`` for each number of *box*, blinded, all with the power of 16 that its step is."""
-    if box.packed:
+    if need(box, PaillierVector).packed:
         raise UsageError("phe knows one number in a ciphertext: encrypt with packed=False")
     key, exponent = public_to(box.public), _exponent(box.layout.step)
     return [phe.EncryptedNumber(key, int(c), exponent) for c in box.blind().ciphertexts]
 
 
 def numbers_from(
-    numbers: Sequence[Number], *, bound: float, step: float, terms: int, weight: int = 1, mixed_exponents: bool = False
+    numbers: Iterable[Number], *, bound: float, step: float, terms: int, weight: int = 1, mixed_exponents: bool = False
 ) -> PaillierVector:
     """A vector of phe's numbers, in steps of *step*, a power of 16.
 
@@ -58,14 +59,17 @@ def numbers_from(
     a total is decrypted, and not before. Numbers whose powers differ have told how large they are; *mixed_exponents* takes them all the
     same, if no power is below that of *step*.
     """
-    if not numbers or any(number.public_key != numbers[0].public_key for number in numbers):
-        raise UsageError("need numbers under one key")
+    numbers = [need(number, phe.EncryptedNumber) for number in need(numbers, Iterable)]  # type: ignore[type-abstract]
+    keys = {number.public_key for number in numbers}
+    if len(keys) != 1:
+        raise UsageError(f"need numbers under one key, got {len(numbers)} under {len(keys)}")
     exponent = _exponent(step)
     powers = {number.exponent for number in numbers}
     if len(powers) > 1 and not mixed_exponents:
         raise DecodeError("the numbers have different exponents, which show how large each is: encrypt them with one precision")
     if min(powers) < exponent:
-        raise DecodeError("a number has a smaller step than was declared")
+        least = f"2**{4 * min(powers)}"
+        raise DecodeError(f"a number has a smaller step than declared, {least}: declare step={least}, or encrypt with precision={step}")
     if max(powers) - exponent > FARTHEST:  # such a number would be out of bounds, and to align it might take for ever
         raise DecodeError("a number has a larger step than was declared can hold")
     layout = Layout.declare(len(numbers), bound=bound, step=step, terms=terms)

@@ -14,7 +14,7 @@ import struct
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from typing import NoReturn, Self
 
 import gmpy2
@@ -23,11 +23,11 @@ import numpy.typing as npt
 from gmpy2 import mpz
 
 from governance.errors import DecodeError, UsageError
-from mpc.he.layout import Layout, Numbers, length
-from mpc.he.paillier.blinding import Pool, Tables, blinds, kept_tables
+from mpc.he.layout import Layout, Numbers, octets, vector
+from mpc.he.paillier.blinding import Pool, Tables, blinds, kept_tables, spread
 from mpc.he.paillier.public import LEAST_BITS, MOST_BITS, PROFILES, PaillierPublicKey, PaillierVector, Profile
 from mpc.he.paillier.units import Integer
-from mpc.he.vector import EncryptedVector
+from mpc.he.vector import EncryptedVector, admit
 from mpc.rings import Rand
 
 HEADER = struct.Struct("<4sBH")  # magic, profile, bytes of each number; then p, q, and under the fast profile p', q', h's two halves
@@ -74,7 +74,7 @@ class PaillierPrivateKey:
     ) -> PaillierVector:
         """As `PaillierPublicKey.encrypt`, in less time: blinds are made modulo p² and q²."""
         if pool is None:
-            layout = Layout.declare(length(values), bound=bound, step=step, terms=terms)
+            layout = Layout.declare(len(vector(values)), bound=bound, step=step, terms=terms)
             pool = self.pool(self.public.ciphertexts(layout, packed=packed), executor=executor)
         return self.public.encrypt(values, bound=bound, step=step, terms=terms, packed=packed, pool=pool)
 
@@ -90,8 +90,7 @@ class PaillierPrivateKey:
         A total outside the range that its terms declare is refused: a ciphertext is then foreign or dishonest. Do not let who sent it
         see that refusal again and again: each tells a bit about what is inside.
         """
-        if not isinstance(box, PaillierVector) or box.key.id != self.public.id:
-            raise UsageError("the vector is encrypted under another key")
+        box = admit(box, PaillierVector, self.public)
         numbers = self.open(box.ciphertexts, executor=executor)
         layout = box.layout
         steps = self.public.slots(layout).unpack(numbers, len(box)) if box.packed else np.array(list(map(int, numbers)), object)
@@ -103,8 +102,7 @@ class PaillierPrivateKey:
         spec = (self.p, self.q), (2 * small_p, 2 * small_q)
         if executor is None:
             return opened(*spec, ciphertexts)
-        parts = [ciphertexts[at : at + CHUNK] for at in range(0, len(ciphertexts), CHUNK)]
-        return list(chain.from_iterable(executor.map(partial(opened, *spec), parts)))
+        return spread(executor, partial(opened, *spec), ciphertexts, each=CHUNK)
 
     def export_private(self) -> bytes:
         """The key itself, in binary: whoever gets these bytes opens everything under it."""
@@ -118,6 +116,7 @@ class PaillierPrivateKey:
     @classmethod
     def import_private(cls, raw: bytes) -> Self:
         """The key that `export_private` wrote, all checks made again."""
+        raw = octets(raw)
         if len(raw) < HEADER.size:
             raise DecodeError("not a private Paillier key")
         magic, profile, width = HEADER.unpack_from(raw)

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from gmpy2 import mpz
 
 from governance.errors import DecodeError, UsageError
-from mpc.he.layout import Integers, Layout, length
+from mpc.he.layout import Integers, Layout, need, octets, vector
 from mpc.he.paillier.blinding import Pool, blinds
 from mpc.he.paillier.slots import Slots
 from mpc.he.paillier.units import Halves, Integer, matrix_product, product
@@ -98,6 +98,7 @@ class PaillierPublicKey(PublicKey):
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """A key from outside: `DecodeError` where a check fails; the class says what cannot be checked."""
+        raw = octets(raw)
         if len(raw) < HEADER.size:
             raise DecodeError("not a public Paillier key")
         magic, profile, width = HEADER.unpack_from(raw)
@@ -130,7 +131,8 @@ class PaillierPublicKey(PublicKey):
         return Pool(self.id, blinds((self.n,), self.h, count=count, bits=self.exponent_bits, executor=executor, rand=rand))
 
     def blinds(self, count: int, pool: Pool | None, executor: Executor | None) -> list[Halves]:
-        return (self.pool(count, executor=executor) if pool is None else pool).take(count, self.id)
+        pool = self.pool(count, executor=executor) if pool is None else need(pool, Pool, ", such as key.public.pool(count) makes")
+        return pool.take(count, self.id)
 
     def encrypt(
         self,
@@ -157,8 +159,9 @@ class PaillierPublicKey(PublicKey):
         executor
             Make blinds in these threads or processes (processes: threads do not help here).
         """
-        layout = Layout.declare(length(values), bound=bound, step=step, terms=terms)
-        plain = _plain(self, layout.encode(values), layout, packed=packed)
+        array = vector(values)
+        layout = Layout.declare(len(array), bound=bound, step=step, terms=terms)
+        plain = _plain(self, layout.encode(array), layout, packed=packed)
         n, sealed = self.n, []
         for m, (r, b) in zip(plain, self.blinds(len(plain), pool, executor), strict=True):
             sealed.append(r + (b + m * r) % n * n)
