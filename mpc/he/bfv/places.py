@@ -101,6 +101,8 @@ class Places:
         """A slice's places, its ciphertexts, and how many coefficients each of them must be moved down."""
         first, moved = divmod(start, self.each)
         last = (stop - 1) // self.each
-        if self.slots or (moved and first != last):
+        if self.slots:
+            raise UsageError("a vector under a key for entries cannot be sliced; multiply it by a vector of ones and zeros")
+        if moved and first != last:
             raise UsageError(f"under this key a slice starts at a multiple of {self.each}, or lies between two of them")
         return replace(self, length=stop - start, whole=False), slice(first, last + 1), moved * self.stride

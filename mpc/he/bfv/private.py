@@ -15,7 +15,7 @@ from mpc.he.bfv import arrays
 from mpc.he.bfv.parameters import Use, choose
 from mpc.he.bfv.public import BfvPublicKey, BfvVector, key_bytes, read_key, spread
 from mpc.he.layout import Integers, Layout, Numbers
-from mpc.he.vector import EncryptedVector
+from mpc.he.vector import EncryptedVector, admit
 from mpc.he.words import Words
 
 PRIVATE_MAGIC = b"kyB2"
@@ -44,8 +44,7 @@ class BfvPrivateKey:
         see that refusal again and again, and never what came out: each tells of the key (Chenal & Tang, *On Key Recovery Attacks
         Against Existing Somewhat Homomorphic Encryption Schemes*, Latincrypt 2014).
         """
-        if not isinstance(box, BfvVector) or box.key.id != self.public.id:
-            raise UsageError("the vector is encrypted under another key")
+        box = admit(box, BfvVector, self.public)
         task = partial(arrays.decrypt, self.public.parameters, self.words)
         plains = np.concatenate(list(spread(executor, task, box.polynomials())))
         return box.layout.decode(self._steps(box, plains), weight=box.weight)

@@ -19,7 +19,7 @@ from mpc.he.bfv import arrays
 from mpc.he.bfv.arrays import Products
 from mpc.he.bfv.parameters import FLOOD, USES, Parameters, Use, choose, widening
 from mpc.he.bfv.places import Places
-from mpc.he.layout import Integers, Layout
+from mpc.he.layout import Integers, Layout, need, octets, vector
 from mpc.he.seal import SEED
 from mpc.he.vector import EncryptedVector, PublicKey
 from mpc.he.words import Words, added, negated, pack, reduced, size, unpack
@@ -74,9 +74,7 @@ class BfvPublicKey(PublicKey):
 
     def plains(self, values: npt.ArrayLike) -> tuple[Layout, Places, Words]:
         """Plaintexts of *values*, shape (ciphertexts, degree)."""
-        array = np.asarray(values)
-        if array.ndim != 1:
-            raise UsageError(f"need a vector of real numbers, got an array of shape {array.shape}")
+        array = vector(values)
         layout = self.form.resized(len(array))
         products = self.use != "sums"
         places = Places(self.parameters.degree, layout.length, whole=products, slots=self.use == "entries")
@@ -306,6 +304,7 @@ def spread(executor: Executor | None, task: Callable[[Words], Any], rows: Words)
     """Results of *task* for rows, some at a time; all at once without an executor."""
     if executor is None:
         return iter([task(rows)])
+    need(executor, Executor, ", such as concurrent.futures.ProcessPoolExecutor(2)")
     return executor.map(task, [rows[at : at + CHUNK] for at in range(0, len(rows), CHUNK)])
 
 
@@ -321,6 +320,7 @@ def key_bytes(magic: bytes, form: Layout, use: Use, words: Words) -> bytes:
 
 def read_key(raw: bytes, magic: bytes, polynomials: int) -> tuple[Layout, Use, Words]:
     """What `key_bytes` wrote; `DecodeError` on anything else."""
+    raw = octets(raw)
     if len(raw) < KEY.size:
         raise DecodeError("not a BFV key of this kind")
     found, use, limit, step, terms = KEY.unpack_from(raw)
