@@ -228,7 +228,7 @@ def _decrypted(seat: Keyholder, tally: Tally, rand: Rand, *, first: bool) -> tup
         payloads=_digests(payloads),
         proofs=proofs,
     )
-    return Opening(seat, first, tally), message, payloads
+    return Opening(seat, first, tally, message), message, payloads
 
 
 @wire("keyong/threshold/opening/v1")
@@ -238,10 +238,11 @@ class Opening:
     seat: Keyholder
     first: bool
     tally: Tally
+    partial: Partial
 
     def receive(self, partials: Mapping[str, Partial], payloads: Payloads) -> Keyed:
         """Compute the totals ourselves from the *partials*, by sender; raises as `mpc.threshold.opening.total` does."""
-        opened = total(self.tally, partials, payloads)
+        opened = total(self.tally, partials, payloads, mine=self.partial)
         number, attempt = self.tally.round.number, self.tally.round.attempt
         return Keyed(self.seat, self.tally.survivors, number=number, attempt=attempt, totals=opened.totals, liars=opened.liars)
 
