@@ -2,8 +2,8 @@
 
 A dealer makes two safe primes, shares the key, seals a share for each other member, and forgets the primes; of its key it keeps a share
 like everybody. Each member checks that all shares of a key fit together and that its own is among them. What is left to a lying dealer is
-a modulus of other primes: then nothing opens, or what opens under its key is what it says (docs/specs/threshold.md). The other
-dealers' keys hide all the same.
+a modulus of other primes: then what opens may be wrong, and nothing may open, but what opens is settled before anyone decrypts
+(docs/proofs/threshold.md, 7). The other dealers' keys hide all the same.
 """
 
 from __future__ import annotations

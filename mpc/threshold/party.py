@@ -11,8 +11,8 @@
 Everyone learns the totals over the survivors and who they are, and nothing more, while the coordinator and at most c members, dealers
 among them, work together. A member decrypts once in a round, the sum of one set. In a first opening t members sign one set before anyone
 decrypts; later the set is fixed, and all of it uploads. Any t of the survivors open, in later rounds too.
-Model: coordinator and c members malicious, the others honest; confidentiality, and one total a round if all keys are true; an outcome is
-not assured.
+Model: coordinator and c members malicious, the others honest; confidentiality, and one total a round; an outcome is not assured, nor that a
+total is true where a dealer or holder lies.
 Source: Cramer, Damgård & Nielsen, "Multiparty Computation from Threshold Homomorphic Encryption", EUROCRYPT 2001, with keys of several
 dealers (docs/decisions/two-dealers.md); Damgård & Jurik, PKC 2001.
 

@@ -54,7 +54,7 @@ def test_shares_and_slots_give_the_sum_back(bits, length, ways, members, data):
 
 @pytest.mark.parametrize("where", ["above the slots", "in a slot", "in a slot that is not used"])
 def test_what_is_larger_than_members_can_add_up_to_does_not_open(where):
-    """By a key of other primes a dealer could shift a total, and would have to shift it by a number of nearly the key's size."""
+    """A dealer of a modulus with small factors could shift a total by multiples of large numbers: tests/mpc/test_threshold_dealer.py."""
     fed, states = keyed(4)
     part = Vector("v", 128, 3)
     layout = Layout.of(fed.terms, one_round(vectors=(part,)), states["h00"].seat.keys)
