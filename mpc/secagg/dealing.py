@@ -10,18 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from governance.encoding import strict
 from governance.errors import DecodeError, PeerError
 from mpc.rings import Rand
+from mpc.secagg import sealing
 from mpc.secagg.keys import Schedule
 from mpc.secagg.terms import Terms
 from mpc.sharing.seeds import SHARE, element, split_all
-
-NONCE = 12
-TAG = 16
 
 
 @strict
@@ -39,32 +34,28 @@ def deal(terms: Terms, seed: bytes, pair_keys: Mapping[str, bytes], *, rand: Ran
 
 
 def seal(schedule: Schedule, hands: Mapping[str, Hand], agreed: Mapping[str, bytes], *, me: str, rand: Rand) -> dict[str, bytes]:
-    """A box for each member that we agreed on a secret with.
-
-    The key serves one direction and one round. The nonce is random all the same, lest a round that is repeated from an old copy of the
-    dealer's memory use one twice.
-    """
-    return {other: _seal(schedule, hands[other], secret, ends=(me, other), nonce=rand(NONCE)) for other, secret in agreed.items()}
+    """A box for each member that we agreed on a secret with. The key serves one direction and one round."""
+    return {other: _seal(schedule, hands[other], secret, ends=(me, other), rand=rand) for other, secret in agreed.items()}
 
 
-def _seal(schedule: Schedule, hand: Hand, secret: bytes, *, ends: tuple[str, str], nonce: bytes) -> bytes:
+def _seal(schedule: Schedule, hand: Hand, secret: bytes, *, ends: tuple[str, str], rand: Rand) -> bytes:
     plain = b"".join([hand.seed, *(hand.pairs[name] for name in sorted(hand.pairs))])
-    return nonce + AESGCM(schedule.seal_key(secret, ends)).encrypt(nonce, plain, schedule.bound(ends))
+    return sealing.seal(schedule.seal_key(secret, ends), plain, schedule.bound(ends), rand=rand)
 
 
 def size(terms: Terms) -> int:
     """Bytes of one box."""
-    return NONCE + len(terms.members) * SHARE + TAG
+    return sealing.OVERHEAD + len(terms.members) * SHARE
 
 
 def unseal(schedule: Schedule, box: bytes, secret: bytes, *, ends: tuple[str, str]) -> Hand:
     """The hand that the first of *ends* dealt the second, who agreed on *secret* with it."""
     try:
-        plain = AESGCM(schedule.seal_key(secret, ends)).decrypt(box[:NONCE], box[NONCE:], schedule.bound(ends))
+        plain = sealing.unseal(schedule.seal_key(secret, ends), box, schedule.bound(ends))
         shares = [plain[i : i + SHARE] for i in range(0, len(plain), SHARE)]
         for share in shares:
             element(share)
-    except (InvalidTag, DecodeError):
+    except DecodeError:
         raise PeerError("its sealed shares do not open", party=ends[0]) from None
     others = [name for name in schedule.terms.points if name != ends[0]]
     return Hand(shares[0], dict(zip(others, shares[1:], strict=True)))

@@ -2,8 +2,8 @@
 
 A dealer makes two safe primes, shares the key, seals a share for each other member, and forgets the primes; of its key it keeps a share
 like everybody. Each member checks that all shares of a key fit together and that its own is among them. What is left to a lying dealer is
-a modulus of other primes: then nothing opens, or what opens under its key is what it says (docs/specs/threshold.md). The other
-dealers' keys hide all the same.
+a modulus of other primes: then what opens may be wrong, and nothing may open, but what opens is settled before anyone decrypts
+(docs/proofs/threshold.md, 7). The other dealers' keys hide all the same.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import field
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from governance.encoding import wire
-from governance.errors import PeerError, Unavailable, UsageError
+from governance.errors import DecodeError, PeerError, Unavailable, UsageError
 from mpc.he.paillier import threshold
 from mpc.he.paillier.safe_primes import safe_prime
 from mpc.rings import Rand
+from mpc.secagg import sealing
 from mpc.secagg.keys import Seat, derive
 from mpc.secagg.terms import Terms
 from mpc.threshold.keys import Key, Keyholder, dealers, info
@@ -27,8 +25,6 @@ from mpc.threshold.messages import Deal
 from mpc.threshold.party import Keyed
 
 BITS = 3072
-NONCE = 12
-TAG = 16
 
 
 @wire("keyong/threshold/dealing/v1")
@@ -68,8 +64,8 @@ class Dealing:
         return seat.agree(seat.others)
 
     def _seal(self, key: Key, secret: bytes, other: str, share: bytes, rand: Rand) -> bytes:
-        bound, nonce = _bound(self.terms, key, dealer=self.me, holder=other), rand(NONCE)
-        return nonce + AESGCM(derive(secret, salt=self.terms.root, info=bound)).encrypt(nonce, share, bound)
+        bound = _bound(self.terms, key, dealer=self.me, holder=other)
+        return sealing.seal(derive(secret, salt=self.terms.root, info=bound), share, bound, rand=rand)
 
 
 def _bound(terms: Terms, key: Key, *, dealer: str, holder: str) -> bytes:
@@ -94,7 +90,7 @@ def keys(terms: Terms, deals: Mapping[str, Deal]) -> dict[str, Key]:
             raise PeerError("dealt for another job or roster", party=sender)
         deal.key.examine(terms, dealer=sender)
         size = deal.key.public.size
-        if deal.sealed.keys() != terms.points.keys() - {sender} or any(len(box) != NONCE + size + TAG for box in deal.sealed.values()):
+        if deal.sealed.keys() != terms.points.keys() - {sender} or any(len(box) != size + sealing.OVERHEAD for box in deal.sealed.values()):
             raise PeerError("it did not deal one share to each other member", party=sender)
     if missing := [name for name in dealers(terms) if name not in deals]:
         raise Unavailable("keys are missing", waiting=missing)
@@ -124,10 +120,10 @@ class Dealt:
 
 def _unseal(terms: Terms, deal: Deal, secret: bytes, *, me: str) -> bytes:
     """Our share of a dealer's key."""
-    bound, box = _bound(terms, deal.key, dealer=deal.sender, holder=me), deal.sealed[me]
+    bound = _bound(terms, deal.key, dealer=deal.sender, holder=me)
     try:
-        share = AESGCM(derive(secret, salt=terms.root, info=bound)).decrypt(box[:NONCE], box[NONCE:], bound)
-    except InvalidTag:
+        share = sealing.unseal(derive(secret, salt=terms.root, info=bound), deal.sealed[me], bound)
+    except DecodeError:
         raise PeerError("its sealed share does not open", party=deal.sender) from None
     number = int.from_bytes(share, "big")
     if not number or threshold.check(deal.key.public, number, members=len(terms.members)) != deal.key.check(me):

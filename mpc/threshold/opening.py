@@ -171,8 +171,8 @@ def needed(tally: Tally, partials: Mapping[str, Partial]) -> tuple[str, ...]:
     return () if len(good) >= tally.terms.threshold else tuple(name for name in tally.survivors if name not in good)
 
 
-def total(tally: Tally, partials: Mapping[str, Partial], payloads: Payloads) -> Opened:
-    """Open the sums with the *partials*, by sender, and the *payloads* beside them.
+def total(tally: Tally, partials: Mapping[str, Partial], payloads: Payloads, *, mine: Partial | None = None) -> Opened:
+    """Open the sums with the *partials*, by sender, and the *payloads* beside them. The proofs of our own, *mine*, are not checked.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def total(tally: Tally, partials: Mapping[str, Partial], payloads: Payloads) -> 
         So many were false that the sums cannot be opened any more; a dealer's key does not open them; or a proved vector's total is not
         that of the commitments.
     """
-    true, liars = _true(tally, partials, payloads)
+    true, liars = _true(tally, partials, payloads, mine)
     layout, points = tally.layout, tally.terms.points
     opened: dict[Vector, list[list[int]]] = {part: [] for vector in tally.round.vectors for part in vector.summed}
     for dealer, public in layout.publics.items():
@@ -217,7 +217,9 @@ def _answers(tally: Tally, name: str, partial: Partial) -> bool:
     )
 
 
-def _true(tally: Tally, partials: Mapping[str, Partial], payloads: Payloads) -> tuple[dict[str, Numbers], tuple[str, ...]]:
+def _true(
+    tally: Tally, partials: Mapping[str, Partial], payloads: Payloads, mine: Partial | None
+) -> tuple[dict[str, Numbers], tuple[str, ...]]:
     """The first *threshold* that are proved, and who sent false ones before them."""
     good, need, sums = _good(tally, partials), tally.terms.threshold, tally.numbers
     true: dict[str, Numbers] = {}
@@ -225,7 +227,7 @@ def _true(tally: Tally, partials: Mapping[str, Partial], payloads: Payloads) -> 
     for name, partial in good.items():
         if len(true) == need or partial.payloads.keys() - payloads.get(name, {}).keys():
             continue
-        numbers = _proved(tally, partial, payloads[name], sums)
+        numbers = _proved(tally, partial, payloads[name], sums, trusted=partial == mine)
         if numbers is None:
             false.append(name)
         else:
@@ -238,14 +240,14 @@ def _true(tally: Tally, partials: Mapping[str, Partial], payloads: Payloads) -> 
     raise Unavailable(f"{len(true)} of {need} partial decryptions are here", waiting=waiting, need=need)
 
 
-def _proved(tally: Tally, partial: Partial, payloads: Mapping[str, Buffer], sums: Numbers) -> Numbers | None:
+def _proved(tally: Tally, partial: Partial, payloads: Mapping[str, Buffer], sums: Numbers, *, trusted: bool) -> Numbers | None:
     if any(hashlib.sha256(payloads[name]).digest() != digest for name, digest in partial.payloads.items()):
         return None
     try:
         numbers, _ = tally.layout.read(payloads, items=False, party=partial.sender)
     except PeerError:
         return None
-    for dealer, key in tally.keys.items():
+    for dealer, key in () if trusted else tally.keys.items():
         verify = functools.partial(verify_partials, key.public, key.check(partial.sender), members=len(tally.terms.members))
         pairs = list(zip(sums[dealer], numbers[dealer], strict=True))
         if not verify(pairs, partial.proofs[dealer], tally.bound(partial.sender, dealer)):

@@ -2,7 +2,9 @@
 
 An element x of Z/M is the sum modulo M of one share for each dealer, all but one of them uniform. A share u is encrypted as the integer
 u + M·ρ with ρ of 64 random bits: the sum of such integers tells the sum of the shares modulo M, and hides how often it ran over, which
-would tell something of single members. A plaintext holds as many slots, little-endian, as fit below the modulus whatever n members add.
+would tell something of single members. A plaintext holds as many slots, little-endian, as leave the upper part of the modulus free whatever
+n members add. What a dealer of a modulus with small factors can move lies on a grid; the free part is so large that no two points of a
+grid that it could reach both look like sums (docs/proofs/threshold.md, 7).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from mpc.secagg.terms import Round, Terms, Vector
 from mpc.threshold.keys import Key, dealers
 
 SPARE = 8  # bytes of ρ
+FREE = 512  # bits of a modulus above its slots, for each member that may collude; at most half of it
 
 Numbers = dict[str, list[Any]]  # by dealer, of all vectors and their blinders in order
 
@@ -57,20 +60,21 @@ def join(part: Vector, shares: Sequence[Sequence[int]]) -> bytes:
     return b"".join((sum(column) % order(part)).to_bytes(part.ring.size, "little") for column in zip(*shares, strict=True))
 
 
-def slots(part: Vector, *, members: int, bits: int) -> tuple[int, int]:
+def slots(part: Vector, *, members: int, colluding: int, bits: int) -> tuple[int, int]:
     """Bytes of a slot, and slots of a plaintext, under a key of so many *bits*."""
     slot = part.ring.size + SPARE + (members.bit_length() + 7) // 8
-    return slot, (bits - 1) // 8 // slot
+    return slot, (bits - 1 - min(FREE * colluding, bits // 2)) // 8 // slot
 
 
-def count(vector: Vector, *, members: int, bits: int) -> int:
+def count(vector: Vector, *, members: int, colluding: int, bits: int) -> int:
     """Ciphertexts of a vector and its blinders under such a key."""
-    return sum(-(-part.length // slots(part, members=members, bits=bits)[1]) for part in vector.summed)
+    return sum(-(-part.length // slots(part, members=members, colluding=colluding, bits=bits)[1]) for part in vector.summed)
 
 
 def size(vector: Vector, *, members: int, keys: Collection[int], items: bool) -> int:
-    """Bytes of a payload under *keys* of so many bits: of an upload's, with items, or of a partial's."""
-    ciphertexts = sum(count(vector, members=members, bits=bits) * bits // 4 for bits in keys)
+    """Bytes of a payload under *keys*, c + 1 of them, of so many bits: of an upload's, with items, or of a partial's."""
+    colluding = len(keys) - 1
+    ciphertexts = sum(count(vector, members=members, colluding=colluding, bits=bits) * bits // 4 for bits in keys)
     return ciphertexts + (proofs.size(vector) if items and vector.proved else 0)
 
 
@@ -98,8 +102,8 @@ class Layout:
         Raises
         ------
         PeerError
-            A plaintext is larger than what honest members can add up to. Whether the key is of other primes or somebody encrypted more
-            than a share cannot be told.
+            A plaintext is larger than what honest members can add up to. Whether it was moved by who knows factors of the modulus, or
+            somebody encrypted more than a share, cannot be told.
         """
         slot, slots = self._slots(dealer, part)
         size, used = self.publics[dealer].bits // 8, slot * slots
@@ -111,12 +115,13 @@ class Layout:
         return sums[: part.length]
 
     def _slots(self, dealer: str, part: Vector) -> tuple[int, int]:
-        return slots(part, members=len(self.terms.members), bits=self.publics[dealer].bits)
+        return slots(part, members=len(self.terms.members), colluding=self.terms.colluding, bits=self.publics[dealer].bits)
 
     def _counts(self, vector: Vector) -> Iterator[tuple[str, int, int]]:
         """Dealer, ciphertexts of *vector* under its key, bytes of each."""
+        members, colluding = len(self.terms.members), self.terms.colluding
         for dealer, public in self.publics.items():
-            yield dealer, count(vector, members=len(self.terms.members), bits=public.bits), public.size
+            yield dealer, count(vector, members=members, colluding=colluding, bits=public.bits), public.size
 
     def parts(self, dealer: str, numbers: Sequence[Any]) -> Iterator[tuple[Vector, Sequence[Any]]]:
         """A dealer's numbers of the round, by vector, and after a proved one by its blinders."""

@@ -11,8 +11,8 @@
 Everyone learns the totals over the survivors and who they are, and nothing more, while the coordinator and at most c members, dealers
 among them, work together. A member decrypts once in a round, the sum of one set. In a first opening t members sign one set before anyone
 decrypts; later the set is fixed, and all of it uploads. Any t of the survivors open, in later rounds too.
-Model: coordinator and c members malicious, the others honest; confidentiality, and one total a round if all keys are true; an outcome is
-not assured.
+Model: coordinator and c members malicious, the others honest; confidentiality, and one total a round; an outcome is not assured, nor that a
+total is true where a dealer or holder lies.
 Source: Cramer, Damgård & Nielsen, "Multiparty Computation from Threshold Homomorphic Encryption", EUROCRYPT 2001, with keys of several
 dealers (docs/decisions/two-dealers.md); Damgård & Jurik, PKC 2001.
 
@@ -228,7 +228,7 @@ def _decrypted(seat: Keyholder, tally: Tally, rand: Rand, *, first: bool) -> tup
         payloads=_digests(payloads),
         proofs=proofs,
     )
-    return Opening(seat, first, tally), message, payloads
+    return Opening(seat, first, tally, message), message, payloads
 
 
 @wire("keyong/threshold/opening/v1")
@@ -238,10 +238,11 @@ class Opening:
     seat: Keyholder
     first: bool
     tally: Tally
+    partial: Partial
 
     def receive(self, partials: Mapping[str, Partial], payloads: Payloads) -> Keyed:
         """Compute the totals ourselves from the *partials*, by sender; raises as `mpc.threshold.opening.total` does."""
-        opened = total(self.tally, partials, payloads)
+        opened = total(self.tally, partials, payloads, mine=self.partial)
         number, attempt = self.tally.round.number, self.tally.round.attempt
         return Keyed(self.seat, self.tally.survivors, number=number, attempt=attempt, totals=opened.totals, liars=opened.liars)
 

@@ -134,7 +134,10 @@ def test_one_who_consents_twice_makes_no_second_set():
 def test_having_decrypted_nobody_answers_again():
     """Before it decrypts a member can give the attempt up; after it, it can only open the total or take others' word that they gave up."""
     public = [{n for n in dir(state) if not n.startswith("_")} for state in (threshold.Consented, threshold.Opening)]
-    assert public == [{"seat", "tally", "consent", "kind", "receive", "abstain"}, {"seat", "first", "tally", "kind", "receive", "rejoin"}]
+    assert public == [
+        {"seat", "tally", "consent", "kind", "receive", "abstain"},
+        {"seat", "first", "tally", "partial", "kind", "receive", "rejoin"},
+    ]
 
 
 # --- a liar with an upload for each member ------------------------------------------------------------------

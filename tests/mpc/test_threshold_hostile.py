@@ -393,6 +393,18 @@ def test_partials_are_waited_for():
     assert error.value.facts == {"waiting": ["h01", "h02"], "need": 3}
 
 
+def test_ones_own_proofs_are_not_checked_again_but_what_comes_in_ones_name_is(monkeypatch):
+    run, checked = answered(), []
+    monkeypatch.setattr(
+        opening, "verify_partials", lambda key, check, *a, **k: checked.append(check) or proofs.verify_partials(key, check, *a, **k)
+    )
+    opened(run.copied(), "h00")
+    keys = run.states["h00"].tally.keys.values()
+    assert sorted(checked) == sorted(key.check(name) for key in keys for name in ("h01", "h02"))
+    run.partials["h00"] = replace(run.partials["h00"], proofs=run.partials["h01"].proofs)
+    assert run.states["h00"].receive(run.partials, run.parts).liars == ("h00",)
+
+
 def test_strangers_do_not_decrypt():
     """h03 holds shares, but did not upload: its answer would be one for a set that it is not in."""
     fed, states = keyed(4)

@@ -1,6 +1,8 @@
 """Two proofs about threshold Paillier, each for many ciphertexts at once: of knowing what is in them, and of true partial decryptions.
 
 Model: provers malicious, verifiers anyone; zero-knowledge statistically and sound in the random oracle model, where the key is well made.
+Who knows small orders of units can make a false proof of partials pass: by as many hashes as the order for the weights, and again for the
+challenge (docs/proofs/threshold.md, 7, where what that opens is bounded).
 Both hash the whole statement and a context (Bernhard, Pereira & Warinschi, ASIACRYPT 2012), so that a proof serves one place alone.
 
 *Knowledge*: Cramer, Damgård & Nielsen, "Multiparty Computation from Threshold Homomorphic Encryption", EUROCRYPT 2001, with one

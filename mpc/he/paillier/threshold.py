@@ -14,7 +14,7 @@ Rosen, "On the Security of Modular Exponentiation", Journal of Cryptology 16, 20
 from __future__ import annotations
 
 import functools
-import hashlib
+import itertools
 import math
 import secrets
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ from typing import Any
 import gmpy2
 
 from governance.errors import DecodeError, UsageError
-from mpc.he.paillier.units import power, product_of_powers
+from mpc.he.paillier.units import power
 from mpc.rings import Rand
 
 SIZES = (2048, 3072)  # bits of a modulus
 SLACK = 288  # bits by which a proof's answer is longer than the randomness that it hides
-SMALL = 1 << 12  # a modulus has no prime factor below it
+SMALL = 1 << 12  # a modulus has no prime factor below it, so that 4·Δ·f, by which `combine` divides, is a unit
 COIN = 16  # bytes by which a coin is longer than its range: its distance from uniform is below 2^-128
 
 
@@ -133,18 +133,16 @@ def check(key: PublicKey, share: int, *, members: int) -> int:
 def consistent(key: PublicKey, checks: Sequence[int], *, threshold: int) -> bool:
     """Whether the *checks* are of shares on one polynomial of degree threshold − 1 that decrypts v to 1.
 
-    The values of such a polynomial at 0, 1, …, members add up to zero when weighed with those of any polynomial of degree
-    members − threshold and signed binomials; one is drawn by a hash of all (the dual code: Cascudo & David, "SCRAPE", ACNS 2017). At 0
-    stands (1 + n)^Δ. Sound where the modulus is a product of safe primes.
+    The differences of order *threshold* of its values at 0, 1, …, members vanish; at 0 stands (1 + n)^Δ. No chance is in it, so that it
+    holds whatever the modulus is: hence so does what `combine` makes of exponents.
     """
-    members = len(checks)
-    values = [key.plain(math.factorial(members)), *map(gmpy2.mpz, checks)]
-    seed = hashlib.sha256(b"".join(int(x).to_bytes(key.size, "big") for x in (key.n, key.h, *checks)))
-    coins = hashlib.shake_256(b"keyong threshold dual v1" + seed.digest()).digest(16 * (members - threshold + 1))
-    dual = [int.from_bytes(coins[i : i + 16], "big") for i in range(0, len(coins), 16)]
-    weights = [math.comb(members, i) * _value(dual, i) for i in range(members + 1)]
-    sides = [product_of_powers(values[parity::2], weights[parity::2], key.square) for parity in (0, 1)]
-    return bool(sides[0] == sides[1])
+    if any(gmpy2.gcd(check, key.n) != 1 for check in checks):
+        return False
+    values = [key.plain(math.factorial(len(checks))), *checks]
+    signed = [gmpy2.invert(value, key.square) if i % 2 else value for i, value in enumerate(values)]  # whose sums are differences
+    for _ in range(threshold):
+        signed = [a * b % key.square for a, b in itertools.pairwise(signed)]
+    return all(value == 1 for value in signed)
 
 
 def partial(key: PublicKey, ciphertext: Any, share: int, *, members: int) -> Any:
