@@ -97,12 +97,16 @@ class Limits:
 def limits(epsilon: str, delta: str, chance: str = "0") -> Limits:
     """The limits under which all releases together are (*epsilon*, *delta*)-DP, given as decimal strings; *chance* is a part of delta.
 
+    Where epsilon is 0, nothing is admitted.
+
     Notes
     -----
     ``epsilon - log(1 - 1/a) + (log(delta w_a) + log(a)) / (a - 1)``: the conversion of Canonne, Kamath & Steinke, NeurIPS 2020, proposition
     12, solved for the divergence, where order a has its share w_a of delta. The shares are what makes the choice among the orders safe: it
     may depend on what was seen.
     """
+    if not Decimal(epsilon):
+        return Limits((-1,) * len(ORDERS), 0)
     nats, rest = _amounts(epsilon, delta, chance)
     with localcontext(WORK):
         each = (nats + _room(rest, order, share) for order, share in zip(ORDERS, shares(epsilon, delta), strict=True))

@@ -238,10 +238,14 @@ def test_a_chance_is_a_small_whole_number(chance):
         cost([0] * 16, chance)
 
 
-@pytest.mark.parametrize("block", [("0", "0.1"), ("1000.1", "0.1"), ("1", "0"), ("1", "1"), ("1", "0.1", "0.1"), ("1", "0.1", "0.01")])
+@pytest.mark.parametrize("block", [("1000.1", "0.1"), ("1", "0"), ("1", "1"), ("1", "0.1", "0.1"), ("1", "0.1", "0.01")])
 def test_limits_that_mean_nothing(block):
     with pytest.raises(UsageError, match=r"must be"):
         limits(*block)
+
+
+def test_epsilon_nothing_admits_nothing():
+    assert not limits("0", "0.000001").admit(NOTHING)
 
 
 def test_delta_near_nothing_leaves_the_high_orders():
