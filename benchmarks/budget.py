@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from governance import budget
 from mpc import dp
+from sandbox.charge import cost_of
 
 REPEATS = 2000
 BLOCK = ("3", "0.000001")
@@ -27,12 +28,6 @@ def microseconds(call: Callable[[], object], repeats: int = REPEATS) -> float:
         call()
         times.append(time.perf_counter() - started)
     return statistics.median(times) * 1e6
-
-
-def small_noise() -> budget.Cost:
-    """A count with discrete Laplace noise, epsilon 0.05."""
-    at = dict(zip(dp.ORDERS, dp.Laplace("0.05").loss.curve, strict=True))
-    return budget.cost([-(-at[order] * budget.NANO // dp.UNIT) for order in budget.ORDERS])
 
 
 def admitted(cost: budget.Cost) -> int:
@@ -53,7 +48,7 @@ def recomputed() -> float | None:
 
 
 def main() -> None:
-    cost = small_noise()
+    cost = cost_of(dp.Laplace("0.05").loss)
     total = budget.added(budget.NOTHING, cost)
     print(f"admission          {microseconds(lambda: budget.limits(*BLOCK).admit(budget.added(total, cost))):8.1f} µs")
     print(f"cost from outside  {microseconds(lambda: budget.cost(cost.curve)):8.1f} µs")

@@ -18,15 +18,10 @@ from governance.budget import MOST, NANO, NOTHING, ORDERS, Cost, added, converte
 from governance.errors import DecodeError, UsageError
 from mpc import dp
 from mpc.dp.loss import of_laplace, of_skellam
+from sandbox.charge import cost_of as cost_of_loss
 
 BLOCKS = [("3", "0.000001"), ("1", "0.000000001"), ("0.3", "0.00001"), ("10", "0.0001")]
 ONE = (Decimal(1),) * len(ORDERS)
-
-
-def of_loss(loss: dp.Loss) -> Cost:
-    """A cost of the product's own noise, in nano-nats, rounded up."""
-    at = dict(zip(dp.ORDERS, loss.curve, strict=True))
-    return cost([min(MOST, -(-at[a] * NANO // dp.UNIT)) for a in ORDERS])
 
 
 def of_event(event: dp_accounting.DpEvent) -> Cost:
@@ -192,17 +187,17 @@ def test_a_chance_is_part_of_delta():
 @pytest.mark.parametrize("hospitals", [1, 2, 5, 20])
 def test_a_person_in_several_hospitals_costs_the_square(hospitals):
     """M^2 is exact for a Gaussian, and for every other noise without a chance at least what the shift by M costs."""
-    gauss = of_loss(dp.of_zcdp("0.001")).across(hospitals)
-    exact = of_loss(dp.of_zcdp(Fraction(hospitals**2, 1000)))
+    gauss = cost_of_loss(dp.of_zcdp("0.001")).across(hospitals)
+    exact = cost_of_loss(dp.of_zcdp(Fraction(hospitals**2, 1000)))
     assert all(0 <= a - b <= hospitals**2 for a, b in zip(gauss.curve, exact.curve, strict=True))
     for scale in map(Fraction, ("0.5", "1", "7", "40")):
-        raised, shifted = of_loss(of_laplace(1, scale)).across(hospitals), of_loss(of_laplace(hospitals, scale))
+        raised, shifted = cost_of_loss(of_laplace(1, scale)).across(hospitals), cost_of_loss(of_laplace(hospitals, scale))
         assert all(a >= b for a, b in zip(raised.curve, shifted.curve, strict=True))
-        pure, wide = of_loss(dp.of_pure(scale / 10)).across(hospitals), of_loss(dp.of_pure(hospitals * scale / 10))
+        pure, wide = cost_of_loss(dp.of_pure(scale / 10)).across(hospitals), cost_of_loss(dp.of_pure(hospitals * scale / 10))
         assert all(a >= b for a, b in zip(pure.curve, wide.curve, strict=True))
     for variance in map(Fraction, (2, 50)):
-        one = of_loss(of_skellam(variance, l1=2, l2_squared=3)).across(hospitals)
-        many = of_loss(of_skellam(variance, l1=2 * hospitals, l2_squared=3 * hospitals**2))
+        one = cost_of_loss(of_skellam(variance, l1=2, l2_squared=3)).across(hospitals)
+        many = cost_of_loss(of_skellam(variance, l1=2 * hospitals, l2_squared=3 * hospitals**2))
         assert all(a >= b for a, b in zip(one.curve, many.curve, strict=True))
 
 
