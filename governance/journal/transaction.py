@@ -173,7 +173,8 @@ class Transaction(View):
     def open_block(self, block: Block) -> None:
         """Open a block, once: its limits do not change."""
         limits(block.epsilon, block.delta, block.chance)
-        note, old = notes.write(block), self.blocks().get(block.name)
+        note = notes.write(block)
+        block, old = note.document(Block), self.blocks().get(block.name)  # which refuses what could not be read again
         if old is None:
             row = {"number": self._next(schema.block.c.number), "name": block.name, "text": note.text}
             self._connection.execute(sa.insert(schema.block), row)
@@ -186,7 +187,8 @@ class Transaction(View):
 
         What is spent is never given back: a job that fails has spent it.
         """
-        old, note = self.spend_of(spend.job), notes.write(spend)
+        note = notes.write(spend)
+        spend, old = note.document(Spend), self.spend_of(spend.job)
         if old is not None:
             if old != spend:
                 raise IntegrityError("this job has spent something else before")

@@ -198,6 +198,16 @@ def test_the_same_question_has_one_digest_whoever_asks_it():
     assert len({same, *map(digest, others), digest(case(), "2"), digest(case(), keys=("a",))}) == 5
 
 
+def test_a_job_with_noise_is_no_exact_result(journal):
+    [made] = noisy().spends
+    with journal.transaction() as t:
+        for block in noisy().blocks.values():
+            t.open_block(block)
+        t.spend(made)
+    with journal.view() as t:
+        assert spending.releases(t) == [] and t.books().totals == noisy().totals
+
+
 # --- the table
 
 
@@ -217,6 +227,15 @@ def test_a_table_of_blocks():
     text = budgets.as_text(rows).splitlines()
     assert "/ 1, δ 0.000001" in text[0] and text[1].startswith("  operator op ") and text[3].endswith("ε 0 / 1, δ 0.000001")
     assert budgets.as_text([]) == "nothing was spent yet"
+
+
+def test_a_table_in_chinese(monkeypatch, journal):
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    asked(journal, case(), "5a" * 16)
+    with journal.view() as t:
+        text = budgets.as_text(budgets.rows(t.books()))
+    assert "快照 5a5a5a5a5a5a" in text and "精确结果 1 / 10000 项，至多" in text and "  运营单位 operator" in text
+    assert budgets.as_text([]) == "尚无支出"
 
 
 def test_an_account_without_a_limit_has_no_bar():

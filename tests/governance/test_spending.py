@@ -176,6 +176,16 @@ def test_a_block_keeps_its_limits(journal):
         assert tuple(v.blocks().values()) == BLOCKS
 
 
+def test_what_could_not_be_read_again_is_not_spent(journal):
+    """A family of snapshots without end, a condition that no job can have, a block without a period."""
+    for wrong in (replace(EXACT, family=(EARLIER,) * 4097), replace(EXACT, where="x" * 1001)):
+        with journal.transaction() as t, pytest.raises(DecodeError):
+            t.spend(exact(1, wrong))
+    with journal.transaction() as t, pytest.raises(DecodeError):
+        t.open_block(replace(BLOCKS[0], name="heart"))
+    assert totals(journal) == {}
+
+
 # --- repeated queries
 
 
