@@ -29,6 +29,8 @@ Event = Literal[
     "job.accepted",
     "job.refused",
     "job.spent",
+    "budget.opened",
+    "budget.spent",
     "job.admitted",
     "cohort.fixed",
     "total.opened",

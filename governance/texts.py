@@ -91,6 +91,34 @@ TEXTS: dict[str, tuple[str, str]] = {
         "operator and coordinator belong to the same organisation, {organisation}; exact results need two: submit to another coordinator",
         "运营单位与协调方同属 {organisation}；精确结果要求二者分属不同机构，请改由另一协调方提交",
     ),
+    # budgets
+    "budget.block": (
+        "the privacy budget of {block} has no room for this job, whoever asks; ask for less, or for data of another period",
+        "{block} 的隐私预算已容不下该任务，无论由谁提出；请减少所求，或改用其他时期的数据",
+    ),
+    "budget.operator": (
+        "one operator's share of {block}, epsilon {epsilon}, has no room for this job; ask for less",
+        "单个运营单位在 {block} 中的份额（ε {epsilon}）已容不下该任务；请减少所求",
+    ),
+    "budget.licence": (
+        "the licence's share of {block}, epsilon {epsilon}, has no room for this job; ask for less, or ask the authority for more",
+        "授权书在 {block} 中的份额（ε {epsilon}）已容不下该任务；请减少所求，或向授权主体申请增加",
+    ),
+    "budget.licence_releases": (
+        "the {limit} results that the licence allows have been released here; ask the authority for more",
+        "授权书允许的 {limit} 项结果已在此全部发布；请向授权主体申请增加",
+    ),
+    "budget.releases": (
+        "this data holder releases at most {limit} exact results over the same rows, for all operators together, and they are spent; ask "
+        "the holder to allow more, or wait until its rows change",
+        "本数据持有方对同样的行至多发布 {limit} 项精确结果（所有运营单位合计），现已用完；请其放行更多，或待其数据变化",
+    ),
+    "budget.numbers": (
+        "this data holder opens at most {limit} exact numbers over the same rows, for all operators together, and this job could open more "
+        "than are left; ask for fewer, ask the holder to allow more, or wait until its rows change",
+        "本数据持有方对同样的行至多打开 {limit} 个精确数（所有运营单位合计），而本任务可能超出余量；"
+        "请减少所求，请其放行更多，或待其数据变化",
+    ),
     # the holder's own policy
     "policy.method": (
         "this data holder does not allow the method {method}; use another one, or ask the holder to allow it",

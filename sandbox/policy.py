@@ -25,7 +25,8 @@ METHOD_NAMES = tuple(f"{method.name}@{method.version}" for method in METHODS.val
 class Policy:
     """A data holder's own rules, on top of every licence. An empty list allows all that the licence allows.
 
-    *approval* says who accepts a job that passes: the node itself, or a person with ``keyong node approve``.
+    *approval* says who accepts a job that passes: the node itself, or a person with ``keyong node approve``. Over the same rows, all
+    operators together get at most so many exact *releases*, which open at most so many *numbers*.
     """
 
     approval: Literal["automatic", "person"]
@@ -33,6 +34,8 @@ class Policy:
     purposes: tuple[Slug, ...]
     peers: tuple[str, ...]
     min_cell: Annotated[int, Field(ge=LEAST_CELL)]
+    releases: Annotated[int, Field(ge=0, le=10**12)] = 10_000
+    numbers: Annotated[int, Field(ge=0, le=10**12)] = 1_000_000
 
 
 DEFAULT = Policy("automatic", (), (), (), 10)

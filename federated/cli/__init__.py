@@ -26,6 +26,7 @@ GROUPS = {
     "operator": "Make an operator's identity.",
     "job": "Plan, submit and watch jobs.",
     "ledger": "Look into a ledger, and prove or check it.",
+    "budget": "Look into what was spent of privacy budgets, and find it again from a ledger.",
     "catalogue": "List the datasets that are registered.",
     "method": "List the methods, and what each discloses.",
     "demo": "A whole federation on this machine, on real data, the pooled answer beside it.",

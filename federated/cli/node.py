@@ -183,6 +183,8 @@ def deny(job: str, reason: str, home: Path, as_json: bool) -> None:
 @HOME
 @click.option("--approval", type=click.Choice(["automatic", "person"]), help="Who accepts a job that passes.")
 @click.option("--min-cell", type=int, help="Fewest persons in a cell here, on top of every licence.")
+@click.option("--releases", type=int, help="Most exact results over the same rows, all operators together.")
+@click.option("--numbers", type=int, help="Most numbers that these may open.")
 @click.option("--methods", help="Comma-separated, each name@version; empty allows all.")
 @click.option("--purposes", help="Comma-separated; empty allows all.")
 @click.option("--peers", help="Comma-separated organisations; empty allows all.")

@@ -11,7 +11,7 @@ from dataclasses import field
 
 from connectors import snapshot as snapshots
 from connectors.snapshot import Snapshot
-from federated.node import history, judge
+from federated.node import history, judge, spending
 from federated.node.home import Home, read_snapshot
 from federated.transport import Link
 from governance import notes
@@ -341,12 +341,13 @@ class Run:
             self._become(t, following, post)
 
     def _spend(self, t: Transaction, plan: Plan, admission: Admission) -> None:
-        """Use count and roster are spent durably before anything is computed."""
+        """Use count, budget and roster are spent durably before anything is computed."""
         with_offer = judge.read_offer(t.note("offer", self.job) or "")
         limit = notes.opened(with_offer.licence, Licence, self.agent.home.trust).use_count
         roster, dataset = frozenset(plan.holders), plan.case.dataset.name
         judge.check_history(t, plan.case, plan.snapshot, roster)
         t.take_use(admission.licence, admission.use, self.job, limit)
+        t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy()))
         t.put_cohort(dataset, plan.snapshot, "roster", roster)
         t.put(judge.min_cell_of(dataset, plan.snapshot), str(plan.case.job.min_cell))
         t.append("job.spent", self.job)

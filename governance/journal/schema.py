@@ -71,3 +71,11 @@ cohort = sa.Table(
     _text("members"),
     sa.Index("cohort_of", "dataset", "snapshot", "kind"),
 )
+
+# what was spent: rows are only added; an account's last row holds its total
+block = sa.Table("block", TABLES, _counted("number"), sa.Column("name", sa.Text, nullable=False, unique=True), _text("text"))
+spend = sa.Table(
+    "spend", TABLES, _counted("number"), sa.Column("job", sa.Text, nullable=False, unique=True), _text("query"), _text("text"),
+    sa.Index("spend_of", "query"),
+)  # fmt: skip
+account = sa.Table("account", TABLES, _text("name", key=True), _counted("number"), _text("total"))

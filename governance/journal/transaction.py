@@ -7,19 +7,22 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from governance import ledger
+from governance import ledger, notes
+from governance.budget import limits
 from governance.encoding import canonical
 from governance.errors import BudgetExhausted, IntegrityError, OutOfTurn, UsageError
 from governance.journal import schema, sealing
 from governance.journal.rows import JobRow
 from governance.journal.view import View, history_of
 from governance.keys import SigningKey
+from governance.spending import Block, Spend, charged
 
 # Built once: these run for each step of each job, and building a statement costs more than running it.
 JOB_KEY = sa.select(schema.job_key.c.key).where(schema.job_key.c.job == sa.bindparam("of"))
 CHANGE = sa.update(schema.job).where(schema.job.c.job == sa.bindparam("of"))
 UNSET = sa.delete(schema.setting).where(schema.setting.c.name == sa.bindparam("of"))
-HIGHEST = {counter: sa.select(sa.func.coalesce(sa.func.max(counter), 0)) for counter in (schema.job.c.number, schema.cohort.c.number)}
+NUMBERED = (schema.job.c.number, schema.cohort.c.number, schema.block.c.number, schema.spend.c.number)
+HIGHEST = {counter: sa.select(sa.func.coalesce(sa.func.max(counter), 0)) for counter in NUMBERED}
 SEAL = sa.insert(schema.sealed)
 RESEAL = (
     sa.update(schema.sealed)
@@ -164,6 +167,40 @@ class Transaction(View):
         pointing = self._connection.execute(sa.select(setting.name).where(setting.value == old)).scalars().all()
         for name in {history_of(dataset, old), *(n for n in pointing if n.startswith(history_of(dataset, "")))}:
             self.put(name, root)
+
+    # --- what is spent
+
+    def open_block(self, block: Block) -> None:
+        """Open a block, once: its limits do not change."""
+        limits(block.epsilon, block.delta, block.chance)
+        note = notes.write(block)
+        block, old = note.document(Block), self.blocks().get(block.name)  # which refuses what could not be read again
+        if old is None:
+            row = {"number": self._next(schema.block.c.number), "name": block.name, "text": note.text}
+            self._connection.execute(sa.insert(schema.block), row)
+            self.append("budget.opened", note.id)
+        elif old != block:
+            raise UsageError(f"the block {block.name} is open already, with other limits")
+
+    def spend(self, spend: Spend) -> None:
+        """Charge a job to all its accounts, or raise `BudgetExhausted` and charge it to none. Spending the same again changes nothing.
+
+        What is spent is never given back: a job that fails has spent it.
+        """
+        note = notes.write(spend)
+        spend, old = note.document(Spend), self.spend_of(spend.job)
+        if old is not None:
+            if old != spend:
+                raise IntegrityError("this job has spent something else before")
+            return
+        if spend.repeats and not self.asked(spend.query, besides=spend.job):
+            raise UsageError("this query was not spent on before")
+        totals, number = charged(spend, self.blocks(), self.total), self._next(schema.spend.c.number)
+        row = {"number": number, "job": spend.job, "query": spend.query, "text": note.text}
+        self._connection.execute(sa.insert(schema.spend), row)
+        for name, total in totals.items():
+            self._connection.execute(sa.insert(schema.account), {"name": name, "number": number, "total": canonical(total)})
+        self.append("budget.spent", note.id)
 
     def _next(self, counter: sa.Column[int]) -> int:
         """Writers come one after another, so the highest number so far plus one is free."""

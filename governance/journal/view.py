@@ -7,11 +7,14 @@ from functools import cached_property
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from governance.budget import Total
 from governance.encoding import parse
 from governance.errors import UsageError
 from governance.journal import schema, sealing
 from governance.journal.rows import Decision, JobRow, LedgerRows
 from governance.ledger import Entry, Ledger
+from governance.notes import Note
+from governance.spending import Block, Books, Export, Spend
 
 COHORT_KINDS = frozenset({"roster", "opened"})
 
@@ -33,6 +36,13 @@ COHORTS = (
 JOB = sa.select(schema.job).where(schema.job.c.job == sa.bindparam("of"))
 SEALED = sa.select(schema.job_key.c.key, schema.sealed.c.box).where(
     schema.job_key.c.job == schema.sealed.c.job, schema.sealed.c.job == sa.bindparam("of"), schema.sealed.c.slot == sa.bindparam("at")
+)
+SPEND = sa.select(schema.spend.c.text).where(schema.spend.c.job == sa.bindparam("of"))
+ASKED = (
+    sa.select(schema.spend.c.number).where(schema.spend.c.query == sa.bindparam("of"), schema.spend.c.job != sa.bindparam("but")).limit(1)
+)
+TOTAL = (
+    sa.select(schema.account.c.total).where(schema.account.c.name == sa.bindparam("of")).order_by(schema.account.c.number.desc()).limit(1)
 )
 
 
@@ -131,3 +141,39 @@ class View:
             raise UsageError(f"a cohort is a roster or opened, not {kind}")
         found = self._connection.execute(COHORTS, {"of": dataset, "at": self.history(dataset, snapshot), "as": kind})
         return [frozenset(parse(members)) for members in found.scalars()]
+
+    # --- what was spent
+
+    def blocks(self) -> dict[str, Block]:
+        """Blocks by name, in the order in which they were opened."""
+        found = self._connection.execute(sa.select(schema.block.c.text).order_by(schema.block.c.number))
+        return {block.name: block for block in (Note(text).document(Block) for text in found.scalars())}
+
+    def spend_of(self, job: str) -> Spend | None:
+        """What a job spent."""
+        text = self._connection.execute(SPEND, {"of": job}).scalar_one_or_none()
+        return None if text is None else Note(text).document(Spend)
+
+    def asked(self, query: str, *, besides: str) -> bool:
+        """Whether another job than *besides* spent on the same query."""
+        return self._connection.execute(ASKED, {"of": query, "but": besides}).first() is not None
+
+    def total(self, account: str) -> Total:
+        """What is charged to an account so far; empty where nothing is."""
+        text = self._connection.execute(TOTAL, {"of": account}).scalar_one_or_none()
+        return () if text is None else tuple(parse(text))
+
+    def books(self) -> Books:
+        """All that was spent, as it is kept."""
+        table = schema.account.c
+        spends = self._connection.execute(sa.select(schema.spend.c.text).order_by(schema.spend.c.number)).scalars().all()
+        totals = {
+            name: tuple(parse(text)) for name, text in self._connection.execute(sa.select(table.name, table.total).order_by(table.number))
+        }
+        return Books(self.blocks(), tuple(Note(text).document(Spend) for text in spends), totals)
+
+    def budget_export(self, key: str) -> Export:
+        """Entries, checkpoint and documents, from which another machine finds the same books."""
+        documents = [text for table in (schema.block, schema.spend) for text in self._connection.execute(sa.select(table.c.text)).scalars()]
+        leaves = tuple(entry.leaf.decode() for entry in self.entries(0, self.size()))
+        return Export(key, self.checkpoint(), leaves, tuple(sorted(documents)))

@@ -1,0 +1,65 @@
+"""What a job without noise spends at this node: one result and the most numbers that it may open, over the rows of one snapshot.
+
+How many results and numbers are opened over the same rows, for all operators together, is limited by the data holder's policy, since exact
+numbers add up to more than each of them tells (PRIVACY 14). All of it follows from the job, the catalogue, the snapshots' names and earlier
+spends, so neither the charge nor a refusal says anything of the rows (PRIVACY 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from federated.node import history
+from governance import notes
+from governance.encoding import plain
+from governance.journal import View
+from governance.spending import Exact, Spend, charged, query
+from sandbox.case import Case
+from sandbox.messages import Release
+from sandbox.policy import Policy
+
+
+def query_of(case: Case, snapshot: str, keys: Sequence[str]) -> str:
+    """Digest of all on which this node's part in the totals depends: the same question has the same one, whoever asks and in whatever
+    order its conditions stand. Where another holder's rows changed, its own digest is a new one, and it is charged there.
+    """
+    job = case.job
+    where = sorted({f"{c.column} {c.op} {sorted(set(c.values))}" for c in case.where.comparisons})
+    return query(
+        catalogue=job.catalogue, snapshot=snapshot, method=job.method, parameters=plain(job)["parameters"], where=where, rule=job.rule,
+        min_cell=job.min_cell, roster=sorted(keys), protect=job.protect,
+    )  # fmt: skip
+
+
+def exact(t: View, case: Case, snapshot: str, keys: Sequence[str], policy: Policy, *, licence_releases: int = -1) -> Spend:
+    """What the job spends over *snapshot*, held to the limits of *policy*, and to the licence's number of results where it has one.
+
+    The same question again opens the same numbers again: it is charged to operator and licence, and not once more to the rows (PRIVACY 18).
+    """
+    job, dataset = case.job, case.dataset.name
+    family = tuple(name for name in history.family(t, dataset, snapshot) if name != snapshot)
+    numbers, asked = sum(case.analysis.opens(case.dataset.schema)), query_of(case, snapshot, keys)
+    counted = Exact(dataset, snapshot, family, job.method, job.where, numbers, policy.releases, policy.numbers)
+    return Spend(case.id, job.operator, job.licence, asked, t.asked(asked, besides=case.id), (), counted, "", licence_releases)
+
+
+def check(spend: Spend, t: View) -> None:
+    """Raise what `Transaction.spend` would raise, and spend nothing: an offer that cannot be paid for is refused before it is accepted."""
+    charged(spend, t.blocks(), t.total)
+
+
+def releases(t: View) -> list[dict[str, Any]]:
+    """Every job without noise that was started here, oldest first, and what became of it; enough for an audit of all numbers together."""
+    rows = []
+    for spend in t.books().spends:
+        counted, text, row = spend.exact, t.note("release", spend.job), t.job(spend.job)
+        if counted is not None:
+            note = notes.read(text) if text else None
+            rows.append({
+                "job": spend.job, "operator": spend.operator.partition("+")[0], "dataset": counted.dataset, "snapshot": counted.snapshot,
+                "where": counted.where, "method": counted.method, "numbers": counted.numbers, "repeats": spend.repeats,
+                "phase": row.phase if row else "", "release": note.id if note else "",
+                "result": note.document(Release).result if note else "",
+            })  # fmt: skip
+    return rows
