@@ -9,9 +9,11 @@ from federated.language import language, said
 from sandbox.messages import Status
 
 STEPS = {
-    "accept": ("the holders decide", "各持有方审核中"), "upload": ("local step and masked upload", "本地计算与掩码上传"),
-    "consent": ("agreeing who is in", "确认参与方"), "reveal": ("opening the total", "打开合计"),
-    "state": ("checking and signing", "复算并签名"), "abstain": ("starting the round again", "重新开始本轮"),
+    "accept": ("the holders decide", "各持有方审核中"), "deal": ("the dealers make keys", "分发方生成密钥"),
+    "upload": ("local step and upload", "本地计算与上传"), "consent": ("agreeing who is in", "确认参与方"),
+    "reveal": ("opening the total", "打开合计"), "decrypt": ("opening the total", "打开合计"),
+    "state": ("checking and signing", "复算并签名"), "weigh": ("weighing the next state", "核对下一步的权重"),
+    "abstain": ("starting the round again", "重新开始本轮"),
 }  # fmt: skip
 PHASES = {
     "judging": "核对中", "waiting": "待人工审核", "offered": "已受理", "running": "运行中", "released": "已发布结果", "refused": "已拒绝",
