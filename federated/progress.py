@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from federated.language import language, said
+from federated.language import language, padded, said
 from sandbox.messages import Status
+
+Progress = Callable[[Status], None]
+WIDTH = 100  # of a line in a notebook, which is written over
 
 STEPS = {
     "accept": ("the holders decide", "各持有方审核中"), "deal": ("the dealers make keys", "分发方生成密钥"),
@@ -45,12 +49,24 @@ def line(status: Status, tongue: str | None = None) -> str:
 
 
 @contextmanager
-def bar(*, silent: bool = False) -> Iterator[Callable[[Status], None] | None]:
-    """A spinner that shows each status as it comes."""
-    if silent:
+def bar(*, silent: bool = False) -> Iterator[Progress | None]:
+    """Shows each status as it comes, where somebody looks on: in a terminal or a notebook."""
+    if silent or not (sys.stderr.isatty() or "ipykernel" in sys.modules):
         yield None
-        return
-    from rich.console import Console  # noqa: PLC0415
+    elif sys.stderr.isatty():
+        from rich.console import Console  # noqa: PLC0415
 
-    with Console(stderr=True).status("…") as spinner:
-        yield lambda status: spinner.update(line(status))
+        with Console(stderr=True).status("…") as spinner:
+            yield lambda status: spinner.update(line(status))
+    else:
+        try:
+            yield lambda status: _over(line(status))
+        finally:
+            _over("")
+            sys.stderr.write("\r")
+
+
+def _over(text: str) -> None:
+    """Write *text* over the line."""
+    sys.stderr.write(f"\r{padded(text, WIDTH)}")
+    sys.stderr.flush()

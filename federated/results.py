@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
+from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +150,55 @@ class Result:
             body = f"<table><tr>{''.join(f'<th>{escape(h)}</th>' for h in head)}</tr>{''.join(f'<tr>{c}</tr>' for c in cells)}</table>"
         notes = "".join(f"<p><small>{escape(n)}</small></p>" for n in [*self.notes(), *self.provenance.lines()])
         return f"<h4>{escape(self.provenance.title)}</h4>{body}{notes}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Returned(ABC):
+    """What `run` returns, of a federation (`Released`) as of a simulation (`Simulated`): a result, and what proves it."""
+
+    value: Result
+
+    @abstractmethod
+    def verify(self) -> Any:
+        """Verify the proof. Raises; never returns False."""
+
+    @abstractmethod
+    def save(self, path: str | Path) -> None:
+        """Write the proof to a file."""
+
+    @property
+    def outcome(self) -> Mapping[str, Any]:
+        return self.value.outcome
+
+    @property
+    def suppressed(self) -> tuple[str, ...]:
+        return self.value.suppressed
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.value.provenance
+
+    @property
+    def failed(self) -> str | None:
+        return self.value.failed
+
+    def summary(self, language: str | None = None) -> str:
+        return self.value.summary(language)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.value.to_dict()
+
+    def to_pandas(self) -> pd.DataFrame:
+        return self.value.to_pandas()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        return self.value.plot(ax)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return self.value._repr_html_()
 
 
 class DescribeResult(Result):
