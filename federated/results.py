@@ -17,6 +17,7 @@ from federated import pictures
 from federated.language import padded, said
 from governance.details import in_chinese
 from governance.errors import DisclosureRefused, Unavailable
+from mpc import secagg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,9 +62,11 @@ class Provenance:
     def _keys(self, language: str | None) -> list[str]:
         """Who dealt the keys of an encrypted job, where it was one (PRIVACY 6)."""
         dealers, n = ", ".join(self.dealers), len(self.dealers)
+        t = secagg.threshold(len(self.holders), n - 1)
         return [
-            said(f"encrypted under {n} keys, dealt by {dealers}; only all {n} of them together could read one holder's part",
-                 f"用 {n} 把密钥加密，由 {dealers} 分发；只有这 {n} 家合在一起才能读出某一家的数", language),
+            said(f"encrypted under {n} keys, dealt by {dealers}: these {n} together could read one holder's part, or any {t} holders; "
+                 "nobody else",
+                 f"用 {n} 把密钥加密，由 {dealers} 分发：这 {n} 家合谋能读出某一家的数，任意 {t} 家持有方合谋也能；其余任何人都不能", language),
         ] if dealers else []  # fmt: skip
 
     def __str__(self) -> str:

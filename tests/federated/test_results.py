@@ -130,6 +130,15 @@ def test_a_dropout_is_named():
     assert "4 data holders, computed alike" in DESCRIBE.summary()
 
 
+def test_who_dealt_the_keys_is_named_and_who_could_read_what_they_encrypt():
+    dealt = replace(DESCRIBE.provenance, dealers=("a", "b"))
+    assert str(dealt).splitlines()[-1] == (
+        "encrypted under 2 keys, dealt by a, b: these 2 together could read one holder's part, or any 3 holders; nobody else"
+    )
+    assert "由 a, b 分发：这 2 家合谋能读出某一家的数，任意 3 家持有方合谋也能" in dealt.lines("zh")[-1]
+    assert "any 4 holders" in str(replace(dealt, dealers=("a", "b", "c")))
+
+
 def test_no_ledger_no_entry():
     assert "ledger" not in made("describe", DESCRIBED, entry=None).summary()
 
