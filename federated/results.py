@@ -66,7 +66,7 @@ class Provenance:
         return [
             said(f"encrypted under {n} keys, dealt by {dealers}: these {n} together could read one holder's part, or any {t} holders; "
                  "nobody else",
-                 f"用 {n} 把密钥加密，由 {dealers} 分发：这 {n} 家合谋能读出某一家的数，任意 {t} 家持有方合谋也能；其余任何人都不能", language),
+                 f"用 {n} 把密钥加密，由 {dealers} 分发：这 {n} 家合谋能读出某一家的数，任意 {t} 家持有方合谋也能；此外谁都不能", language),
         ] if dealers else []  # fmt: skip
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ where: "sex == 'male'"
 analysis: {method}
 with: {given}
 """
-CROSSTAB = JOB.format(method="crosstab", given="{index: age_band, columns: ill}")
+CROSSTAB = JOB.format(method="crosstab", given="{index: age_band, columns: ill}") + "protect: threshold\n"
 DESCRIBE = JOB.format(method="describe", given="{columns: [age, dose]}")
 
 
@@ -75,7 +75,7 @@ def test_a_hospital_decides_in_chinese(running, keyong, job):
     told = keyong("node", "approvals", "--home", home)
     for words in (
         "年龄段 by sex", "运营单位 operator，用途 research，截止时间 20", "cohort 上的 crosstab@1：age_band（3 级）、ill（3 级）、sex（3 级）；条件 sex == 'male'",
-        "至多打开 6 个数，2 轮，单元均不少于 10 人", "公开内容：每个单元的人数，仅限至少 c + 1 家持有方各有 min_cell 人的单元；每个单元一个数",
+        "至多打开 6 个数，2 轮，单元均不少于 10 人", "用 east, north 分发的密钥加密：它们合谋能读出本持有方的数", "公开内容：每个单元的人数，仅限至少 c + 1 家持有方各有 min_cell 人的单元；每个单元一个数",
     ):  # fmt: skip
         assert words in told
     assert not re.search("operator operator|opens|discloses|persons|grade", told)
