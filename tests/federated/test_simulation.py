@@ -6,7 +6,6 @@ import subprocess
 import sys
 from inspect import signature
 
-import inmemory
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -18,7 +17,6 @@ import statsmodels.api as sm
 import federated as fed
 from federated.progress import line
 from governance.errors import KeyongError, UsageError
-from mpc import threshold
 
 PATHS = {name: records.EXAMPLES / "data" / "heart-disease" / f"{file}.csv" for name, file in records.HOSPITALS.items()}
 
@@ -28,14 +26,6 @@ def tables():
     """The four hospitals' files as anybody would read them, with a column for the question."""
     read = {name: pc.read_csv(path) for name, path in PATHS.items()}
     return {name: t.append_column("ill", pa.array(np.array(t["num"]) > 0)) for name, t in read.items()}
-
-
-@pytest.fixture
-def small_keys(monkeypatch):
-    """Keys of known primes; tests/federated/test_threshold_federation.py makes some of full size, which takes a dealer seconds."""
-    primes = list(zip(*[iter(map(int, inmemory.TEST_PRIMES))] * 2, strict=False))
-    deal = threshold.Dealing.deal
-    monkeypatch.setattr(threshold.Dealing, "deal", lambda self: deal(self, 2048, primes=primes["abc".find(self.me)]))
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +243,7 @@ def test_protection_by_threshold_keys_gives_the_same_numbers_and_names_the_deale
         sim.run(fed.Describe(columns=["x"]), protect="treshold")
 
 
-def test_as_many_may_collude_as_is_said(small_keys):
+def test_as_many_may_collude_as_is_said():
     tables = {
         n: pa.table({"x": np.arange(i, i + 20.0), "two": [int(n in "ab" and i % 2) for i in range(20)]}) for i, n in enumerate("abcd")
     }
@@ -261,7 +251,6 @@ def test_as_many_may_collude_as_is_said(small_keys):
     assert "4 data holders, of whom 2 may collude" in repr(two)
     assert one.run(fed.Crosstab("two")).suppressed == ()
     assert two.run(fed.Crosstab("two")).suppressed == ("two=1",)  # two holders of the four have such persons
-    assert two.run(fed.Crosstab("two"), protect="threshold").provenance.dealers == ("a", "b", "c")
 
 
 def test_what_a_simulation_returns_has_what_a_federation_returns_and_no_proof(sim):
