@@ -48,14 +48,24 @@ class Provenance:
         missing = ", ".join(sorted(set(self.holders) - set(self.survivors)))
         gone = said(f" (without {missing})", f"（不含 {missing}）", language) if missing else ""
         ledger = said(f", ledger #{self.entry}", f"，账本第 {self.entry} 条", language) if self.entry is not None else ""
-        n, signed, s = len(self.survivors), len(self.signers), "" if self.rounds == 1 else "s"
+        n, signed = len(self.survivors), len(self.signers)
+        who = said(
+            f"{n} data holders{gone}, computed alike and signed by {signed}", f"{n} 家数据持有方{gone}，{signed} 家复算一致并签名", language
+        )
+        job = said(f"; job {self.job[:12]}{ledger}", f"；任务 {self.job[:12]}{ledger}", language)
+        if self.rounds == 1:
+            return [
+                who,
+                said(f"no total was opened: 1 round of secure sums asked whether several holders have {self.min_cell} persons or more{job}",
+                     f"没有打开任何合计：1 轮安全求和只问了是否有多家持有方各自不少于 {self.min_cell} 人{job}", language),
+                *self._keys(language),
+            ]  # fmt: skip
         return [
-            said(f"{n} data holders{gone}, computed alike and signed by {signed}; exact totals, no noise",
-                 f"{n} 家数据持有方{gone}，{signed} 家复算一致并签名；精确合计，未加噪声", language),
+            who + said("; exact totals, no noise", "；精确合计，未加噪声", language),
             said(f"only cells that several holders fill with {self.min_cell} persons or more were opened",
                  f"只打开了有多家持有方各自不少于 {self.min_cell} 人的单元", language),
-            said(f"{self.rounds} round{s} of secure sums: whether there are persons enough, then the totals; job {self.job[:12]}{ledger}",
-                 f"{self.rounds} 轮安全求和：先看人数是否足够，再求合计；任务 {self.job[:12]}{ledger}", language),
+            said(f"{self.rounds} rounds of secure sums: whether there are persons enough, then the totals{job}",
+                 f"{self.rounds} 轮安全求和：先看人数是否足够，再求合计{job}", language),
             *self._keys(language),
         ]  # fmt: skip
 

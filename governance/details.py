@@ -150,7 +150,6 @@ SENTENCES: dict[str, str] = {
     "the job has no release (yet)": "任务（尚）无发布结果",
     "the coordinator did not end the job at its deadline": "协调方未在截止时间结束任务",
     "{url} does not answer ({error})": "{url} 没有应答（{error}）",
-    "job {id} has ended before: it is {phase}": "任务 {id} 此前已结束：{phase}",
     "the join token is damaged; copy the whole line again": "加入令牌已损坏；请重新复制整行",
     "a coordinator serves https only: its --url reads https://host:port, got {url}": (
         "协调方只提供 https：--url 写作 https://host:port，实为 {url}"
