@@ -102,6 +102,8 @@ def test_an_operator_reads_plan_result_and_proof_in_chinese(running, keyong, job
     assert "已抑制，并非零" in told
     assert "age 缺失" in told
     assert "missing" not in told
+    released = json.loads(keyong("job", "list", *identity, "--json"))[-1]["job"]
+    assert "此前已结束：已发布结果" in keyong("job", "cancel", released, *identity, code=2)
     told = keyong("verify", bundle, "--authority", running.path / "authority" / "trust.json")
     for words in ("ok  授权主体已签署数据集、授权书和 6 份登记", "ok  全部 4 家数据持有方均已接受", "ok  账本第"):
         assert words in told
