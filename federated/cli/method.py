@@ -8,6 +8,7 @@ import inspect
 import click
 
 from federated.cli import json_option, say
+from federated.cli.chinese import told
 from federated.language import said
 from governance.details import in_chinese
 from governance.errors import UsageError
@@ -24,7 +25,7 @@ def command() -> None:
 def list_methods(as_json: bool) -> None:
     """All methods of this version."""
     rows = [{"method": f"{m.name}@{m.version}", "does": (inspect.getdoc(m) or "").partition("\n")[0]} for m in METHODS.values()]
-    say(rows, "\n".join(f"{r['method']:<24} {r['does']}" for r in rows), as_json)
+    say(rows, "\n".join(f"{r['method']:<24} {told(r['does'])}" for r in rows), as_json)
 
 
 @command.command(epilog="Example: keyong method show logistic_regression")
