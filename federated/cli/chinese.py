@@ -146,6 +146,30 @@ HELP = {
     "Cross-tabulate two category or band columns, or count the levels of one.": "两个分类或分段字段的交叉表，或一个字段各取值的人数。",
     "Logistic regression without penalty, with an intercept, on complete cases.": "无惩罚、带截距的逻辑回归，只用无缺失的人。",
 }
+METHODS = {
+    "describe": """描述数值字段。
+
+columns   数值字段的名称，至多 64 个
+
+一轮求人数与总和，下一轮求与已商定均值的离差平方和；比直接求平方和稳定（Chan, Golub & LeVeque, American Statistician 1983）。sd 除以 n - 1。
+对照：pandas.DataFrame.describe，限于结果所列必填字段均有值的人。""",
+    "crosstab": """两个分类或分段字段的交叉表，或一个字段各取值的人数。
+
+index, columns   字段名，同 pandas.crosstab；columns 可以不给
+
+支持之后一轮即得。支持不足的单元不打开，显示为已抑制，空单元也是。边际只是已打开单元之和，从不单独打开，因此不会透露被抑制的单元。""",
+    "logistic_regression": """无惩罚、带截距的逻辑回归，只用无缺失的人。
+
+target     有两个取值的分类或分段字段
+features   数值字段，以及分类、分段字段；后者除首个取值外，每个取值各为一个 0/1 变量
+event      target 中作为 1 的取值；默认为第二个
+max_iter   牛顿迭代步数的上限
+
+牛顿迭代的每一步为一轮，求得分、信息矩阵和对数似然之和；第一步在零处，并计两类人数。特征按登记的上下界缩放到 [0, 1]，系数再换算回来。
+这些和会透露每个取值、每两个取值组合中的人数，因此这些单元都须有支持。某一步中一个人的权重为 4 mu(1 - mu)，在零处为 1；之后的步骤只有在整体以及
+特征的每个取值、每两个取值组合中权重都足够时才打开，因此无论系数从何而来，都不会使某个和只关乎少数人。
+McCullagh & Nelder，第 2 版，2.5。对照：statsmodels.api.Logit。""",
+}
 WRONG = {
     r"Missing argument '(.+)'\.": r"缺少参数 \1",
     r"Missing option '(.+)'\.": r"缺少选项 \1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import click
@@ -74,6 +75,13 @@ def test_a_call_that_click_refuses_is_answered_in_chinese(chinese, capsys, call,
 def test_what_click_says_in_other_words_is_passed_on(chinese, capsys):
     show(click.ClickException("in words of its own"))
     assert capsys.readouterr().err == "请修正调用：in words of its own\n"
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=lambda m: m.name)
+def test_a_method_is_shown_in_chinese_with_all_its_parameters(chinese, capsys, method):
+    told = keyong(capsys, "method", "show", method.name).out
+    assert all(field.name in told for field in dataclasses.fields(method))
+    assert not re.search("Parameters|persons|support", told)
 
 
 def test_the_methods_are_listed_in_chinese(chinese, capsys):
