@@ -120,6 +120,11 @@ def test_an_operator_reads_plan_result_and_proof_in_chinese(running, keyong, job
     assert "公开：每个单元的人数" in keyong("method", "show", "crosstab")
 
 
+def test_the_catalogue_is_asked_for_through_the_proxy(running, keyong, monkeypatch):
+    monkeypatch.setenv("KEYONG_PROXY", "http://127.0.0.1:9")
+    assert "没有应答" in keyong("catalogue", "list", "--identity", running.path / "operator.key", code=75)
+
+
 def test_the_doctor_speaks_chinese(running, keyong):
     told = keyong("node", "doctor", "--home", running.home("north"))
     for name, words in (
