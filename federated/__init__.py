@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from federated.client import Hub, Released, connect
     from federated.results import Result
-    from federated.simulation import simulate
+    from federated.simulation import Simulated, simulate
     from sandbox.analyses import Crosstab, Describe, LogisticRegression
 
-__all__ = ["Crosstab", "Describe", "Hub", "LogisticRegression", "Released", "Result", "connect", "simulate"]
+__all__ = ["Crosstab", "Describe", "Hub", "LogisticRegression", "Released", "Result", "Simulated", "connect", "simulate"]
 _HOMES = {
     "connect": "federated.client", "Hub": "federated.client", "Released": "federated.client", "Result": "federated.results",
-    "simulate": "federated.simulation", "Crosstab": "sandbox.analyses", "Describe": "sandbox.analyses",
+    "Simulated": "federated.simulation", "simulate": "federated.simulation", "Crosstab": "sandbox.analyses", "Describe": "sandbox.analyses",
     "LogisticRegression": "sandbox.analyses",
 }  # fmt: skip
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from federated import verify as verification
-from federated.results import Result
+from federated.progress import Progress, bar
+from federated.results import Returned
 from federated.tls import client_files
 from federated.tokens import Token
 from federated.transport import Link
@@ -26,19 +27,17 @@ from governance.texts import text_of
 from sandbox import analyses
 from sandbox import case as cases
 from sandbox.analyses import Analysis
-from sandbox.job import Job, Protection, check, nonce, parameters, read_file, seconds
+from sandbox.job import RULE, Job, Protection, check, least_cell, nonce, parameters, read_file, seconds
 from sandbox.messages import Status
 from sandbox.policy import request
 
-Progress = Callable[[Status], None]
 WAIT = 15.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Released:
+class Released(Returned):
     """A released and verified result, with the bundle that proves it."""
 
-    value: Result
     bundle: Mapping[str, Any] = field(repr=False)
     trust: Trust = field(repr=False)
 
@@ -49,21 +48,6 @@ class Released:
     def save(self, path: str | Path) -> None:
         """Write the bundle, for ``keyong verify``."""
         Path(path).write_text(canonical(self.bundle) + "\n")
-
-    def summary(self, language: str | None = None) -> str:
-        return self.value.summary(language)
-
-    def to_pandas(self) -> Any:
-        return self.value.to_pandas()
-
-    def plot(self, ax: Any = None) -> Any:
-        return self.value.plot(ax)
-
-    def __repr__(self) -> str:
-        return self.summary()
-
-    def _repr_html_(self) -> str:
-        return self.value._repr_html_()
 
 
 class Hub:
@@ -91,11 +75,11 @@ class Hub:
             ``{"rule": "exact", "min_cell": 10}``; the licence's minimum cell unless given.
         protect
             ``"secagg"`` masks the parts of a total; ``"threshold"`` encrypts them under keys that the holders open together, for holders
-            that come and go: an upload waits for the others, and a total is opened by t of those who are there.
+            that come and go: an upload waits for the others, and a total is opened by t of those who are there. It is slower.
         deadline
             From now, such as ``"90s"`` or ``"10m"``.
         progress
-            Called with the job's `Status` at each change.
+            Called with the job's `Status` at each change; unless given, a line in the terminal or notebook shows it.
 
         Raises
         ------
@@ -106,7 +90,8 @@ class Hub:
         """
         spec: dict[str, Any] = {"dataset": dataset, "where": where, "release": release, "protect": protect,
                                 "deadline": deadline, "title": title, "purpose": purpose, "licence": licence}  # fmt: skip
-        return self.result(self.submit(self.prepare(analysis, spec)), progress=progress)
+        with bar(silent=progress is not None) as shown:
+            return self.result(self.submit(self.prepare(analysis, spec)), progress=progress or shown)
 
     def prepare(self, analysis: Analysis, spec: Mapping[str, Any]) -> notes.Note:
         """The signed job, under the licence that *spec* names, or under the one that fits."""
@@ -117,16 +102,12 @@ class Hub:
 
     def _job(self, analysis: Analysis, spec: Mapping[str, Any], dataset: str, note: notes.Note) -> Job:
         licence = note.document(Licence)
-        rule = {"rule": "exact", "min_cell": licence.min_cell, **(spec.get("release") or {})}
-        if rule["rule"] != "exact" or set(rule) != {"rule", "min_cell"}:
-            raise UsageError("this version releases under the rule exact, with a min_cell")
         now = int(time.time())
         title = spec.get("title") or f"{analysis.name} of {spec['dataset']}"
         purpose, made = spec.get("purpose") or licence.purposes[0], parameters(analyses.parameters_of(analysis))
         job = Job(title, str(self.key.public), str(self.coordinator), purpose, note.id, spec["dataset"], notes.read(dataset).id,
-                  spec.get("where") or "", analysis.name, analysis.version, made, spec.get("protect") or "secagg", "exact",
-                  rule["min_cell"], now,
-                  now + seconds(spec.get("deadline") or "10m"), nonce())  # fmt: skip
+                  spec.get("where") or "", analysis.name, analysis.version, made, spec.get("protect") or "secagg", RULE,
+                  least_cell(spec, licence.min_cell), now, now + seconds(spec.get("deadline") or "10m"), nonce())  # fmt: skip
         with by_hand():
             return build(Job, plain(job))
 

@@ -235,7 +235,7 @@ class Demo:
         self.stage.close(
             said(
                 f"{seconds:.1f} s in all. {limits} {kept}\nNext: README.md, and `{command()} --help`.",
-                f"共 {seconds:.1f} 秒。{limits}{kept}\n接下来：README.zh.md，以及 `{command()} --help`。",
+                f"共 {seconds:.1f} 秒。{limits}\n{kept}\n接下来：README.zh.md，以及 `{command()} --help`。",
             )
         )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import connectors
 from federated.authority import Authority, read_card, read_dataset
 from federated.client import Hub, connect
 from federated.coordinator import folder
@@ -67,6 +68,8 @@ class Federation:
 
     def found(self) -> Self:
         """Authority, coordinator, enrolments, data, licence; then the nodes start."""
+        for url in self.sources.values():
+            connectors.open(url)  # a wrong one ends here, before anything is made
         self.authority = Authority.create(self.path / "authority", "authority")
         token = self.authority.enrol("coordinator", "Data Bureau Platform", "coordinator")
         folder.create(self.path / "coordinator", token.text(), url=f"https://127.0.0.1:{self.port}", hosts=("127.0.0.1", "localhost"))

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from federated.language import language, said
+from federated.language import language, padded, said
 from sandbox.messages import Status
 
+Progress = Callable[[Status], None]
+WIDTH = 100  # of a line in a notebook, which is written over
+
 STEPS = {
-    "accept": ("the holders decide", "各持有方审核中"), "upload": ("local step and masked upload", "本地计算与掩码上传"),
-    "consent": ("agreeing who is in", "确认参与方"), "reveal": ("opening the total", "打开合计"),
-    "state": ("checking and signing", "复算并签名"), "abstain": ("starting the round again", "重新开始本轮"),
+    "accept": ("the holders decide", "各持有方审核中"), "deal": ("the dealers make keys", "分发方生成密钥"),
+    "upload": ("local step and upload", "本地计算与上传"), "consent": ("agreeing who is in", "确认参与方"),
+    "reveal": ("opening the total", "打开合计"), "decrypt": ("opening the total", "打开合计"),
+    "state": ("checking and signing", "复算并签名"), "weigh": ("weighing the next state", "核对下一步的权重"),
+    "abstain": ("starting the round again", "重新开始本轮"),
 }  # fmt: skip
 PHASES = {
     "judging": "核对中", "waiting": "待人工审核", "offered": "已受理", "running": "运行中", "released": "已发布结果", "refused": "已拒绝",
@@ -43,12 +49,24 @@ def line(status: Status, tongue: str | None = None) -> str:
 
 
 @contextmanager
-def bar(*, silent: bool = False) -> Iterator[Callable[[Status], None] | None]:
-    """A spinner that shows each status as it comes."""
-    if silent:
+def bar(*, silent: bool = False) -> Iterator[Progress | None]:
+    """Shows each status as it comes, where somebody looks on: in a terminal or a notebook."""
+    if silent or not (sys.stderr.isatty() or "ipykernel" in sys.modules):
         yield None
-        return
-    from rich.console import Console  # noqa: PLC0415
+    elif sys.stderr.isatty():
+        from rich.console import Console  # noqa: PLC0415
 
-    with Console(stderr=True).status("…") as spinner:
-        yield lambda status: spinner.update(line(status))
+        with Console(stderr=True).status("…") as spinner:
+            yield lambda status: spinner.update(line(status))
+    else:
+        try:
+            yield lambda status: _over(line(status))
+        finally:
+            _over("")
+            sys.stderr.write("\r")
+
+
+def _over(text: str) -> None:
+    """Write *text* over the line."""
+    sys.stderr.write(f"\r{padded(text, WIDTH)}")
+    sys.stderr.flush()

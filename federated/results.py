@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
+from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from federated import pictures
 from federated.language import padded, said
 from governance.details import in_chinese
 from governance.errors import DisclosureRefused, Unavailable
+from mpc import secagg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,23 +48,35 @@ class Provenance:
         missing = ", ".join(sorted(set(self.holders) - set(self.survivors)))
         gone = said(f" (without {missing})", f"（不含 {missing}）", language) if missing else ""
         ledger = said(f", ledger #{self.entry}", f"，账本第 {self.entry} 条", language) if self.entry is not None else ""
-        n, signed, s = len(self.survivors), len(self.signers), "" if self.rounds == 1 else "s"
+        n, signed = len(self.survivors), len(self.signers)
+        who = said(
+            f"{n} data holders{gone}, computed alike and signed by {signed}", f"{n} 家数据持有方{gone}，{signed} 家复算一致并签名", language
+        )
+        job = said(f"; job {self.job[:12]}{ledger}", f"；任务 {self.job[:12]}{ledger}", language)
+        if self.rounds == 1:
+            return [
+                who,
+                said(f"no total was opened: 1 round of secure sums asked whether several holders have {self.min_cell} persons or more{job}",
+                     f"没有打开任何合计：1 轮安全求和只问了是否有多家持有方各自不少于 {self.min_cell} 人{job}", language),
+                *self._keys(language),
+            ]  # fmt: skip
         return [
-            said(f"{n} data holders{gone}, computed alike and signed by {signed}; exact totals, no noise",
-                 f"{n} 家数据持有方{gone}，{signed} 家复算一致并签名；精确合计，未加噪声", language),
+            who + said("; exact totals, no noise", "；精确合计，未加噪声", language),
             said(f"only cells that several holders fill with {self.min_cell} persons or more were opened",
                  f"只打开了有多家持有方各自不少于 {self.min_cell} 人的单元", language),
-            said(f"{self.rounds} round{s} of secure sums: whether there are persons enough, then the totals; job {self.job[:12]}{ledger}",
-                 f"{self.rounds} 轮安全求和：先看人数是否足够，再求合计；任务 {self.job[:12]}{ledger}", language),
+            said(f"{self.rounds} rounds of secure sums: whether there are persons enough, then the totals{job}",
+                 f"{self.rounds} 轮安全求和：先看人数是否足够，再求合计{job}", language),
             *self._keys(language),
         ]  # fmt: skip
 
     def _keys(self, language: str | None) -> list[str]:
         """Who dealt the keys of an encrypted job, where it was one (PRIVACY 6)."""
         dealers, n = ", ".join(self.dealers), len(self.dealers)
+        t = secagg.threshold(len(self.holders), n - 1)
         return [
-            said(f"encrypted under {n} keys, dealt by {dealers}; only all {n} of them together could read one holder's part",
-                 f"用 {n} 把密钥加密，由 {dealers} 分发；只有这 {n} 家合在一起才能读出某一家的数", language),
+            said(f"encrypted under {n} keys, dealt by {dealers}: these {n} together could read one holder's part, or any {t} holders; "
+                 "nobody else",
+                 f"用 {n} 把密钥加密，由 {dealers} 分发：这 {n} 家合谋能读出某一家的数，任意 {t} 家持有方合谋也能；此外谁都不能", language),
         ] if dealers else []  # fmt: skip
 
     def __str__(self) -> str:
@@ -148,6 +163,55 @@ class Result:
             body = f"<table><tr>{''.join(f'<th>{escape(h)}</th>' for h in head)}</tr>{''.join(f'<tr>{c}</tr>' for c in cells)}</table>"
         notes = "".join(f"<p><small>{escape(n)}</small></p>" for n in [*self.notes(), *self.provenance.lines()])
         return f"<h4>{escape(self.provenance.title)}</h4>{body}{notes}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Returned(ABC):
+    """What `run` returns, of a federation (`Released`) as of a simulation (`Simulated`): a result, and what proves it."""
+
+    value: Result
+
+    @abstractmethod
+    def verify(self) -> Any:
+        """Verify the proof. Raises; never returns False."""
+
+    @abstractmethod
+    def save(self, path: str | Path) -> None:
+        """Write the proof to a file."""
+
+    @property
+    def outcome(self) -> Mapping[str, Any]:
+        return self.value.outcome
+
+    @property
+    def suppressed(self) -> tuple[str, ...]:
+        return self.value.suppressed
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.value.provenance
+
+    @property
+    def failed(self) -> str | None:
+        return self.value.failed
+
+    def summary(self, language: str | None = None) -> str:
+        return self.value.summary(language)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.value.to_dict()
+
+    def to_pandas(self) -> pd.DataFrame:
+        return self.value.to_pandas()
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        return self.value.plot(ax)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return self.value._repr_html_()
 
 
 class DescribeResult(Result):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,23 +21,28 @@ from connectors import normal, snapshot
 from connectors.tables import TableSource, as_arrow
 from federated.coordinator.board import Board
 from federated.language import padded, said
-from federated.results import Result, result
-from governance import known, notes
+from federated.progress import Progress, bar
+from federated.results import Returned, result
+from governance import notes
 from governance.catalogue import Column, Dataset, Schema, category, number
 from governance.details import in_chinese
 from governance.encoding import build, parse, plain
 from governance.errors import DecodeError, UsageError
+from governance.handwritten import by_hand
 from governance.keys import SigningKey, check_name
-from governance.licences import LEAST_CELL
 from sandbox import analyses, local, machine, weight
 from sandbox.analyses import Analysis
-from sandbox.job import PROTECTIONS, Job, Protection, nonce, parameters
+from sandbox.job import RULE, Job, Protection, check, least_cell, nonce, parameters
 from sandbox.machine import Accepting, Dealing, Local, Weighing
-from sandbox.messages import Admission, Post, Relay, Release, step
+from sandbox.messages import Admission, Post, Relay, Release, Status, kind_of, step
 from sandbox.summing import Plan
 
 NAME, PERSON = "simulation", "person_id"
 FINEST, CONTEXT = Decimal("1e-17"), Context(prec=400)
+UNPROVED = (
+    "a simulation has no proof: this process played every party, so there is nothing to verify and no bundle to save; a federation's "
+    "result, of hub.run, has both"
+)
 HINTS = {
     "job.parameter": "levels={column: [value, …]} makes a category of a column, bounds={column: (low, high)} a number",
     "job.predicate": "a simulation has no cut points: make a column of groups, as with pandas.cut, and compare that",
@@ -54,6 +59,7 @@ class Simulation:
     schema: Schema
     inferred: tuple[str, ...]  # number columns whose bounds come from the tables
     min_cell: int
+    colluding: int
     left_out: tuple[str, ...]
 
     @property
@@ -68,48 +74,66 @@ class Simulation:
             for c in self.schema.columns
         ]
         head = self.title + (said(": ", "：") + ", ".join(self.inferred) if self.inferred else "")
-        holders = said(f"; {len(self.tables)} data holders", f"；{len(self.tables)} 家数据持有方")
+        n, c = len(self.tables), self.colluding
+        holders = said(f"; {n} data holders, of whom {c} may collude", f"；{n} 家数据持有方，其中至多 {c} 家可能合谋")
         return "\n".join([head + holders, *rows, *(said(f"  left out: {reason}", f"  未采用：{reason}") for reason in self.left_out)])
 
     def run(self, analysis: Analysis, *, where: str | None = None, release: Mapping[str, Any] | None = None, protect: Protection = "secagg",
-            dataset: str | None = None, purpose: str | None = None, licence: str | None = None,
-            deadline: str | None = None) -> Result:  # fmt: skip
-        """Run *analysis* as the federation would; *dataset*, *purpose*, *licence* and *deadline* are taken as by `Hub.run` and not used."""
-        rule = {"rule": "exact", "min_cell": self.min_cell, **(release or {})}
-        if rule["rule"] != "exact" or rule.keys() != {"rule", "min_cell"} or not rule["min_cell"] >= LEAST_CELL:
-            raise UsageError(f"this version releases under the rule exact, with a min_cell of at least {LEAST_CELL}")
-        known.check("protection", [protect], PROTECTIONS)
+            progress: Progress | None = None, dataset: str | None = None, purpose: str | None = None, licence: str | None = None,
+            deadline: str | None = None, title: str | None = None) -> Simulated:  # fmt: skip
+        """Run *analysis* as the federation would.
+
+        *where*, *release*, *protect* and *progress* are those of `Hub.run`; *dataset*, *purpose*, *licence*, *deadline* and *title* are
+        taken as there and not used.
+        """
+        spec = {"where": where, "release": release, "protect": protect}
+        check(spec)
         try:
-            return self._run(analysis, where or "", int(rule["min_cell"]), protect)
+            with bar(silent=progress is not None) as shown:
+                return self._run(analysis, where or "", least_cell(spec, self.min_cell), protect, progress or shown)
         except UsageError as error:
             more = [HINTS[error.code]] if error.code in HINTS else []
             more += [f"left out of the simulation: {'; '.join(self.left_out)}"] if self.left_out else []
             raise UsageError("; ".join([error.detail or str(error.facts.get("detail", error)), *more]), code=error.code) from None
 
-    def _run(self, analysis: Analysis, where: str, min_cell: int, protect: Protection) -> Result:
+    def _run(self, analysis: Analysis, where: str, min_cell: int, protect: Protection, progress: Progress | None) -> Simulated:
         keys = {name: SigningKey.generate(name) for name in sorted(self.tables)}
         authority, coordinator, operator = (SigningKey.generate(n) for n in ("authority", "coordinator", "operator"))
         rows = max(t.num_rows for t in self.tables.values()) + 1
-        dataset = notes.write(Dataset(NAME, 1, self.title, self.schema, tuple(keys), 1, max(rows, min_cell))).signed_by(authority)
+        entry = Dataset(NAME, 1, self.title, self.schema, tuple(keys), self.colluding, max(rows, min_cell))
+        dataset = notes.write(entry).signed_by(authority)
         now = int(time.time())
         made = Job(self.title, str(operator.public), str(coordinator.public), NAME, "0" * 64, NAME, dataset.id, where,
-                   analysis.name, analysis.version, parameters(analyses.parameters_of(analysis)), protect, "exact", min_cell,
+                   analysis.name, analysis.version, parameters(analyses.parameters_of(analysis)), protect, RULE, min_cell,
                    now, now + 600, nonce())  # fmt: skip
-        job = notes.write(made).signed_by(operator)
+        with by_hand():
+            job = notes.write(build(Job, plain(made))).signed_by(operator)
         plans = {
             name: Plan(str(job), str(dataset), name, tuple(str(k.public) for k in keys.values()), nonce())
             for name in keys
         }  # fmt: skip
-        return _Run(plans, keys, coordinator, self.tables).result()
+        return _Run(plans, keys, coordinator, self.tables, progress).result()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Simulated(Returned):
+    """A result that no federation stands behind: it has all that a `federated.client.Released` has, but for a proof."""
+
+    def verify(self) -> NoReturn:
+        """Raises `UsageError`: there is nothing to verify."""
+        raise UsageError(UNPROVED)
+
+    def save(self, path: str | Path) -> NoReturn:
+        """Raises `UsageError`: there is no bundle."""
+        raise UsageError(UNPROVED)
 
 
 class _Run:
     """One job: the nodes' machines, the coordinator's board, and the local programs."""
 
-    def __init__(
-        self, plans: Mapping[str, Plan], keys: Mapping[str, SigningKey], coordinator: SigningKey, tables: Mapping[str, pa.Table]
-    ) -> None:
-        self.keys, self.coordinator = keys, coordinator
+    def __init__(self, plans: Mapping[str, Plan], keys: Mapping[str, SigningKey], coordinator: SigningKey, tables: Mapping[str, pa.Table],
+                 progress: Progress | None) -> None:  # fmt: skip
+        self.keys, self.coordinator, self.progress = keys, coordinator, progress
         plan = next(iter(plans.values()))
         self.case = plan.case
         self.board = Board(self.case.id, plan.keys, self.case.dataset.colluding, step("accept"), 0, 0, (), "", self.case.job.protect)
@@ -121,15 +145,24 @@ class _Run:
         for name, p in plans.items():
             self.states[name], self.posts[name] = machine.accept(p, keys[name])
 
-    def result(self) -> Result:
+    def result(self) -> Simulated:
         while not self.board.release:
             self._step()
+        self._tell("released")
         note = notes.read(self.board.release)
         release = note.document(Release)
         signers = note.signers(*(k.public for k in self.keys.values()))
-        return result(
+        return Simulated(result(
             parse(release.result), self.case.id, holders=release.holders, survivors=release.survivors, signers=sorted(signers), entry=None
-        )
+        ))  # fmt: skip
+
+    def _tell(self, phase: str = "running") -> None:
+        """Say where the job stands; making keys and decrypting takes a while."""
+        if self.progress:
+            job, at = self.case.job, self.board.step
+            awaited = sorted(self.board.dealers) if kind_of(at) == "deal" else ()
+            self.progress(Status(self.case.id, job.title, NAME, job.method, "operator", phase, at, tuple(awaited), "", "", "", job.created,
+                                 job.deadline, len(self.relays)))  # fmt: skip
 
     def _step(self) -> None:
         """Everybody posts, the board closes the step, everybody receives."""
@@ -140,6 +173,7 @@ class _Run:
         if relay_step == step("accept"):
             relay = self._admitted(relay)
         self.relays[relay_step] = relay
+        self._tell()
         for name in self.keys:
             self._receive(name, self.board.shown(relay))
 
@@ -169,7 +203,13 @@ class _Run:
 
 
 def simulate(
-    tables: Mapping[str, Any], bounds: Bounds | None = None, *, levels: Levels | None = None, min_cell: int = 10, person: str | None = None
+    tables: Mapping[str, Any],
+    bounds: Bounds | None = None,
+    *,
+    levels: Levels | None = None,
+    min_cell: int = 10,
+    colluding: int = 1,
+    person: str | None = None,
 ) -> Simulation:
     """A federation of the caller's own tables, one for each holder.
 
@@ -186,6 +226,9 @@ def simulate(
         column of nothing but 0 and 1 that has no *bounds*; other numbers are numbers.
     min_cell
         Fewest persons in a cell at a holder.
+    colluding
+        c, how many holders may be in league with operator and coordinator; at least c + 2 holders are needed. A cell needs c + 1 with
+        min_cell persons, the whole cohort c + 2, and ``protect="threshold"`` has c + 1 dealers.
     person
         Column that says which person a row is about; each row is a person unless given.
     """
@@ -193,12 +236,14 @@ def simulate(
         raise UsageError(f"give the tables by data holder, {{'a': table, 'b': table, …}}, not a {type(tables).__name__}")
     if len(tables) < 3:
         raise UsageError(f"secure sums need at least 3 data holders, got {len(tables)}")
+    if isinstance(colluding, bool) or not isinstance(colluding, int) or not 1 <= colluding <= len(tables) - 2:
+        raise UsageError(f"colluding must be in 1..{len(tables) - 2} for {len(tables)} data holders, got {colluding}")
     read = {_holder(name): as_arrow(name, table) for name, table in tables.items()}
     names = _names(read, person)
     columns, left_out = _columns(_pooled(read, names), bounds or {}, levels or {})
     schema = Schema(person or PERSON, columns)
     inferred = tuple(c.name for c in schema.columns if c.kind == "number" and c.name not in (bounds or {}))
-    return Simulation({n: _frozen(n, t, schema, person) for n, t in read.items()}, schema, inferred, min_cell, left_out)
+    return Simulation({n: _frozen(n, t, schema, person) for n, t in read.items()}, schema, inferred, min_cell, colluding, left_out)
 
 
 def _holder(name: object) -> str:

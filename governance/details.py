@@ -118,6 +118,12 @@ SENTENCES: dict[str, str] = {
     ),
     "{count} jobs start with {start}": "有 {count} 个任务以 {start} 开头",
     "this version releases under the rule exact, with a min_cell": "本版本只按 exact 规则发布，并须有 min_cell",
+    "{name} is no part of release, it stands beside it: {name}: … in a job file, {name}=… in a call": (
+        "{name} 不属于 release，应与它并列：任务文件中写 {name}: …，调用时写 {name}=…"
+    ),
+    "{name} is a part of release; write release: {given}": "{name} 属于 release；请写 release: {given}",
+    "a simulation has no proof: this process played every party, so there is nothing to verify and no bundle to save; a federation's "
+    "result, of hub.run, has both": "模拟没有证明：各方都由本进程扮演，无可核验，也没有结果包可保存；联邦的结果（hub.run）二者皆有",
     "the job was made for another entry of the dataset {name} in the catalogue": "任务所依据的是数据集 {name} 在目录中的另一版本",
     "min_cell is larger than the dataset may be": "最小单元人数大于该数据集可有的人数",
     "{own} is not YAML: {error}": "{own}不是 YAML：{error}",
@@ -144,7 +150,6 @@ SENTENCES: dict[str, str] = {
     "the job has no release (yet)": "任务（尚）无发布结果",
     "the coordinator did not end the job at its deadline": "协调方未在截止时间结束任务",
     "{url} does not answer ({error})": "{url} 没有应答（{error}）",
-    "job {id} has ended before: it is {phase}": "任务 {id} 此前已结束：{phase}",
     "the join token is damaged; copy the whole line again": "加入令牌已损坏；请重新复制整行",
     "a coordinator serves https only: its --url reads https://host:port, got {url}": (
         "协调方只提供 https：--url 写作 https://host:port，实为 {url}"

@@ -19,10 +19,12 @@ from governance.parties import Seconds
 Parameter = str | int | bool | tuple[str, ...] | None
 Protection = Literal["secagg", "threshold"]
 PROTECTIONS: tuple[Protection, ...] = get_args(Protection)
+RULE: Literal["exact"] = "exact"
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 7 * 86400
 TEXTS = dict.fromkeys(("title", "purpose", "licence", "dataset", "where", "analysis", "protect"), str)
 FILE_FIELDS: dict[str, type] = {"keyong": int, **TEXTS, "with": dict, "release": dict}
+FIELDS = sorted({*FILE_FIELDS, "deadline"})
 RELEASE_FIELDS: dict[str, type] = {"rule": str, "min_cell": int}
 
 
@@ -63,7 +65,9 @@ def read_file(text: str) -> dict[str, Any]:
     data = read_yaml(text, "the job file")
     if not isinstance(data, dict) or data.get("keyong") != 1:
         raise UsageError("a job file starts with keyong: 1")
-    known.check("field", data, sorted({*FILE_FIELDS, "deadline"}))
+    if misplaced := sorted(data.keys() & RELEASE_FIELDS.keys(), key=str):
+        raise UsageError(f"{misplaced[0]} is a part of release; write release: {{{misplaced[0]}: …}}")
+    known.check("field", data, FIELDS)
     if missing := [name for name in ("analysis", "dataset", "licence", "purpose") if data.get(name) is None]:
         raise UsageError(f"the job file lacks: {', '.join(missing)}")
     check(data)
@@ -71,10 +75,22 @@ def read_file(text: str) -> dict[str, Any]:
 
 
 def check(spec: Mapping[str, Any]) -> None:
-    """Refuse fields of other types than a job has; how long a deadline is, `seconds` reads."""
+    """Refuse fields of other types than a job has, or in other places; how long a deadline is, `seconds` reads."""
     check_types(spec, FILE_FIELDS)
-    check_types(spec.get("release") or {}, RELEASE_FIELDS, of="release")
+    release = spec.get("release") or {}
+    if misplaced := [name for name in release if name in FIELDS]:
+        name = misplaced[0]
+        raise UsageError(f"{name} is no part of release, it stands beside it: {name}: … in a job file, {name}=… in a call")
+    check_types(release, RELEASE_FIELDS, of="release")
+    if (release.get("rule") or RULE) != RULE or not release.keys() <= RELEASE_FIELDS.keys():
+        raise UsageError("this version releases under the rule exact, with a min_cell")
     known.check("protection", [spec.get("protect") or PROTECTIONS[0]], PROTECTIONS)
+
+
+def least_cell(spec: Mapping[str, Any], granted: int) -> int:
+    """The fewest persons in a cell that *spec* asks for; *granted* where it names none."""
+    asked: int | None = (spec.get("release") or {}).get("min_cell")
+    return granted if asked is None else asked
 
 
 def parameters(given: Mapping[str, Any]) -> dict[str, Parameter]:

@@ -14,6 +14,7 @@ from federated.interrupt import STATUS, at_once, in_order
 with at_once():
     import click
 
+    from federated.cli import chinese
     from federated.language import language
     from governance.errors import KeyongError, UsageError
 
@@ -38,6 +39,8 @@ GROUPS = {
 class Lazy(click.Group):
     """A group whose commands live in modules of the same name."""
 
+    context_class = chinese.Context
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(GROUPS)
 
@@ -45,6 +48,8 @@ class Lazy(click.Group):
         if cmd_name not in GROUPS:
             return None
         command: click.Command = importlib.import_module(f"federated.cli.{cmd_name}").command
+        for each in (command, *getattr(command, "commands", {}).values()):
+            each.context_class = chinese.Context
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -65,7 +70,7 @@ def main(argv: list[str] | None = None) -> None:
             check_house()
             main_group.main(argv, prog_name="keyong", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        chinese.show(error)
         sys.exit(2)
     except click.exceptions.Abort:
         sys.exit(STATUS)

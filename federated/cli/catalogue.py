@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def command() -> None:
 def _datasets(identity: Path) -> dict[str, Dataset]:
     from federated.client import connect
 
-    hub = connect(identity=identity)
+    hub = connect(identity=identity, proxy=os.environ.get("KEYONG_PROXY"))
     return {name: notes.opened(text, Dataset, hub.trust) for name, text in hub.link.documents("dataset")}
 
 

@@ -121,12 +121,15 @@ def result(job: str, identity: Path, out: Path | None, as_json: bool) -> None:
 @json_option
 def cancel(job: str, identity: Path, as_json: bool) -> None:
     """End a job that is still open."""
+    from federated.progress import phase
+
     hub = _hub(identity)
     found = hub.find(job)
     now = hub.link.cancel(found)
     if now.phase != "cancelled":
-        raise UsageError(f"job {found[:12]} has ended before: it is {now.phase}")
-    say({"job": found, "phase": now.phase}, f"{found[:12]} is {now.phase}", as_json)
+        chinese = f"请修正调用：任务 {found[:12]} 此前已结束：{phase(now.phase, 'zh')}"
+        raise UsageError(f"job {found[:12]} has ended before: it is {now.phase}", chinese=chinese)
+    say({"job": found, "phase": now.phase}, said(f"{found[:12]} is {now.phase}", f"{found[:12]} {phase(now.phase)}"), as_json)
 
 
 def _show(hub: Any, job: str, out: Path | None, as_json: bool) -> None:

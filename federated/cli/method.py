@@ -7,7 +7,7 @@ import inspect
 
 import click
 
-from federated.cli import json_option, say
+from federated.cli import chinese, json_option, say
 from federated.language import said
 from governance.details import in_chinese
 from governance.errors import UsageError
@@ -24,7 +24,7 @@ def command() -> None:
 def list_methods(as_json: bool) -> None:
     """All methods of this version."""
     rows = [{"method": f"{m.name}@{m.version}", "does": (inspect.getdoc(m) or "").partition("\n")[0]} for m in METHODS.values()]
-    say(rows, "\n".join(f"{r['method']:<24} {r['does']}" for r in rows), as_json)
+    say(rows, "\n".join(f"{r['method']:<24} {chinese.told(r['does'])}" for r in rows), as_json)
 
 
 @command.command(epilog="Example: keyong method show logistic_regression")
@@ -38,7 +38,7 @@ def show(name: str, as_json: bool) -> None:
     parameters = [f.name for f in dataclasses.fields(method)]  # type: ignore[arg-type]
     about = inspect.getdoc(method) or ""
     data = {"method": f"{method.name}@{method.version}", "parameters": parameters, "discloses": method.discloses, "about": about}
-    told = said(
+    discloses = said(
         f"Discloses to the roster and the coordinator: {method.discloses}.", f"向各持有方和协调方公开：{in_chinese(method.discloses)}。"
     )
-    say(data, f"{data['method']}\n\n{about}\n\n{told}", as_json)
+    say(data, f"{data['method']}\n\n{said(about, chinese.METHODS.get(method.name, about))}\n\n{discloses}", as_json)

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from federated.language import said
 from federated.tokens import Token
 from governance.errors import UsageError
 from governance.journal import Journal
@@ -81,7 +82,8 @@ def serve(home: Path, *, listen: str, client_ca: Path | None = None, patience: f
 
 
 def _ready(name: str, url: str, as_json: bool) -> None:
-    print(json.dumps({"ready": name, "url": url}) if as_json else f"{name} serves {url}. Stop with Ctrl-C.", flush=True)  # noqa: T201
+    told = said(f"{name} serves {url}. Stop with Ctrl-C.", f"{name} 正在 {url} 上服务；按 Ctrl-C 停止。")
+    print(json.dumps({"ready": name, "url": url}) if as_json else told, flush=True)  # noqa: T201
 
 
 def _write(path: Path, text: str) -> None:

@@ -156,6 +156,7 @@ def _described(job: str, offer: Offer) -> dict[str, Any]:
         "method": asked.method, "parameters": plain(asked)["parameters"], "where": asked.where, "min_cell": asked.min_cell,
         "columns": {name: schema[name].grade for name in case.columns}, "numbers": sum(case.analysis.opens(schema)),
         "rounds": 1 + len(case.analysis.opens(schema)), "discloses": case.analysis.discloses, "deadline": day(asked.deadline),
+        "dealers": list(case.dealers),
     }  # fmt: skip
 
 
@@ -172,6 +173,9 @@ def as_text(row: Mapping[str, Any]) -> str:
              f"至多打开 {row['numbers']} 个数，{row['rounds']} 轮，单元均不少于 {row['min_cell']} 人"),
         said(f"discloses {row['discloses']}", f"公开内容：{in_chinese(row['discloses'])}"),
     ]  # fmt: skip
+    if dealers := ", ".join(row["dealers"]):
+        lines.append(said(f"encrypted under keys that {dealers} deal: together they could read this holder's part",
+                          f"用 {dealers} 分发的密钥加密：它们合谋能读出本持有方的数"))  # fmt: skip
     return "\n  ".join(lines)
 
 

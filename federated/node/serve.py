@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from federated.language import said
 from federated.lock import alone
 from federated.node.agent import Agent
 from federated.node.home import Home
@@ -32,7 +33,9 @@ def serve(path: Path, *, proxy: str | None = None, as_json: bool = False) -> Non
 
 def _ready(home: Home, as_json: bool) -> None:
     ready = {"ready": home.key.name, "url": home.url}
-    click.echo(json.dumps(ready) if as_json else f"{home.key.name} serves {home.url}; it dials out only. Stop with Ctrl-C.")
+    told = said(f"{home.key.name} serves {home.url}; it dials out only. Stop with Ctrl-C.",
+                f"{home.key.name} 正为 {home.url} 服务，只向外连接；按 Ctrl-C 停止。")  # fmt: skip
+    click.echo(json.dumps(ready) if as_json else told)
 
 
 def _leave(agent: Agent) -> None:

@@ -273,6 +273,11 @@ def test_the_first_vectors_are_shown_with_the_shares_that_open_them_and_not_befo
     assert reveal.payloads == run.relays["0.0.upload"].payloads
 
 
+def test_encrypted_vectors_are_shown_at_once_so_that_the_dealers_together_need_nobody_to_read_them():
+    relay = Relay("0.0.upload", {"a": b"header"}, {"a": (b"encrypted",)}, "")
+    assert replace(start().board, protect="threshold").shown(relay) == relay
+
+
 def test_later_vectors_are_shown_at_once():
     relay = Relay("1.0.upload", {}, {"a": (b"x",)}, "")
     assert start().board.shown(relay) == relay

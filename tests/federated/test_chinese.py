@@ -20,7 +20,7 @@ where: "sex == 'male'"
 analysis: {method}
 with: {given}
 """
-CROSSTAB = JOB.format(method="crosstab", given="{index: age_band, columns: ill}")
+CROSSTAB = JOB.format(method="crosstab", given="{index: age_band, columns: ill}") + "protect: threshold\n"
 DESCRIBE = JOB.format(method="describe", given="{columns: [age, dose]}")
 
 
@@ -75,7 +75,7 @@ def test_a_hospital_decides_in_chinese(running, keyong, job):
     told = keyong("node", "approvals", "--home", home)
     for words in (
         "年龄段 by sex", "运营单位 operator，用途 research，截止时间 20", "cohort 上的 crosstab@1：age_band（3 级）、ill（3 级）、sex（3 级）；条件 sex == 'male'",
-        "至多打开 6 个数，2 轮，单元均不少于 10 人", "公开内容：每个单元的人数，仅限至少 c + 1 家持有方各有 min_cell 人的单元；每个单元一个数",
+        "至多打开 6 个数，2 轮，单元均不少于 10 人", "用 east, north 分发的密钥加密：它们合谋能读出本持有方的数", "公开内容：每个单元的人数，仅限至少 c + 1 家持有方各有 min_cell 人的单元；每个单元一个数",
     ):  # fmt: skip
         assert words in told
     assert not re.search("operator operator|opens|discloses|persons|grade", told)
@@ -102,6 +102,8 @@ def test_an_operator_reads_plan_result_and_proof_in_chinese(running, keyong, job
     assert "已抑制，并非零" in told
     assert "age 缺失" in told
     assert "missing" not in told
+    released = json.loads(keyong("job", "list", *identity, "--json"))[-1]["job"]
+    assert "此前已结束：已发布结果" in keyong("job", "cancel", released, *identity, code=2)
     told = keyong("verify", bundle, "--authority", running.path / "authority" / "trust.json")
     for words in ("ok  授权主体已签署数据集、授权书和 6 份登记", "ok  全部 4 家数据持有方均已接受", "ok  账本第"):
         assert words in told
@@ -116,6 +118,11 @@ def test_an_operator_reads_plan_result_and_proof_in_chinese(running, keyong, job
         assert words in told
     assert "（4 家持有方）" in keyong("catalogue", "list", *identity)
     assert "公开：每个单元的人数" in keyong("method", "show", "crosstab")
+
+
+def test_the_catalogue_is_asked_for_through_the_proxy(running, keyong, monkeypatch):
+    monkeypatch.setenv("KEYONG_PROXY", "http://127.0.0.1:9")
+    assert "没有应答" in keyong("catalogue", "list", "--identity", running.path / "operator.key", code=75)
 
 
 def test_the_doctor_speaks_chinese(running, keyong):

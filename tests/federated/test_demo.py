@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import psutil
 import pytest
@@ -18,7 +19,7 @@ from federated.demo import command
 from federated.progress import line, place
 from federated.results import result
 from federated.stage import Terminal
-from sandbox.messages import Status
+from sandbox.messages import Kind, Status, step
 
 
 @pytest.mark.parametrize("holders", [4, 3])
@@ -125,7 +126,10 @@ def test_what_wraps_stays_to_the_right_of_what_it_belongs_to(monkeypatch, capsys
 
 
 def test_a_place_is_told_in_words():
-    assert place("0.0.upload", "en") == "round 0, local step and masked upload"
+    assert place("0.0.upload", "en") == "round 0, local step and upload"
     assert place("accept", "zh") == "各持有方审核中"
+    assert place("deal", "en") == "the dealers make keys"
+    for kind in set(get_args(Kind)) - {"stop"}:  # which no job stands at
+        assert place(step(kind), "en") and place(step(kind), "zh")
     status = Status("f" * 64, "t", "d", "describe@1", "o", "running", "2.0.reveal", ("zurich",), "", "", "", 0, 9, 1)
     assert line(status, "zh") == "ffffffffffff  运行中  第 2 轮，打开合计  (等待 zurich)"

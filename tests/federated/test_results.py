@@ -104,8 +104,14 @@ def test_a_reason_is_not_told_twice():
     assert "x" in made("describe", {"failed": "limit: too many rounds"}, suppressed=["x"]).notes()[0]
 
 
-def test_one_round_is_one():
-    assert "1 round of secure sums" in str(replace(DESCRIBE.provenance, rounds=1))
+def test_where_nothing_was_opened_no_totals_are_spoken_of():
+    nothing = replace(FAILED[0], provenance=replace(DESCRIBE.provenance, rounds=1))
+    told = nothing.summary("en")
+    assert "no total was opened: 1 round of secure sums asked whether several holders have 10 persons or more; job ffff" in told
+    assert "exact totals" not in told and "were opened" not in told
+    told = nothing.summary("zh")
+    assert "没有打开任何合计：1 轮安全求和只问了是否有多家持有方各自不少于 10 人；任务 ffff" in told
+    assert "精确合计" not in told
 
 
 def test_a_regression_has_estimate_error_interval_and_fit():
@@ -128,6 +134,15 @@ def test_a_coefficient_of_any_size_can_be_read(coef, se, shown):
 def test_a_dropout_is_named():
     assert "3 data holders (without d), computed alike" in made("describe", DESCRIBED, survivors="abc").summary()
     assert "4 data holders, computed alike" in DESCRIBE.summary()
+
+
+def test_who_dealt_the_keys_is_named_and_who_could_read_what_they_encrypt():
+    dealt = replace(DESCRIBE.provenance, dealers=("a", "b"))
+    assert str(dealt).splitlines()[-1] == (
+        "encrypted under 2 keys, dealt by a, b: these 2 together could read one holder's part, or any 3 holders; nobody else"
+    )
+    assert "由 a, b 分发：这 2 家合谋能读出某一家的数，任意 3 家持有方合谋也能" in dealt.lines("zh")[-1]
+    assert "any 4 holders" in str(replace(dealt, dealers=("a", "b", "c")))
 
 
 def test_no_ledger_no_entry():

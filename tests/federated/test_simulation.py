@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from inspect import signature
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import records
 import statsmodels.api as sm
 
 import federated as fed
+from federated.progress import line
 from governance.errors import KeyongError, UsageError
 
 PATHS = {name: records.EXAMPLES / "data" / "heart-disease" / f"{file}.csv" for name, file in records.HOSPITALS.items()}
@@ -64,7 +66,10 @@ def test_a_crosstab_and_a_condition(sim, frame):
 
 
 def test_it_takes_what_a_real_hub_takes(sim):
-    more = {"dataset": "heart", "purpose": "research", "licence": "lic-1", "deadline": "10m", "release": {"rule": "exact", "min_cell": 20}}
+    more = {"dataset": "heart", "purpose": "research", "licence": "lic-1", "deadline": "10m", "release": {"rule": "exact", "min_cell": 20},
+            "title": "ill", "progress": lambda status: None}  # fmt: skip
+    taken, real = (set(signature(f).parameters) for f in (type(sim).run, fed.Hub.run))
+    assert taken == real
     assert sim.run(fed.Crosstab("ill"), **more).provenance.min_cell == 20
 
 
@@ -165,6 +170,8 @@ ROW = {"x": [1.0, 2.0, 3.0, 4.0]}
     (lambda: fed.simulate({"a": pa.table(ROW), "b": pa.table(ROW), "c": pa.table({"y": [1]})}), "the table of c has no column x"),
     (lambda: fed.simulate({"a": pa.table(ROW), "b": pa.table(ROW), "c": pa.table({"x": ["text"]})}), "not have the same columns"),
     (lambda: fed.simulate({}), "at least 3 data holders, got 0"),
+    (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, colluding=2), "colluding must be in 1..1 for 3 data holders, got 2"),
+    (lambda: fed.simulate({n: pa.table(ROW) for n in "abc"}, colluding=True), "colluding must be"),
     (lambda: fed.simulate([pa.table(ROW)] * 3), "by data holder"),
     (lambda: fed.simulate({1: pa.table(ROW), 2: pa.table(ROW), 3: pa.table(ROW)}), "1 cannot name a data holder"),
     (lambda: fed.simulate({"a": pa.table(ROW), "b": pa.table(ROW), "c": ROW}), "the table of c must be a pandas DataFrame or a pyarrow Table, not dict"),
@@ -191,9 +198,13 @@ def test_tables_that_cannot_be_simulated_are_answered_with_why(given, says):
         given()
 
 
-@pytest.mark.parametrize("release", [{"rule": "dp", "epsilon": "1.0"}, {"rule": "dp"}, {"min_cell": 2}, {"more": 1}])
-def test_a_release_that_cannot_be_given_is_refused_and_not_replaced_by_another(sim, release):
-    with pytest.raises(UsageError, match="rule exact"):
+@pytest.mark.parametrize(("release", "says"), [
+    ({"rule": "dp", "epsilon": "1.0"}, "rule exact"), ({"rule": "dp"}, "rule exact"), ({"more": 1}, "rule exact"),
+    ({"min_cell": 2}, "min_cell must be at least 3"), ({"min_cell": "10"}, "min_cell of release must be a whole number"),
+    ({"protect": "threshold"}, "protect is no part of release, it stands beside it: .* protect=… in a call"),
+])  # fmt: skip
+def test_a_release_that_cannot_be_given_is_refused_and_not_replaced_by_another(sim, release, says):
+    with pytest.raises(UsageError, match=says):
         sim.run(fed.Crosstab("ill"), release=release)
 
 
@@ -218,11 +229,53 @@ def test_a_simulation_says_in_chinese_what_its_columns_are_taken_as(monkeypatch)
     assert sim.run(fed.Describe(("age",))).summary().startswith("模拟，上下界取自各表（")
 
 
-def test_protection_by_threshold_keys_gives_the_same_numbers_and_names_the_dealers():
+def test_protection_by_threshold_keys_gives_the_same_numbers_and_names_the_dealers(small_keys):
     sim = fed.simulate({n: pa.table({"x": np.arange(i, i + 20.0)}) for i, n in enumerate("abc")})
-    masked, encrypted = (sim.run(fed.Describe(columns=["x"]), protect=p) for p in ("secagg", "threshold"))
+    seen = []
+    masked, encrypted = (sim.run(fed.Describe(columns=["x"]), protect=p, progress=seen.append) for p in ("secagg", "threshold"))
     assert encrypted.outcome == masked.outcome
     assert (masked.provenance.dealers, encrypted.provenance.dealers) == ((), ("a", "b"))
     assert "dealt by a, b" in encrypted.summary("en")
+    told = [line(status, "en").partition("  ")[2] for status in seen if status.job == encrypted.provenance.job]
+    assert told[0] == "running  the dealers make keys  (waiting for a, b)" and told[-1] == "released"
+    assert "running  round 0, local step and upload" in told and "running  round 2, opening the total" in told
     with pytest.raises(UsageError, match="did you mean threshold"):
         sim.run(fed.Describe(columns=["x"]), protect="treshold")
+
+
+def test_as_many_may_collude_as_is_said():
+    tables = {
+        n: pa.table({"x": np.arange(i, i + 20.0), "two": [int(n in "ab" and i % 2) for i in range(20)]}) for i, n in enumerate("abcd")
+    }
+    one, two = (fed.simulate(tables, colluding=c) for c in (1, 2))
+    assert "4 data holders, of whom 2 may collude" in repr(two)
+    assert one.run(fed.Crosstab("two")).suppressed == ()
+    assert two.run(fed.Crosstab("two")).suppressed == ("two=1",)  # two holders of the four have such persons
+
+
+def test_what_a_simulation_returns_has_what_a_federation_returns_and_no_proof(sim):
+    simulated = sim.run(fed.Crosstab("ill"))
+    assert isinstance(simulated, fed.Simulated)
+    given = {name for name in dir(fed.Released) if not name.startswith("__")} - {"bundle", "trust"}
+    assert given == {name for name in dir(fed.Simulated) if not name.startswith("__")}
+    assert simulated.value.suppressed == simulated.suppressed == ()
+    assert simulated.to_dict()["job"] == simulated.value.provenance.job == simulated.provenance.job
+    assert simulated.failed is None and simulated.outcome == simulated.value.outcome
+    assert (str(simulated), simulated._repr_html_()) == (simulated.value.summary(), simulated.value._repr_html_())
+    for use in (simulated.verify, lambda: simulated.save("bundle.json")):
+        with pytest.raises(UsageError, match="a simulation has no proof: this process played every party") as wrong:
+            use()
+        assert "模拟没有证明" in wrong.value.text("zh")
+
+
+def test_where_somebody_looks_on_a_line_shows_where_a_simulation_stands(sim, monkeypatch, capsys):
+    sim.run(fed.Crosstab("ill"))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    sim.run(fed.Crosstab("ill"))
+    told = capsys.readouterr().err
+    assert "round 1, opening the total" in told or "round 1, checking and signing" in told
+    assert told.endswith("\r") and not told.split("\r")[-2].strip()
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    sim.run(fed.Crosstab("ill"))
+    sim.run(fed.Crosstab("ill"), progress=lambda status: None)

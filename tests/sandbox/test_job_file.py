@@ -15,7 +15,7 @@ from governance import notes
 from governance.encoding import build, parse, plain
 from governance.errors import DecodeError, UsageError
 from governance.keys import SigningKey
-from sandbox.job import LONGEST, Job, nonce, parameters, read_file, seconds
+from sandbox.job import LONGEST, Job, least_cell, nonce, parameters, read_file, seconds
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "heart"
 FILE = """
@@ -63,6 +63,10 @@ def test_every_example_is_a_job_file_or_says_that_it_is_none(path):
     ("with: {target: disease, features: [age, chol, sex]}", "with: [1, 2]", "field with must be a map"),
     ("with: {target: disease, features: [age, chol, sex]}", "with: abc", "field with must be a map"),
     ("release: {rule: exact, min_cell: 10}", "release: 5", "release must be a map"),
+    ("release: {rule: exact, min_cell: 10}", "release: {protect: threshold}", "protect is no part of release, it stands beside it: protect: … in a job file, protect=… in a call"),
+    ("release: {rule: exact, min_cell: 10}", "release: {deadline: 10m}", "deadline is no part of release"),
+    ("release: {rule: exact, min_cell: 10}", "min_cell: 10", "min_cell is a part of release; write release: {min_cell: …}"),
+    ("rule: exact", "rule: dp", "releases under the rule exact"), ("rule: exact", "ruel: exact", "releases under the rule exact"),
     ("release: {rule: exact, min_cell: 10}", "protect: treshold", "no protection treshold, did you mean threshold?"),
     ("release: {rule: exact, min_cell: 10}", "release: [a]", "release must be a map"),
     ("min_cell: 10", "min_cell: ten", "min_cell of release must be a whole number"), ("rule: exact", "rule: 1", "rule of release must be text"),
@@ -70,6 +74,20 @@ def test_every_example_is_a_job_file_or_says_that_it_is_none(path):
 def test_a_file_that_is_wrong_is_answered_with_what_is_wrong(old, new, says):
     with pytest.raises(UsageError, match=re.escape(says)):
         read_file(FILE.replace(old, new))
+
+
+@pytest.mark.parametrize(("release", "least"), [("{min_cell: 20}", 20), ("{min_cell: }", 10), ("{rule: }", 10), ("", 10)])
+def test_what_is_left_empty_is_the_licences(release, least):
+    assert least_cell(read_file(FILE.replace("{rule: exact, min_cell: 10}", release)), 10) == least
+
+
+def test_where_a_field_goes_is_said_in_chinese():
+    with pytest.raises(UsageError) as wrong:
+        read_file(FILE.replace("rule: exact", "protect: threshold"))
+    assert wrong.value.text("zh") == "请修正调用：protect 不属于 release，应与它并列：任务文件中写 protect: …，调用时写 protect=…"
+    with pytest.raises(UsageError) as wrong:
+        read_file(FILE.replace("release: {rule: exact, min_cell: 10}", "rule: exact"))
+    assert wrong.value.text("zh") == "请修正调用：rule 属于 release；请写 release: {rule: …}"
 
 
 @given(st.text(max_size=200))

@@ -1,0 +1,235 @@
+"""What the command line says of itself in Chinese: help pages, and wrong calls as click finds them.
+
+Commands are written in English; what is shown is looked up here as it is printed, so that one program speaks both languages.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import click
+
+from federated.language import language, said
+
+HEADINGS = {"Options": "选项", "Commands": "命令"}
+HELP = {
+    "keyong 可用: compute over data that never leave their domain. Usable, never visible.": "keyong 可用：原始数据不出域，数据可用不可见。",
+    "Show the version and exit.": "显示版本。",
+    "Show this message and exit.": "显示本帮助。",
+    "Print one JSON object for machines.": "输出一个供程序读取的 JSON 对象。",
+    "Comma-separated.": "以逗号分隔。",
+    "Comma-separated, each name@version.": "以逗号分隔，每项为 名称@版本。",
+    "Comma-separated; empty allows all.": "以逗号分隔；为空则不限。",
+    "Comma-separated, each name@version; empty allows all.": "以逗号分隔，每项为 名称@版本；为空则不限。",
+    "Comma-separated organisations; empty allows all.": "以逗号分隔的机构名称；为空则不限。",
+    "URL of an HTTP proxy.": "HTTP 代理的地址。",
+    # authority
+    "Authorise: enrol parties, publish datasets, grant and revoke licences.": "授权：登记各方，发布数据集，签发和撤销授权书。",
+    "Register a dataset in the catalogue.": "在目录中登记数据集。",
+    "The authority's folder.": "授权主体的目录。",
+    "The coordinator's coordinator.json.": "协调方的 coordinator.json。",
+    "Make a join token for a party. Give it to the party over a channel that nobody else reads.": (
+        "为一方制作加入令牌；请通过他人看不到的渠道交付。"
+    ),
+    "The organisation behind the party.": "该方所属的机构。",
+    "What it will be.": "该方的角色。",
+    "The coordinator's coordinator.json (not for a coordinator).": "协调方的 coordinator.json（登记协调方时不需要）。",
+    "How long the token can be used.": "令牌的有效天数。",
+    "Make the authority's keys.": "生成授权主体的密钥。",
+    "How many keys to make.": "生成几把密钥。",
+    "How many of them must sign.": "其中须有几把签名。",
+    "Grant a licence to the operator with this verifier key (keyong operator show).": (
+        "向持有该公钥（keyong operator show）的运营单位签发授权书。"
+    ),
+    "The dataset's name in the catalogue.": "数据集在目录中的名称。",
+    "Fewest persons in a cell at a holder.": "一家持有方在一个单元中至少要有的人数。",
+    "How many jobs may run.": "可运行的任务个数。",
+    "How long it is valid.": "有效天数。",
+    "The licences that were granted, and which of them are revoked.": "已签发的授权书，以及其中已撤销的。",
+    "Publish the next revocation list: with LICENCES added. Without any, it only renews the list.": (
+        "发布下一份撤销清单，加入 LICENCES；不给则只续期。"
+    ),
+    "Id of a suspended licence to bring back.": "要恢复的授权书编号。",
+    "How long the list is fresh; a stale one stops every job.": "清单的有效天数；过期则所有任务停止。",
+    # coordinator
+    "Relay jobs between nodes.": "在各节点之间转发任务。",
+    "Make the coordinator's key, its journal, and a certificate of its own (put your own in its place if you have one).": (
+        "生成协调方的密钥、节点库和自签证书（可换成您自己的）。"
+    ),
+    "The coordinator's folder.": "协调方的目录。",
+    "The address under which nodes and operators reach it.": "节点和运营单位访问它的地址。",
+    "Names and addresses for its certificate; those of the URL unless given.": "证书中的名称和地址；默认取自网址。",
+    "postgresql+psycopg://… instead of a file in the folder.": "用 postgresql+psycopg://… 代替目录中的文件。",
+    "Work until stopped.": "运行，直到被停止。",
+    "Address and port.": "地址和端口。",
+    "PEM: ask every client for a certificate of this authority.": "PEM：要求每个客户端出示该机构签发的证书。",
+    "Seconds to wait for a missing node in a job's first round.": "任务第一轮等待缺席节点的秒数。",
+    # node
+    "Serve a data holder's data, and decide what may be done with them.": "提供持有方的数据，并决定可用来做什么。",
+    "Jobs that wait for a person here: who asks, why, for which columns, and what would be opened.": (
+        "等待本单位人工审核的任务：谁提问、用途、字段、会打开什么。"
+    ),
+    "The node's folder.": "节点的目录。",
+    "Approve a waiting job. What is approved is the exact text whose hash is the job's id.": (
+        "批准任务；所批准的正是任务编号（哈希）对应的原文。"
+    ),
+    "The registered form of DATASET, into which a table must be brought before it is added; without it, what is registered.": (
+        "DATASET 登记的结构，表须先整理成这样；不给则列出已登记的数据集。"
+    ),
+    "The datasets that this node serves.": "本节点提供的数据集。",
+    "Freeze a snapshot of the table at URL in the registered form of DATASET, and serve it from now on.": (
+        "把 URL 处的表按 DATASET 登记的结构冻结为快照，并从此提供。"
+    ),
+    "The snapshots that this node serves.": "本节点提供的快照。",
+    "Deny a waiting job.": "拒绝待审核的任务。",
+    "Shown to the operator; say nothing about rows.": "会显示给运营单位；不要提及任何数据内容。",
+    "Check what this node needs: coordinator, proxy, certificates, clock, kernel, disk, keys, snapshots.": (
+        "检查节点所需：协调方、代理、证书、时钟、内核、磁盘、密钥、快照。"
+    ),
+    "Make this node's key and folder, and enrol with the coordinator in the token. One command, and it can be repeated.": (
+        "生成节点的密钥和目录，并向令牌所指的协调方登记；可重复执行。"
+    ),
+    "Show or change this data holder's own rules.": "显示或更改本持有方自己的规则。",
+    "Who accepts a job that passes.": "合规的任务由谁接受。",
+    "Fewest persons in a cell here, on top of every licence.": "本单位每个单元至少要有的人数，在授权书之上。",
+    "Work until stopped. The node dials out only; nothing connects to it.": "运行，直到被停止；节点只向外连接。",
+    "Jobs at this node, newest last.": "本节点的任务，最新的在最后。",
+    # operator and jobs
+    "Make an operator's identity.": "建立运营单位的身份。",
+    "Make the operator's key and enrol it.": "生成运营单位的密钥并登记。",
+    "The key file.": "密钥文件。",
+    "The licences of this operator: what each allows, until when, and whether it is in force.": (
+        "本运营单位的授权书：内容、期限、是否有效。"
+    ),
+    "Print the operator's verifier key.": "打印运营单位的公钥。",
+    "Plan, submit and watch jobs.": "计划、提交和查看任务。",
+    "End a job that is still open.": "结束尚未完成的任务。",
+    "The operator's key.": "运营单位的密钥。",
+    "This operator's jobs, newest last.": "本运营单位的任务，最新的在最后。",
+    "What a job would read, open and cost, and who must approve; touches no rows and submits nothing.": (
+        "任务会读取、打开、消耗什么，须由谁同意；不接触数据，也不提交。"
+    ),
+    "Wait for a job's end and print its verified result.": "等任务结束，打印经核验的结果。",
+    "Where to write the result bundle.": "结果包写到何处。",
+    "Where a job stands.": "任务的进度。",
+    "Sign a job file and submit it.": "签署任务文件并提交。",
+    "Wait for the end, showing each round.": "等到结束，并显示每一轮。",
+    # ledger, catalogue, methods, demo, verify
+    "Look into a ledger, and prove or check it.": "查看、证明或检查账本。",
+    "Hash every entry again, and check every stored hash and the signed checkpoint.": (
+        "重新计算每条的哈希，并核对所存的哈希和已签名的检查点。"
+    ),
+    "A node's or coordinator's folder.": "节点或协调方的目录。",
+    "An entry with its inclusion proof and the signed checkpoint.": "一条记录及其包含证明和已签名的检查点。",
+    "The newest entries.": "最新的记录。",
+    "How many entries.": "显示几条。",
+    "List the datasets that are registered.": "列出已登记的数据集。",
+    "All registered datasets.": "全部已登记的数据集。",
+    "A dataset's columns with grades, bounds, cut points, levels and codes.": "数据集的字段：级别、上下界、切点、取值和编码。",
+    "List the methods, and what each discloses.": "列出各方法及其公开的内容。",
+    "All methods of this version.": "本版本的全部方法。",
+    "A method's parameters, rounds and disclosure contract.": "方法的参数、轮次和公开的内容。",
+    "A whole federation on this machine, on real data, the pooled answer beside it.": (
+        "在本机用真实数据运行整个联邦，并与汇集数据的答案对照。"
+    ),
+    "How many of the four hospitals take part.": "四家医院中有几家参与。",
+    "Leave the federation running afterwards, until Ctrl-C.": "演示之后让联邦继续运行，直到按 Ctrl-C。",
+    "Use this folder and leave it: keys, journals, logs, bundle.": "使用并保留该目录：密钥、节点库、日志、结果包。",
+    "Verify a result bundle offline.": "离线核验结果包。",
+    "Verify a result bundle offline, up to the authority's keys. It proves who computed what, not that the data were true.": (
+        "离线核验结果包，直到授权主体的公钥；证明谁算了什么，不证明数据真实。"
+    ),
+    "The authority's keys: its trust.json.": "授权主体的公钥，即其 trust.json。",
+    # methods
+    "Describe number columns.": "描述数值字段。",
+    "Cross-tabulate two category or band columns, or count the levels of one.": "两个分类或分段字段的交叉表，或一个字段各取值的人数。",
+    "Logistic regression without penalty, with an intercept, on complete cases.": "无惩罚、带截距的逻辑回归，只用无缺失的人。",
+}
+METHODS = {
+    "describe": """描述数值字段。
+
+columns   数值字段的名称，至多 64 个
+
+一轮求人数与总和，下一轮求与已商定均值的离差平方和；比直接求平方和稳定（Chan, Golub & LeVeque, American Statistician 1983）。sd 除以 n - 1。
+对照：pandas.DataFrame.describe，限于结果所列必填字段均有值的人。""",
+    "crosstab": """两个分类或分段字段的交叉表，或一个字段各取值的人数。
+
+index, columns   字段名，同 pandas.crosstab；columns 可以不给
+
+支持之后一轮即得。支持不足的单元不打开，显示为已抑制，空单元也是。边际只是已打开单元之和，从不单独打开，因此不会透露被抑制的单元。""",
+    "logistic_regression": """无惩罚、带截距的逻辑回归，只用无缺失的人。
+
+target     有两个取值的分类或分段字段
+features   数值字段，以及分类、分段字段；后者除首个取值外，每个取值各为一个 0/1 变量
+event      target 中作为 1 的取值；默认为第二个
+max_iter   牛顿迭代步数的上限
+
+牛顿迭代的每一步为一轮，求得分、信息矩阵和对数似然之和；第一步在零处，并计两类人数。特征按登记的上下界缩放到 [0, 1]，系数再换算回来。
+这些和会透露每个取值、每两个取值组合中的人数，因此这些单元都须有支持。某一步中一个人的权重为 4 mu(1 - mu)，在零处为 1；之后的步骤只有在整体
+以及特征的每个取值、每两个取值组合中权重都足够时才打开，因此无论系数从何而来，都不会使某个和只关乎少数人。
+McCullagh & Nelder，第 2 版，2.5。对照：statsmodels.api.Logit。""",
+}
+WRONG = {
+    r"Missing argument '(.+)'\.": r"缺少参数 \1",
+    r"Missing option '(.+)'\.": r"缺少选项 \1",
+    r"No such command '(.+?)'\. Did you mean '(.+)'\?": r"没有命令 \1；是否指 \2？",
+    r"No such command '(.+?)'\..*": r"没有命令 \1",
+    r"No such option '?(.+?)'?\. Did you mean '?(.+?)'?\?": r"没有选项 \1；是否指 \2？",
+    r"No such option:? '?(.+?)'?\.?(?: \(.*)?": r"没有选项 \1",
+    r"Option '(.+)' requires an argument\.": r"选项 \1 须有取值",
+    r"Got unexpected extra arguments? \((.+)\)": r"多余的参数：\1",
+    r"Invalid value for '(.+?)': Path '(.+)' does not exist\.": r"\1 有误：\2 不存在",
+    r"Invalid value for '(.+?)': '(.+)' is not one of (.+)\.": r"\1 有误：\2 不在 \3 之中",
+    r"Invalid value for '(.+?)': (.+) is not in the range (.+)\.": r"\1 有误：\2 不在 \3 之内",
+    r"Invalid value for '(.+?)': '(.+)' is not a valid .+\.": r"\1 有误：\2 不是数字",
+    r"Invalid value for '(.+?)': (.+)": r"\1 有误：\2",
+}
+
+
+class Formatter(click.HelpFormatter):
+    """Help pages in the reader's language."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        super().write_usage(prog, args, prefix or said("Usage: ", "用法："))
+
+    def write_heading(self, heading: str) -> None:
+        super().write_heading(said(heading, HEADINGS.get(heading, heading)))
+
+    def write_text(self, text: str) -> None:
+        super().write_text(told(text))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        super().write_dl([(name, told(text)) for name, text in rows], col_max, col_spacing)
+
+
+class Context(click.Context):
+    formatter_class = Formatter
+
+
+def told(text: str) -> str:
+    """A text of a help page in the reader's language; one that is cut off is found by how it begins."""
+    if language() == "en" or not text:
+        return text
+    head, bracket, more = text.partition("  [")
+    plain = " ".join(head.split())
+    if plain.startswith("Example: "):
+        return plain.replace("Example: ", "示例：", 1)
+    start = plain.removesuffix("...")
+    found = HELP.get(plain) or next((chinese for english, chinese in HELP.items() if english.startswith(start)), head)
+    return found + bracket + more.replace("default: ", "默认 ").replace("required", "必填")
+
+
+def show(error: click.ClickException) -> None:
+    """Tell what is wrong with a call, as click does, in the reader's language."""
+    if language() == "en":
+        error.show()
+        return
+    message = error.format_message()
+    for english, chinese in WRONG.items():
+        if found := re.fullmatch(english, message, re.DOTALL):
+            message = found.expand(chinese)
+            break
+    context = getattr(error, "ctx", None)
+    usage = f"{context.get_usage()}\n查看帮助：{context.command_path} --help\n\n" if context else ""
+    click.echo(f"{usage}请修正调用：{message}", err=True)
