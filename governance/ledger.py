@@ -92,10 +92,13 @@ class Ledger:
         self._rows = rows
         self._signed, self._checkpoint = rows.head()
         self.size = self._signed
+        self._closed = False
         self._fresh: dict[tuple[int, int], bytes] = {}
 
     def append(self, new: Entry) -> int:
         """Add an entry and return its index."""
+        if self._closed:
+            raise UsageError("the ledger is closed for this transaction: nothing can be appended to what was signed")
         index, leaf = self.size, new.leaf
         complete = merkle.grown(index, merkle.leaf_hash(leaf), self._hash_at)
         self._fresh.update({(level, at): digest for level, at, digest in complete})
@@ -104,16 +107,22 @@ class Ledger:
         return index
 
     def sign(self, key: SigningKey) -> None:
-        """Close the transaction: one signed checkpoint over all that was appended in it."""
+        """Close the ledger for this transaction: one signed checkpoint over all that was appended in it."""
+        self._closed = True
         if self.size > self._signed:
-            note = str(Checkpoint(key.name, self.size, merkle.root(self.size, self._hash_at)).signed_by(key))
-            self._rows.set_head(self.size, note)
+            self._checkpoint = str(Checkpoint(key.name, self.size, self.root()).signed_by(key))
+            self._rows.set_head(self.size, self._checkpoint)
+            self._signed = self.size
 
     def checkpoint(self) -> str:
-        """The signed checkpoint; never one of entries that may still be rolled back."""
+        """The signed checkpoint; none while entries may still be added."""
         if self.size > self._signed:
             raise UsageError("the checkpoint is signed when the transaction ends: read it in a view afterwards")
         return self._checkpoint
+
+    def root(self, size: int | None = None) -> bytes:
+        """The root of the first *size* entries."""
+        return merkle.root(self._within(size), self._hash_at)
 
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
         return merkle.inclusion(index, self._within(size), self._hash_at)

@@ -143,7 +143,7 @@ def verify_consistency(proof: Sequence[bytes], old_root: bytes, new_root: bytes,
         raise IntegrityError(f"a tree of {new} leaves cannot contain one of {old}")
     _check_hashes(old_root, new_root, *proof)
     if old in (0, new):
-        if proof or old_root != (EMPTY if old == 0 else new_root):
+        if proof or (old == 0 and old_root != EMPTY) or (old == new and old_root != new_root):
             raise IntegrityError(f"the trees of {old} and {new} leaves are not consistent")
         return
     steps = list(proof) if old & (old - 1) else [old_root, *proof]

@@ -73,9 +73,9 @@ class Journal:
         """
         with self._alone():
             with self._database.begun(self._database.writing) as connection:
-                t = Transaction(connection, self._now)
+                t = Transaction(connection, self._key, self._now)
                 yield t
-                t.sign(self._key)
+                t.close_ledger()
             self._residue |= t.shredded
             self._empty()
 

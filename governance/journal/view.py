@@ -19,6 +19,8 @@ COHORT_KINDS = frozenset({"roster", "opened"})
 NOTE = sa.select(schema.note.c.text).where(schema.note.c.kind == sa.bindparam("of"), schema.note.c.name == sa.bindparam("at"))
 SETTING = sa.select(schema.setting.c.value).where(schema.setting.c.name == sa.bindparam("at"))
 NOTES = sa.select(schema.note.c.name, schema.note.c.text).where(schema.note.c.kind == sa.bindparam("of"))
+SEEN = sa.select(schema.seen.c.note).where(schema.seen.c.origin == sa.bindparam("of"))
+COSIGNED = sa.select(schema.cosigned)
 JOBS = sa.select(schema.job).order_by(schema.job.c.number)
 OPEN_JOBS = JOBS.where(schema.job.c.ended.is_(False))
 COHORTS = (
@@ -69,9 +71,23 @@ class View:
         """Proof that the tree of *new* entries starts with the tree of *old* ones."""
         return self._ledger.consistency(old, new)
 
+    def root(self, size: int | None = None) -> bytes:
+        """Root of the tree of *size* entries."""
+        return self._ledger.root(size)
+
     def entries(self, start: int = 0, count: int = 1000) -> list[Entry]:
         """Up to *count* entries from *start* on."""
         return self._ledger.entries(start, count)
+
+    # --- witnessing
+
+    def seen(self, origin: str) -> str | None:
+        """The newest checkpoint of the ledger *origin* that this party cosigned, as the ledger signed it."""
+        return self._connection.execute(SEEN, {"of": origin}).scalar_one_or_none()
+
+    def cosigned(self) -> dict[str, tuple[int, int]]:
+        """By witness: how many entries of this ledger it saw last, and its latest time."""
+        return {witness: (size, at) for witness, size, at in self._connection.execute(COSIGNED)}
 
     # --- documents and settings
 
