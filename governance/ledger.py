@@ -18,9 +18,11 @@ from governance.checkpoint import Checkpoint
 from governance.encoding import SAFE_INTEGER, build, canonical, parse, plain, wire
 from governance.errors import DecodeError, IntegrityError, KeyongError, UsageError
 from governance.keys import SigningKey, VerifyKey
+from governance.merkle import Hashes
 from governance.texts import TEXTS
 
 ENTRY_LIMIT = 1 << 10
+SCANNED = 8  # level of the subtrees whose hashes are read at once
 
 Event = Literal[
     "party.enrolled",
@@ -82,6 +84,7 @@ class Rows(Protocol):
     def add(self, index: int, leaf: bytes, hashes: Sequence[tuple[int, bytes]]) -> None: ...
     def leaves(self, start: int) -> Iterable[tuple[int, bytes]]: ...
     def hash(self, position: int) -> bytes: ...
+    def between(self, start: int, stop: int) -> Iterable[tuple[int, bytes]]: ...
     def hashes(self) -> Iterable[tuple[int, bytes]]: ...
 
 
@@ -136,6 +139,23 @@ class Ledger:
             raise UsageError(f"start and count must not be negative, got {start} and {count}")
         stop = min(start + count, self.size)
         return [_stored_entry(index, leaf) for _, (index, leaf) in zip(range(start, stop), self._rows.leaves(start), strict=False)]
+
+    def leaves(self, start: int) -> Iterable[tuple[int, bytes]]:
+        return self._rows.leaves(start)
+
+    def scan(self) -> Hashes:
+        """Stored hashes for a reader that goes through them in order: those of 256 leaves are read at a time."""
+        block: dict[int, bytes] = {}
+
+        def hash_at(level: int, index: int) -> bytes:
+            place = merkle.position(level, index)
+            if place not in block and level < SCANNED:
+                first = index << level >> SCANNED << SCANNED
+                block.clear()
+                block.update(self._rows.between(merkle.stored(first), merkle.stored(min(first + (1 << SCANNED), self.size))))
+            return block[place] if place in block else self._hash_at(level, index)
+
+        return hash_at
 
     def _within(self, size: int | None) -> int:
         if size is None:

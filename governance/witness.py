@@ -125,22 +125,26 @@ def request(view: View, witnesses: Iterable[str]) -> Request:
 
 
 def collect(t: Transaction, made: Request, answers: Mapping[str, Cosignature | Refusal], policy: Policy) -> Note:
-    """The checkpoint of *made* with the cosignatures among *answers* (by the names of witnesses' keys), and note what each has seen.
+    """The checkpoint of *made* with the cosignatures among *answers* (by the names of witnesses' keys).
+
+    What each has seen is written down, and the checkpoint where it has its quorum.
 
     A refusal that tells of another size corrects the next request. One that shows a later checkpoint of our own is an alarm: this journal
     is an older copy of itself, or another history.
     """
     keys = {key.name: key for key in policy.witnesses.values()}
     note = notes.read(made.checkpoint, limit=checkpoint.LIMIT)
-    size = checkpoint.read(note).size
+    head = checkpoint.read(note)
     for name, answer in answers.items():
         if isinstance(answer, Refusal):
             _corrected(t, name, answer, policy)
     lines = [line for a in answers.values() if isinstance(a, Cosignature) for line in _line(a.line)]
     note = cosignatures.gathered(note, lines, keys.values())
-    for name, at in cosignatures.times(note, keys.values()).items():
-        t.put_cosigned(name, size, at)
-    t.put_note("cosigned", checkpoint.read(note).origin, str(note), replace=True)
+    found = cosignatures.times(note, keys.values())
+    for name, at in found.items():
+        t.put_cosigned(name, head.size, at)
+    if policy.met_by(found):
+        t.put_note("cosigned", head.origin, str(note), replace=True)
     return note
 
 

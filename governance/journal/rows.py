@@ -21,6 +21,10 @@ ADD_ENTRY = sa.insert(schema.entry)
 ADD_HASH = sa.insert(schema.node_hash)
 HASH = sa.select(schema.node_hash.c.digest).where(schema.node_hash.c.position == sa.bindparam("at"))
 
+BETWEEN = sa.select(schema.node_hash).where(
+    schema.node_hash.c.position >= sa.bindparam("start"), schema.node_hash.c.position < sa.bindparam("stop")
+)
+
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
@@ -70,6 +74,9 @@ class LedgerRows:
         if digest is None:
             raise IntegrityError(f"the stored hash at position {position} is missing")
         return digest
+
+    def between(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
+        return ((row[0], row[1]) for row in self.connection.execute(BETWEEN, {"start": start, "stop": stop}))
 
     def leaves(self, start: int) -> Iterator[tuple[int, bytes]]:
         return self._paged(schema.entry, schema.entry.c.number, start)

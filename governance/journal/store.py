@@ -20,7 +20,7 @@ from governance.journal.database import PATIENCE, Database, connect, create
 from governance.journal.rows import LedgerRows
 from governance.journal.transaction import Transaction
 from governance.journal.view import View
-from governance.keys import SigningKey
+from governance.keys import SigningKey, VerifyKey
 
 Clock = Callable[[], float]
 
@@ -59,6 +59,11 @@ class Journal:
         except BaseException:
             database.engine.dispose()
             raise
+
+    @property
+    def owner(self) -> VerifyKey:
+        """The key that signs the ledger."""
+        return self._key.public
 
     def close(self) -> None:
         """Give the database back. A closed journal can be opened again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import sqlalchemy as sa
@@ -12,6 +13,7 @@ from governance.errors import UsageError
 from governance.journal import schema, sealing
 from governance.journal.rows import Decision, JobRow, LedgerRows
 from governance.ledger import Entry, Ledger
+from governance.merkle import Hashes
 
 COHORT_KINDS = frozenset({"roster", "opened"})
 
@@ -78,6 +80,14 @@ class View:
     def entries(self, start: int = 0, count: int = 1000) -> list[Entry]:
         """Up to *count* entries from *start* on."""
         return self._ledger.entries(start, count)
+
+    def leaves(self, start: int) -> Iterable[tuple[int, bytes]]:
+        """Entries from *start* on with their indices, as they were hashed."""
+        return self._ledger.leaves(start)
+
+    def scan(self) -> Hashes:
+        """The stored hashes by (level, index), for whoever reads many in order."""
+        return self._ledger.scan()
 
     # --- witnessing
 

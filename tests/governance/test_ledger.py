@@ -39,6 +39,9 @@ class Memory:
     def hash(self, position):
         return self.digest[position]
 
+    def between(self, start, stop):
+        return [(at, digest) for at, digest in self.digest.items() if start <= at < stop]
+
     def hashes(self):
         return iter(sorted(self.digest.items()))
 
@@ -140,7 +143,11 @@ def test_one_checkpoint_a_transaction_and_none_before_it_ends():
     with pytest.raises(UsageError, match="when the transaction ends"):
         book.checkpoint()
     book.sign(LOG)
-    assert Ledger(rows).checkpoint() == rows.note != before
+    assert book.checkpoint() == Ledger(rows).checkpoint() == rows.note != before
+    book.sign(LOG)  # once more changes nothing
+    with pytest.raises(UsageError, match="closed for this transaction"):
+        book.append(OFFERED)
+    assert ledger.fsck(rows, LOG.public).size == 4
 
 
 def test_nothing_appended_means_nothing_signed():
