@@ -119,7 +119,7 @@ NOTE = str(Checkpoint(LOG.name, 5, bytes(32)).signed_by(LOG))
 @pytest.mark.parametrize("text", [
     "", "c2sp.org/tlog-proof@v1", "c2sp.org/tlog-proof@v1\n\n", f"c2sp.org/tlog-proof@v2\nindex 1\n\n{NOTE}", f"c2sp.org/tlog-proof@v1\nindex 01\n\n{NOTE}",
     f"c2sp.org/tlog-proof@v1\nindex -1\n\n{NOTE}", f"c2sp.org/tlog-proof@v1\nindex\n\n{NOTE}", f"c2sp.org/tlog-proof@v1\nextra AA\nindex 1\n\n{NOTE}",
-    f"c2sp.org/tlog-proof@v1\nindex 1\nextra AAAA\n\n{NOTE}", f"c2sp.org/tlog-proof@v1\nindex 1\n{HASH[:-1]}\n\n{NOTE}", f"c2sp.org/tlog-proof@v1\nindex 1\n" + f"{HASH}\n" * 64 + f"\n{NOTE}",
+    f"c2sp.org/tlog-proof@v1\nindex 1\nextra AAAA\n\n{NOTE}", f"c2sp.org/tlog-proof@v1\nindex 1\n{HASH[:-1]}\n\n{NOTE}", "c2sp.org/tlog-proof@v1\nindex 1\n" + f"{HASH}\n" * 64 + f"\n{NOTE}",
     f"c2sp.org/tlog-proof@v1\nindex 1\n{NOTE}", b"\xff", "x" * 300_000,
 ])  # fmt: skip
 def test_texts_that_are_no_proofs(text):
