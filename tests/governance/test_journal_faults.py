@@ -25,8 +25,7 @@ JOBS = 3
 KINDS = ("pwrite64", "fdatasync", "fsync", "ftruncate", "write", "unlink", "openat")
 FAILING = ("pwrite64", "fdatasync", "ftruncate", "write", "openat")
 
-SERVER = (
-    """
+SERVER = """
 import ctypes, os, signal, sys
 from governance.journal import Journal
 from governance.keys import SigningKey
@@ -57,7 +56,7 @@ def leave(folder, number):
 def work(folder, design):
     journal = Journal.open(f"{folder}/node.db", LOG)
     acks = os.open(f"{folder}/acks", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for number in range(%d):
+    for number in range(int(sys.argv[1])):
         job = f"{number:064x}"
         spend(journal, job, design == "two transactions")
         os.write(acks, f"spent {number}\\n".encode())
@@ -85,8 +84,6 @@ for line in sys.stdin:
     print(pid, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 """
-    % JOBS
-)
 
 
 class Faults:
@@ -94,7 +91,7 @@ class Faults:
 
     def __init__(self, folder):
         self.folder = folder
-        self.server = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.server = subprocess.Popen([sys.executable, "-c", SERVER, str(JOBS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         journal = Journal.create(folder / "base.db", LOG)
         with journal.transaction() as t:
             for number in range(300):
