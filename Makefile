@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check coverage bench clean
+.PHONY: demo test soak check coverage bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/keyong demo
@@ -14,6 +14,11 @@ test: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --record
+
+# every point of the fault matrices of which `make test` runs a sample
+soak: $(VENV)/.test
+	bash tests/system.sh
+	$(BIN)/python -m pytest -m soak -n auto -rA
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

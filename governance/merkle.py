@@ -8,7 +8,7 @@ Source: RFC 6962, 2.1 (hashing, building); RFC 9162, 2.1.3.2 and 2.1.4.2 (verify
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from governance.errors import IntegrityError, UsageError
 
@@ -16,6 +16,7 @@ HASH_SIZE = 32
 EMPTY = hashlib.sha256(b"").digest()
 
 Hashes = Callable[[int, int], bytes]
+Range = tuple[int, int]
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -65,6 +66,16 @@ def peaks(size: int) -> list[tuple[int, int]]:
 
 def inclusion(index: int, size: int, hash_at: Hashes) -> list[bytes]:
     """PATH(index, D[size]): proof that leaf *index* is in the tree of *size* leaves. RFC 6962, 2.1.1."""
+    return folded(inclusion_ranges(index, size), hash_at)
+
+
+def consistency(old: int, new: int, hash_at: Hashes) -> list[bytes]:
+    """PROOF(old, D[new]): proof that the first *old* leaves of the tree of *new* leaves are unchanged. RFC 6962, 2.1.2."""
+    return folded(consistency_ranges(old, new), hash_at)
+
+
+def inclusion_ranges(index: int, size: int) -> list[Range]:
+    """The leaves under each hash of an inclusion proof."""
     if not 0 <= index < size:
         raise UsageError(f"leaf index must be in 0..{size - 1}, got {index}")
     start, stop, path = 0, size, []
@@ -76,11 +87,11 @@ def inclusion(index: int, size: int, hash_at: Hashes) -> list[bytes]:
         else:
             path.append((start, middle))
             start = middle
-    return [_subtree(a, b, hash_at) for a, b in reversed(path)]
+    return path[::-1]
 
 
-def consistency(old: int, new: int, hash_at: Hashes) -> list[bytes]:
-    """PROOF(old, D[new]): proof that the first *old* leaves of the tree of *new* leaves are unchanged. RFC 6962, 2.1.2."""
+def consistency_ranges(old: int, new: int) -> list[Range]:
+    """The leaves under each hash of a consistency proof."""
     if not 0 <= old <= new:
         raise UsageError(f"tree sizes must satisfy 0 <= old <= new, got {old} and {new}")
     if old == 0:
@@ -96,7 +107,17 @@ def consistency(old: int, new: int, hash_at: Hashes) -> list[bytes]:
             start = middle
     if start:  # the verifier cannot fold this part of the old tree from the old root alone
         path.append((start, stop))
-    return [_subtree(a, b, hash_at) for a, b in reversed(path)]
+    return path[::-1]
+
+
+def needed(ranges: Iterable[Range]) -> list[tuple[int, int]]:
+    """The complete subtrees from which the hashes of *ranges* are folded."""
+    return [place for start, stop in ranges for place in _cover(start, stop)]
+
+
+def folded(ranges: Iterable[Range], hash_at: Hashes) -> list[bytes]:
+    """The hashes of ranges that RFC 6962 splits off: all complete subtrees in them are aligned."""
+    return [_subtree(start, stop, hash_at) for start, stop in ranges]
 
 
 def _split(width: int) -> int:
@@ -114,12 +135,16 @@ def _cover(start: int, stop: int) -> list[tuple[int, int]]:
 
 
 def _subtree(start: int, stop: int, hash_at: Hashes) -> bytes:
-    """MTH(D[start:stop]) for a range that RFC 6962 splits off: all complete subtrees in it are aligned."""
-    hashes = [hash_at(level, index) for level, index in _cover(start, stop)]
-    folded = hashes.pop()
-    while hashes:
-        folded = node_hash(hashes.pop(), folded)
-    return folded
+    """MTH(D[start:stop])."""
+    return joined([hash_at(level, index) for level, index in _cover(start, stop)])
+
+
+def joined(hashes: Sequence[bytes]) -> bytes:
+    """The root over subtrees that become smaller from left to right; over a tree's peaks, the tree's root."""
+    *rest, root = hashes
+    for left in reversed(rest):
+        root = node_hash(left, root)
+    return root
 
 
 # --- verifying ----------------------------------------------------------------------------------
@@ -143,7 +168,7 @@ def verify_consistency(proof: Sequence[bytes], old_root: bytes, new_root: bytes,
         raise IntegrityError(f"a tree of {new} leaves cannot contain one of {old}")
     _check_hashes(old_root, new_root, *proof)
     if old in (0, new):
-        if proof or old_root != (EMPTY if old == 0 else new_root):
+        if proof or (old == 0 and old_root != EMPTY) or (old == new and old_root != new_root):
             raise IntegrityError(f"the trees of {old} and {new} leaves are not consistent")
         return
     steps = list(proof) if old & (old - 1) else [old_root, *proof]

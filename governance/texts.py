@@ -25,6 +25,20 @@ TEXTS: dict[str, tuple[str, str]] = {
         "integrity alarm: what was sent is not signed as it must be: {detail}",
         "完整性告警：所发送的内容未按要求签名：{detail}",
     ),
+    "integrity.rollback": (
+        "integrity alarm: this journal has {here} ledger entries, and a witness has seen {size}: it is an older copy of itself. Stop, and "
+        "find the newer one",
+        "完整性告警：本日志只有 {here} 条账本记录，而见证方已见过 {size} 条：这是较旧的副本。请停止运行并找回较新的日志",
+    ),
+    "integrity.fork": (
+        "integrity alarm: the first {size} entries of this ledger are not those that a witness has seen; stop, and find out who wrote "
+        "two histories",
+        "完整性告警：本账本前 {size} 条记录与见证方所见不一致；请停止运行并查明何以出现两种历史",
+    ),
+    "quorum.witnesses": (
+        "too few witnesses cosigned the ledger of {log}, {count} of them: {names}; nothing is opened before enough of them have",
+        "联署账本 {log} 的见证方不足，仅 {count} 家：{names}；足数之前不打开任何结果",
+    ),
     "unavailable": ("not available now: {detail}", "暂不可用：{detail}"),
     # the licence
     "licence.missing": (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,7 +15,15 @@ from governance.errors import UsageError
 from governance.journal import Journal
 from governance.licences import day
 
+if TYPE_CHECKING:
+    from governance.checkpoint import Checkpoint
+    from governance.quorum import Policy
+
 HOME = click.option("--home", type=click.Path(path_type=Path, exists=True), required=True, help="A node's or coordinator's folder.")
+KEY = click.option("--key", metavar="VKEY", help="The verifier key of the log: name+hash+key.")
+POLICY = click.option(
+    "--policy", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Logs, witnesses and quorum (C2SP tlog-policy)."
+)
 
 
 @click.group()
@@ -42,23 +50,66 @@ def show(home: Path, last: int, as_json: bool) -> None:
     say(rows, "\n".join(f"{r['index']:>6}  {day(r['at'])}  {r['event']:<20} {r['subject'][:12]}  {r['code']}" for r in rows), as_json)
 
 
-@command.command(epilog="Example: keyong ledger prove 17 --home node")
+@command.command(epilog="Example: keyong ledger prove 17 --home node > 17.tlog-proof")
 @click.argument("index", type=int)
 @HOME
 @json_option
 def prove(index: int, home: Path, as_json: bool) -> None:
-    """An entry with its inclusion proof and the signed checkpoint."""
+    """A proof that the ledger holds an entry, for anybody to verify offline (C2SP tlog-proof)."""
+    from governance import proofs
+
     with _journal(home) as journal, journal.view() as t:
-        found = t.entries(index, 1)
-        if not found:
+        if not 0 <= index < t.size():
             raise UsageError(f"the ledger has {t.size()} entries")
-        proof: dict[str, Any] = {
-            "index": index,
-            "entry": found[0].leaf.decode(),
-            "inclusion": [h.hex() for h in t.inclusion(index)],
-            "checkpoint": t.checkpoint(),
-        }
-    say(proof, "\n".join([proof["entry"], "", *proof["inclusion"], "", proof["checkpoint"]]), as_json)
+        proof = proofs.prove(t, index)
+    say({"index": index, "entry": proof.data.decode(), "proof": str(proof)}, str(proof).removesuffix("\n"), as_json)
+
+
+@command.command(epilog="Example: keyong ledger verify 17.tlog-proof --policy policy.txt")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@KEY
+@POLICY
+@json_option
+def verify(file: Path, key: str | None, policy: Path | None, as_json: bool) -> None:
+    """Verify a proof that `prove` printed, offline."""
+    from governance import proofs
+
+    proof = proofs.read(file.read_bytes())
+    entry, head = proofs.verify_entry(proof, _policy(key, policy))
+    row = {"index": proof.index, "log": head.origin, "size": head.size, **plain(entry)}
+    text = said(f"entry {proof.index} of {head.origin}", f"{head.origin} 的第 {proof.index} 条")
+    say(row, f"{text}: {day(entry.at)}  {entry.event}  {entry.subject}  {entry.code}", as_json)
+
+
+@command.command(epilog="Example: keyong ledger export public --home node")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@HOME
+@json_option
+def export(folder: Path, home: Path, as_json: bool) -> None:
+    """Write the ledger as static files for others to follow (C2SP tlog-tiles); what is there already is added to."""
+    from governance import tiles
+    from governance.quorum import Policy
+
+    with _journal(home) as journal, journal.view() as t:
+        head = tiles.export(t, folder, Policy((journal.owner,)))
+    _tell(head, "exported", "已导出", as_json)
+
+
+@command.command(epilog="Example: keyong ledger monitor public --policy policy.txt --seen last.note")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@KEY
+@POLICY
+@click.option("--seen", type=click.Path(path_type=Path, dir_okay=False), help="Keep the checkpoint here, and hold the next one against it.")
+@json_option
+def monitor(folder: Path, key: str | None, policy: Path | None, seen: Path | None, as_json: bool) -> None:
+    """Check a copy of an exported ledger, without a network and without its owner: every entry, tile and signature."""
+    from governance import tiles
+
+    before = seen.read_text() if seen is not None and seen.exists() else ""
+    head, note = tiles.monitor(folder, _policy(key, policy), seen=before)
+    if seen is not None:
+        seen.write_text(note)
+    _tell(head, "whole", "完整", as_json)
 
 
 @command.command(epilog="Example: keyong ledger fsck --home coordinator")
@@ -68,5 +119,18 @@ def fsck(home: Path, as_json: bool) -> None:
     """Hash every entry again, and check every stored hash and the signed checkpoint."""
     with _journal(home) as journal:
         head = journal.fsck()
-    text = said(f"whole: {head.size} entries, root {head.root.hex()}", f"完整：{head.size} 条，根 {head.root.hex()}")
+    _tell(head, "whole", "完整", as_json)
+
+
+def _tell(head: Checkpoint, english: str, chinese: str, as_json: bool) -> None:
+    text = said(f"{english}: {head.size} entries, root {head.root.hex()}", f"{chinese}：{head.size} 条，根 {head.root.hex()}")
     say({"size": head.size, "root": head.root.hex()}, text, as_json)
+
+
+def _policy(key: str | None, policy: Path | None) -> Policy:
+    from governance import quorum
+    from governance.keys import read_key
+
+    if (key is None) == (policy is None):
+        raise UsageError("give the log's key (--key) or a policy with its witnesses (--policy)")
+    return quorum.Policy((read_key(key),)) if key is not None else quorum.read(policy.read_bytes())  # type: ignore[union-attr]

@@ -33,6 +33,10 @@ entry = sa.Table("entry", TABLES, _counted("number"), _bytes("leaf"))
 node_hash = sa.Table("node_hash", TABLES, _counted("position"), _bytes("digest"))
 head = sa.Table("head", TABLES, _counted("only"), _integer("size"), _text("note"))
 
+# witnessing: what this party cosigned of others' ledgers, and who cosigned its own
+seen = sa.Table("seen", TABLES, _text("origin", key=True), _integer("size"), _text("note"))
+cosigned = sa.Table("cosigned", TABLES, _text("witness", key=True), _integer("size"), _integer("at"))
+
 # documents and settings
 note = sa.Table("note", TABLES, _text("kind", key=True), _text("name", key=True), _text("text"))
 setting = sa.Table("setting", TABLES, _text("name", key=True), _text("value"))

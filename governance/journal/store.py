@@ -20,7 +20,7 @@ from governance.journal.database import PATIENCE, Database, connect, create
 from governance.journal.rows import LedgerRows
 from governance.journal.transaction import Transaction
 from governance.journal.view import View
-from governance.keys import SigningKey
+from governance.keys import SigningKey, VerifyKey
 
 Clock = Callable[[], float]
 
@@ -60,6 +60,11 @@ class Journal:
             database.engine.dispose()
             raise
 
+    @property
+    def owner(self) -> VerifyKey:
+        """The key that signs the ledger."""
+        return self._key.public
+
     def close(self) -> None:
         """Give the database back. A closed journal can be opened again."""
         self._database.engine.dispose()
@@ -73,9 +78,9 @@ class Journal:
         """
         with self._alone():
             with self._database.begun(self._database.writing) as connection:
-                t = Transaction(connection, self._now)
+                t = Transaction(connection, self._key, self._now)
                 yield t
-                t.sign(self._key)
+                t.close_ledger()
             self._residue |= t.shredded
             self._empty()
 

@@ -23,6 +23,7 @@ CHANGE = sa.update(schema.job).where(schema.job.c.job == sa.bindparam("of"))
 UNSET = sa.delete(schema.setting).where(schema.setting.c.name == sa.bindparam("of"))
 NUMBERED = (schema.job.c.number, schema.cohort.c.number, schema.block.c.number, schema.spend.c.number)
 HIGHEST = {counter: sa.select(sa.func.coalesce(sa.func.max(counter), 0)) for counter in NUMBERED}
+SEE = sa.update(schema.seen).where(schema.seen.c.origin == sa.bindparam("of"), schema.seen.c.size == sa.bindparam("from"))
 SEAL = sa.insert(schema.sealed)
 RESEAL = (
     sa.update(schema.sealed)
@@ -34,20 +35,45 @@ RESEAL = (
 class Transaction(View):
     """Changes and readings of one transaction; what it has written it reads back."""
 
-    def __init__(self, connection: Connection, now: Callable[[], int]) -> None:
+    def __init__(self, connection: Connection, key: SigningKey, now: Callable[[], int]) -> None:
         super().__init__(connection)
+        self._key = key
         self._now = now
         self.shredded = False
-
-    def sign(self, key: SigningKey) -> None:
-        """Close the ledger for this transaction: the journal calls this once, at the end."""
-        self._ledger.sign(key)
 
     # --- ledger
 
     def append(self, event: str, subject: str, code: str = "") -> int:
         """Add an entry to the ledger and return its index."""
         return self._ledger.append(ledger.entry(event, subject, code=code, at=self._now()))
+
+    def close_ledger(self) -> str:
+        """Sign the checkpoint now; nothing more is appended in this transaction. At its end the journal does it by itself.
+
+        What comes back may be written down here. It may leave this machine when the transaction is durable, never before: a checkpoint
+        of entries that are then rolled back is a second history.
+        """
+        self._ledger.sign(self._key)
+        return self._ledger.checkpoint()
+
+    # --- witnessing
+
+    def put_seen(self, origin: str, old: int, size: int, note: str) -> None:
+        """Move what was seen of the ledger *origin* from *old* entries to *size*, and only from there."""
+        changed = self._connection.execute(SEE, {"of": origin, "from": old, "size": size, "note": note}).rowcount
+        if not changed and self.seen(origin) is None and old == 0:
+            changed = self._connection.execute(sa.insert(schema.seen), {"origin": origin, "size": size, "note": note}).rowcount
+        if not changed:
+            raise IntegrityError(f"more than {old} entries of the ledger {origin} were seen meanwhile")
+
+    def put_cosigned(self, witness: str, size: int, at: int) -> None:
+        """A witness of this ledger has seen *size* entries of it; its time never goes back."""
+        latest = self.cosigned().get(witness)
+        if latest is None:
+            self._connection.execute(sa.insert(schema.cosigned), {"witness": witness, "size": size, "at": at})
+        else:
+            of = schema.cosigned.c.witness == witness
+            self._connection.execute(sa.update(schema.cosigned).where(of).values(size=size, at=max(at, latest[1])))
 
     # --- documents and settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from governance.errors import UsageError
 from governance.journal import schema, sealing
 from governance.journal.rows import Decision, JobRow, LedgerRows
 from governance.ledger import Entry, Ledger
+from governance.merkle import Hashes
 from governance.notes import Note
 from governance.spending import Block, Books, Export, Spend
 
@@ -22,6 +24,8 @@ COHORT_KINDS = frozenset({"roster", "opened"})
 NOTE = sa.select(schema.note.c.text).where(schema.note.c.kind == sa.bindparam("of"), schema.note.c.name == sa.bindparam("at"))
 SETTING = sa.select(schema.setting.c.value).where(schema.setting.c.name == sa.bindparam("at"))
 NOTES = sa.select(schema.note.c.name, schema.note.c.text).where(schema.note.c.kind == sa.bindparam("of"))
+SEEN = sa.select(schema.seen.c.note).where(schema.seen.c.origin == sa.bindparam("of"))
+COSIGNED = sa.select(schema.cosigned)
 JOBS = sa.select(schema.job).order_by(schema.job.c.number)
 OPEN_JOBS = JOBS.where(schema.job.c.ended.is_(False))
 COHORTS = (
@@ -79,9 +83,31 @@ class View:
         """Proof that the tree of *new* entries starts with the tree of *old* ones."""
         return self._ledger.consistency(old, new)
 
+    def root(self, size: int | None = None) -> bytes:
+        """Root of the tree of *size* entries."""
+        return self._ledger.root(size)
+
     def entries(self, start: int = 0, count: int = 1000) -> list[Entry]:
         """Up to *count* entries from *start* on."""
         return self._ledger.entries(start, count)
+
+    def leaves(self, start: int) -> Iterable[tuple[int, bytes]]:
+        """Entries from *start* on with their indices, as they were hashed."""
+        return self._ledger.leaves(start)
+
+    def scan(self) -> Hashes:
+        """The stored hashes by (level, index), for whoever reads many in order."""
+        return self._ledger.scan()
+
+    # --- witnessing
+
+    def seen(self, origin: str) -> str | None:
+        """The newest checkpoint of the ledger *origin* that this party cosigned, as the ledger signed it."""
+        return self._connection.execute(SEEN, {"of": origin}).scalar_one_or_none()
+
+    def cosigned(self) -> dict[str, tuple[int, int]]:
+        """By witness: how many entries of this ledger it saw last, and its latest time."""
+        return {witness: (size, at) for witness, size, at in self._connection.execute(COSIGNED)}
 
     # --- documents and settings
 

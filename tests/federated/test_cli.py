@@ -104,7 +104,7 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     for home in (coordinator, tmp_path / "north"):
         entries = keyong(capsys, "ledger", "show", "--home", home)
         assert entries[-1]["event"] == "job.released"
-        assert keyong(capsys, "ledger", "prove", entries[-1]["index"], "--home", home)["inclusion"]
+        assert keyong(capsys, "ledger", "prove", entries[-1]["index"], "--home", home)["proof"]
         assert keyong(capsys, "ledger", "fsck", "--home", home)["size"] == entries[-1]["index"] + 1
     assert keyong(capsys, "node", "status", "--home", tmp_path / "north")[0]["phase"] == "released"
     assert keyong(capsys, "node", "data", "list", "--home", tmp_path / "north")[0]["rows"] == 300

@@ -6,13 +6,14 @@ from typing import get_args
 
 import pytest
 
-from governance import checkpoint, encoding, ledger, merkle, notes
+from governance import checkpoint, cosignatures, encoding, ledger, merkle, notes, proofs, quorum
 from governance.journal import database
 from governance.keys import SigningKey, Trust
 from governance.licences import Revocations
+from governance.quorum import Policy
 
 SPECS = Path(__file__).parents[2] / "docs/specs"
-NOTES, LEDGER = ((SPECS / name).read_text() for name in ("notes.md", "ledger.md"))
+NOTES, LEDGER, WITNESS = ((SPECS / name).read_text() for name in ("notes.md", "ledger.md", "witness.md"))
 
 
 def shown(text, language=""):
@@ -20,7 +21,9 @@ def shown(text, language=""):
     return [body for found, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M) if found == language]
 
 
-@pytest.mark.parametrize("name, at", [("notes.md", 0), ("notes.md", 1), ("ledger.md", 0), ("settlement.md", 0), ("budget.md", 0)])
+@pytest.mark.parametrize(
+    "name, at", [("notes.md", 0), ("notes.md", 1), ("ledger.md", 0), ("settlement.md", 0), ("budget.md", 0), ("witness.md", 0)]
+)
 def test_examples_run(name, at, monkeypatch):
     monkeypatch.setattr(encoding, "KINDS", dict(encoding.KINDS))
     exec(compile(shown((SPECS / name).read_text(), "python")[at], name, "exec"), {"__name__": name})
@@ -34,7 +37,7 @@ def test_the_note_that_is_shown():
 
 
 def test_the_ledger_that_is_shown():
-    leaves, note = shown(LEDGER)
+    leaves, note, _ = shown(LEDGER)
     hashes = [merkle.leaf_hash(line.encode()) for line in leaves.splitlines()]
     assert [ledger.read_entry(line.encode()).event for line in leaves.splitlines()] == ["job.offered", "job.refused"]
     head = checkpoint.opened(note, SigningKey("hospital-a/node", bytes(range(32))).public)
@@ -47,3 +50,25 @@ def test_the_numbers_are_the_codes():
     assert f"waits {database.PATIENCE} s" in LEDGER
     assert f"1 to {notes.MOST_SIGNATURES};" in NOTES and f"at most {encoding.DEPTH} levels" in NOTES
     assert (encoding.JSON_LIMIT, encoding.MESSAGE_LIMIT, checkpoint.LIMIT) == (1 << 20, 64 << 20, 64 << 10)
+
+
+def test_the_proof_that_is_shown():
+    (text,) = (body for body in shown(LEDGER) if body.startswith(proofs.KIND))
+    entry, head = proofs.verify_entry(proofs.read(text), Policy((SigningKey("hospital-a/node", bytes(range(32))).public,)))
+    assert (entry.code, head.size) == ("licence.expired", 2)
+
+
+def test_the_policy_and_the_message_that_are_shown():
+    message, policy = shown(WITNESS)
+    a, b, c = (SigningKey(f"hospital-{name}", bytes([number]) * 32) for number, name in enumerate("abc", 1))
+    made = quorum.read(policy)
+    assert made.logs == (a.public,) and list(made.witnesses.values()) == [b.public, c.public] and made.groups["both"].needed == 2
+    header, time, text = message.split("\n", 2)
+    line = cosignatures.cosign(text, b, int(time.removeprefix("time ")))
+    b.public.verify(line.value[8:], message.encode())
+    assert header == "cosignature/v1" and checkpoint.read(notes.Note(text)).size == 1
+
+
+def test_the_quorums_that_are_shown():
+    n, f, k = ([int(cell) for cell in re.findall(r"\d+", row)] for row in re.findall(r"^\| (?:n|f|k)\b(.*)$", WITNESS, re.M))
+    assert k == list(map(quorum.needed, n, f)) and len(k) == 7

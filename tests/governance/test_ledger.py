@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from governance import checkpoint, ledger, merkle
+from governance.encoding import canonical, plain
 from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.keys import SigningKey
 from governance.ledger import Ledger, entry, read_entry
@@ -28,16 +29,19 @@ class Memory:
     def set_head(self, size, note):
         self.size, self.note = size, note
 
-    def add(self, index, leaf, hashes):
-        assert index not in self.entry and not self.digest.keys() & {at for at, _ in hashes}
-        self.entry[index] = leaf
+    def add(self, leaves, hashes):
+        assert not self.entry.keys() & {at for at, _ in leaves} and not self.digest.keys() & {at for at, _ in hashes}
+        self.entry.update(leaves)
         self.digest.update(hashes)
 
     def leaves(self, start):
         return ((i, self.entry[i]) for i in sorted(self.entry) if i >= start)
 
-    def hash(self, position):
-        return self.digest[position]
+    def at(self, positions):
+        return {at: self.digest[at] for at in positions if at in self.digest}
+
+    def between(self, start, stop):
+        return [(at, digest) for at, digest in self.digest.items() if start <= at < stop]
 
     def hashes(self):
         return iter(sorted(self.digest.items()))
@@ -140,7 +144,11 @@ def test_one_checkpoint_a_transaction_and_none_before_it_ends():
     with pytest.raises(UsageError, match="when the transaction ends"):
         book.checkpoint()
     book.sign(LOG)
-    assert Ledger(rows).checkpoint() == rows.note != before
+    assert book.checkpoint() == Ledger(rows).checkpoint() == rows.note != before
+    book.sign(LOG)  # once more changes nothing
+    with pytest.raises(UsageError, match="closed for this transaction"):
+        book.append(OFFERED)
+    assert ledger.fsck(rows, LOG.public).size == 4
 
 
 def test_nothing_appended_means_nothing_signed():
@@ -268,18 +276,18 @@ def test_a_removed_hash_is_named(position):
 
 def test_added_rows_are_named():
     rows = grown(5)
-    rows.add(5, OFFERED.leaf, [(merkle.position(0, 5), merkle.leaf_hash(OFFERED.leaf))])
+    rows.add([(5, OFFERED.leaf)], [(merkle.position(0, 5), merkle.leaf_hash(OFFERED.leaf))])
     with pytest.raises(IntegrityError, match="level 1, index 2"):
         ledger.fsck(rows, LOG.public)
     rows = grown(4)
-    rows.add(4, OFFERED.leaf, [(merkle.position(0, 4), merkle.leaf_hash(OFFERED.leaf))])
+    rows.add([(4, OFFERED.leaf)], [(merkle.position(0, 4), merkle.leaf_hash(OFFERED.leaf))])
     with pytest.raises(IntegrityError, match="covers 4 entries, other than are stored"):
         ledger.fsck(rows, LOG.public)
 
 
 def test_a_payload_that_is_no_entry_is_named_even_if_all_hashes_fit():
     rows = Memory()
-    rows.add(0, b"Zhang San", [(0, merkle.leaf_hash(b"Zhang San"))])
+    rows.add([(0, b"Zhang San")], [(0, merkle.leaf_hash(b"Zhang San"))])
     rows.set_head(1, str(checkpoint.Checkpoint(LOG.name, 1, merkle.leaf_hash(b"Zhang San")).signed_by(LOG)))
     with pytest.raises(IntegrityError, match="entry 0 is damaged") as caught:
         ledger.fsck(rows, LOG.public)
@@ -318,3 +326,46 @@ def test_a_rewritten_ledger_signed_anew_is_inconsistent_with_what_was_seen():
     now = ledger.fsck(rewritten, LOG.public)
     with pytest.raises(IntegrityError, match="not consistent"):
         merkle.verify_consistency(Ledger(rewritten).consistency(3), seen.root, now.root, old=3, new=4)
+
+
+# --- the short ways are the same ways
+
+
+def test_a_leaf_is_canonical_json_of_kind_and_fields():
+    for event in get_args(ledger.Event):
+        for code in ("", *TEXTS):
+            made = entry(event, JOB, code=code, at=2**53 - 1)
+            assert made.leaf == canonical([made.kind, plain(made)]).encode()
+            assert read_entry(made.leaf) == made
+
+
+def test_a_large_transaction_is_written_in_parts(monkeypatch):
+    monkeypatch.setattr(ledger, "WRITTEN", 4)
+    rows = Memory()
+    book = Ledger(rows)
+    for number in range(11):
+        assert book.append(entry("job.offered", f"{number:064x}", code="", at=1_700_000_000 + number)) == number
+        assert len(rows.entry) == (number + 1) // 4 * 4
+    assert book.entries(9, 5)[1].subject == f"{10:064x}" and len(rows.entry) == 11
+    book.sign(LOG)
+    assert rows.entry == grown(11).entry and rows.digest == grown(11).digest and rows.note == grown(11).note
+    assert dict(enumerate(rows.digest[place] for place in sorted(rows.digest))) == rows.digest
+
+
+def test_what_was_just_appended_can_be_proved():
+    rows = grown(5)
+    book = Ledger(rows)
+    for _ in range(3):
+        book.append(OFFERED)
+    merkle.verify_inclusion(book.inclusion(7), book.root(), leaf=merkle.leaf_hash(OFFERED.leaf), index=7, size=8)
+    assert book.root(0) == merkle.EMPTY and book.root(5) == checkpoint.opened(rows.note, LOG.public).root
+    assert book.scan()(3, 0) == book.root()
+
+
+def test_a_missing_hash_is_named_by_whoever_needs_it():
+    rows = grown(5)
+    del rows.digest[merkle.position(2, 0)]
+    with pytest.raises(IntegrityError, match="stored hash at position 6 is missing"):
+        Ledger(rows).append(OFFERED)
+    with pytest.raises(IntegrityError, match="is missing"):
+        Ledger(rows).scan()(2, 0)

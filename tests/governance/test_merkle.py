@@ -271,3 +271,10 @@ def test_hashes_of_other_lengths_are_refused():
         merkle.verify_inclusion([left[31:] + right], mth(leaves), leaf=left[:31], index=0, size=2)
     with pytest.raises(IntegrityError, match="32 bytes"):
         merkle.verify_consistency([left[31:] + right], left[:31], mth(leaves), old=1, new=2)
+
+
+def test_an_empty_tree_is_consistent_with_itself_alone():
+    merkle.verify_consistency([], merkle.EMPTY, merkle.EMPTY, old=0, new=0)
+    for pair in ((merkle.EMPTY, bytes(32)), (bytes(32), bytes(32))):
+        with pytest.raises(IntegrityError, match="not consistent"):
+            merkle.verify_consistency([], *pair, old=0, new=0)

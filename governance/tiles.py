@@ -1,0 +1,241 @@
+"""A ledger as a folder of static files, which any web server can serve and anybody can check without its owner.
+
+    checkpoint                  the newest signed checkpoint
+    tile/0/000, tile/0/001.p/17   256 leaf hashes; the first 17 of the next 256
+    tile/1/000.p/1              the roots of 256 leaves each, and so on upwards
+    tile/entries/000            the entries of tile/0/000, each after its length
+
+Files never change once they are there, but for the checkpoint, which is written last.  Source: C2SP tlog-tiles.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from governance import checkpoint, merkle, notes, quorum
+from governance.checkpoint import Checkpoint
+from governance.errors import DecodeError, IntegrityError, UsageError
+from governance.journal import View
+from governance.ledger import read_entry
+from governance.merkle import HASH_SIZE, Hashes
+from governance.quorum import Policy
+
+HEIGHT = 8
+WIDTH = 1 << HEIGHT
+LENGTH = 2  # bytes before an entry that say how long it is
+LONGEST = (1 << 8 * LENGTH) - 1
+
+
+def name(index: int, width: int = WIDTH) -> str:
+    """Path of a tile within its level: three digits each, all but the last after an x; a partial one says how wide it is."""
+    digits = f"{index:0{max(3, -(-len(str(index)) // 3) * 3)}}"
+    parts = [digits[i : i + 3] for i in range(0, len(digits), 3)]
+    path = "/".join([*(f"x{part}" for part in parts[:-1]), parts[-1]])
+    return path if width == WIDTH else f"{path}.p/{width}"
+
+
+def spans(old: int, new: int) -> Iterator[tuple[int, int, int]]:
+    """(level, index, width) of the tiles that a tree of *new* leaves has and one of *old* has not."""
+    level = 0
+    while new:
+        for index in range(old // WIDTH, -(-new // WIDTH)):
+            width = min(WIDTH, new - index * WIDTH)
+            if index * WIDTH + width > old:
+                yield level, index, width
+        level, old, new = level + 1, old // WIDTH, new // WIDTH
+
+
+def files(old: int, new: int, leaves: Iterable[tuple[int, bytes]], hash_at: Hashes) -> Iterator[tuple[str, bytes]]:
+    """Paths and contents of the files that a folder of *old* entries lacks for *new* ones.
+
+    *leaves* are entries with their indices, from old // 256 * 256 on.
+    """
+    entries = iter(leaves)
+    for level, index, width in spans(old, new):
+        first = index * WIDTH
+        hashes = [hash_at(level * HEIGHT, at) for at in range(first, first + width)]
+        yield f"tile/{level}/{name(index, width)}", b"".join(hashes)
+        if level == 0:
+            yield f"tile/entries/{name(index, width)}", b"".join(_bundled(entries, first, hashes))
+
+
+def _bundled(entries: Iterator[tuple[int, bytes]], first: int, hashes: list[bytes]) -> Iterator[bytes]:
+    for expected, digest in enumerate(hashes, first):
+        index, leaf = next(entries, (-1, b""))
+        if index != expected or merkle.leaf_hash(leaf) != digest:
+            raise IntegrityError(f"entry {expected} and its hash at level 0, index {expected} is not what was signed")
+        if len(leaf) > LONGEST:
+            raise UsageError(f"an entry in a tile has at most {LONGEST} bytes")
+        yield len(leaf).to_bytes(LENGTH) + leaf
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+def export(view: View, folder: Path, policy: Policy) -> Checkpoint:
+    """Write the ledger of *view*, whose log is in *policy*, to *folder*; what is there already is taken over if it is the same ledger.
+
+    The folder gets the last checkpoint with a quorum, or, where there is none, the newest.
+    """
+    before = _before(folder, policy)
+    old = before.size if before is not None else 0
+    text = view.checkpoint()
+    head = checkpoint.signed(notes.read(text), policy.logs)
+    if before is not None and (old > head.size or view.root(old) != before.root):
+        raise IntegrityError(f"the folder holds another ledger than this one, or more of it: {old} entries of {head.origin}")
+    cosigned = view.note("cosigned", head.origin)
+    if cosigned is not None and (with_quorum := checkpoint.signed(notes.read(cosigned), policy.logs)).size >= old:
+        text, head = cosigned, with_quorum
+    made: set[Path] = set()
+    for path, content in files(old, head.size, view.leaves(old // WIDTH * WIDTH), view.scan()):
+        made.add(_write(folder / path, content))
+    for parent in {path.parent for path in made}:
+        _sync(parent)
+    _write(folder / "checkpoint", text.encode())
+    _sync(folder)
+    for full in made:  # it stands for its partial ones
+        shutil.rmtree(full.with_name(f"{full.name}.p"), ignore_errors=True)
+    return head
+
+
+def _before(folder: Path, policy: Policy) -> Checkpoint | None:
+    path = folder / "checkpoint"
+    return checkpoint.signed(notes.read(_read(path, checkpoint.LIMIT), limit=checkpoint.LIMIT), policy.logs) if path.exists() else None
+
+
+def _write(path: Path, content: bytes) -> Path:
+    """Write beside its place, then put it there whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".new")
+    with draft.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return path
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# --- checking -----------------------------------------------------------------------------------
+
+
+def monitor(folder: Path, policy: Policy, *, seen: str = "", read_leaf: Callable[[bytes], object] = read_entry) -> tuple[Checkpoint, str]:
+    """Hash every entry in *folder* again, and hold the hashes against every tile, the root, and *seen*, the checkpoint of the last time.
+
+    Returns the checkpoint, and its note, which is *seen* the next time.
+
+    Raises
+    ------
+    DecodeError
+        The checkpoint is none.
+    IntegrityError
+        Anything else that is wrong; the first is named.
+    QuorumLost
+        Too few witnesses cosigned the checkpoint.
+    """
+    note = _read(folder / "checkpoint", checkpoint.LIMIT).decode(errors="replace")  # which no signature is over
+    head = quorum.quorum_of(note, policy)
+    last = checkpoint.signed(notes.read(seen, limit=checkpoint.LIMIT), policy.logs) if seen else Checkpoint(head.origin, 0, merkle.EMPTY)
+    if last.origin != head.origin or last.size > head.size:
+        raise IntegrityError(f"{last.size} entries of {last.origin} were seen before, and now there are {head.size} of {head.origin}")
+    tree = _Tree(folder)
+    for index, leaf in _entries(folder, head.size):
+        _same(tree, last, index)
+        try:
+            read_leaf(leaf)
+        except DecodeError as error:
+            raise IntegrityError(f"entry {index} is damaged: {error}") from None
+        tree.add(index, merkle.leaf_hash(leaf))
+    _same(tree, last, head.size)
+    tree.close(head.size)
+    if tree.root(head.size) != head.root:
+        raise IntegrityError("the root in the checkpoint is not the root of the entries")
+    return head, note
+
+
+def _same(tree: _Tree, last: Checkpoint, size: int) -> None:
+    if size == last.size and tree.root(size) != last.root:
+        raise IntegrityError(f"the first {size} entries are not those that were seen before")
+
+
+@dataclass(slots=True)
+class _Tree:
+    """The tree of the entries so far, and the hashes of each level that no tile was held against yet."""
+
+    folder: Path
+    peaks: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    rows: dict[int, list[bytes]] = field(default_factory=dict)
+
+    def add(self, index: int, leaf: bytes) -> None:
+        for level, at, digest in merkle.grown(index, leaf, lambda *place: self.peaks[place]):
+            self.peaks[level, at] = digest
+            if level:
+                del self.peaks[level - 1, 2 * at], self.peaks[level - 1, 2 * at + 1]
+            if level % HEIGHT == 0:
+                row = self.rows.setdefault(level // HEIGHT, [])
+                row.append(digest)
+                if len(row) == WIDTH:
+                    self._held(level // HEIGHT, at // WIDTH)
+
+    def close(self, size: int) -> None:
+        """Hold what is left against the partial tiles of a tree of *size* leaves."""
+        for level, row in self.rows.items():
+            if row:
+                self._held(level, (size >> level * HEIGHT) // WIDTH)
+
+    def root(self, size: int) -> bytes:
+        return merkle.root(size, lambda *place: self.peaks[place])
+
+    def _held(self, level: int, index: int) -> None:
+        """Every hash of a tile, and then the row is empty."""
+        row = self.rows[level]
+        path = f"tile/{level}/{name(index, len(row))}"
+        raw = _read(self.folder / path, WIDTH * HASH_SIZE)
+        for at, digest in enumerate(row):
+            if raw[at * HASH_SIZE : (at + 1) * HASH_SIZE] != digest:
+                raise IntegrityError(f"hash {at} in {path} is not that of the entries")
+        if len(raw) != len(row) * HASH_SIZE:
+            raise IntegrityError(f"{path} is longer than it must be")
+        row.clear()
+
+
+def _entries(folder: Path, size: int) -> Iterator[tuple[int, bytes]]:
+    """Index and bytes of each entry."""
+    for index in range(-(-size // WIDTH)):
+        first = index * WIDTH
+        path = f"tile/entries/{name(index, min(WIDTH, size - first))}"
+        leaves = list(_unbundled(_read(folder / path, WIDTH * (LENGTH + LONGEST)), path))
+        if len(leaves) != min(WIDTH, size - first):
+            raise IntegrityError(f"{path} holds {len(leaves)} entries")
+        yield from enumerate(leaves, first)
+
+
+def _unbundled(raw: bytes, path: str) -> Iterator[bytes]:
+    at = 0
+    while at < len(raw):
+        stop = at + LENGTH + int.from_bytes(raw[at : at + LENGTH])
+        if stop > len(raw):
+            raise IntegrityError(f"{path} is cut short")
+        yield raw[at + LENGTH : stop]
+        at = stop
+
+
+def _read(path: Path, limit: int) -> bytes:
+    if not path.is_file():
+        raise IntegrityError(f"{path.name} is missing in {path.parent}")
+    with path.open("rb") as file:
+        raw = file.read(limit + 1)
+    if len(raw) > limit:
+        raise IntegrityError(f"{path.name} in {path.parent} is larger than {limit} bytes")
+    return raw
