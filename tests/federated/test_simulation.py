@@ -261,6 +261,7 @@ def test_what_a_simulation_returns_has_what_a_federation_returns_and_no_proof(si
     assert simulated.value.suppressed == simulated.suppressed == ()
     assert simulated.to_dict()["job"] == simulated.value.provenance.job == simulated.provenance.job
     assert simulated.failed is None and simulated.outcome == simulated.value.outcome
+    assert simulated.plot().get_title() == simulated.provenance.title
     assert (str(simulated), simulated._repr_html_()) == (simulated.value.summary(), simulated.value._repr_html_())
     for use in (simulated.verify, lambda: simulated.save("bundle.json")):
         with pytest.raises(UsageError, match="a simulation has no proof: this process played every party") as wrong:
