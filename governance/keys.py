@@ -17,7 +17,7 @@ from types import MappingProxyType
 from governance import suites
 from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.handwritten import read_json
-from governance.suites import SUITES
+from governance.suites import SUITES, SuiteName
 
 FORBIDDEN_IN_NAME = frozenset("+ ")
 
@@ -28,7 +28,7 @@ class VerifyKey:
 
     name: str
     public: bytes
-    suite: suites.Name = "ed25519"
+    suite: SuiteName = "ed25519"
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -60,10 +60,10 @@ class SigningKey:
 
     name: str
     private: bytes = field(repr=False)
-    suite: suites.Name = "ed25519"
+    suite: SuiteName = "ed25519"
 
     @classmethod
-    def generate(cls, name: str, suite: suites.Name = "ed25519") -> SigningKey:
+    def generate(cls, name: str, suite: SuiteName = "ed25519") -> SigningKey:
         return cls(check_name(name), SUITES[suite].generate(), suite)
 
     @property
@@ -99,14 +99,25 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose signatures count, and how many of them are needed (k of n)."""
+    """Whose signatures count, and how many of them are needed (k of n).
+
+    A key root (`governance.roots`) fills the rest: *others* sign documents of the kinds named there, in place of these keys; *earlier* are
+    the keys before these, which still vouch for the parties that they enrolled.
+    """
 
     keys: tuple[VerifyKey, ...]
     threshold: int = 1
+    others: tuple[tuple[str, Trust], ...] = ()
+    earlier: tuple[Trust, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.threshold <= len({k.public for k in self.keys}) == len({k.name for k in self.keys}) == len(self.keys):
             raise UsageError(f"need distinct keys and a threshold in 1..{len(self.keys)}, got {self.threshold}")
+
+    def of(self, document: type) -> Trust:
+        """Whose signatures count for documents of the class *document*."""
+        kind = getattr(document, "kind", "")
+        return next((trust for other, trust in self.others if other == kind), self)
 
     @classmethod
     def read(cls, lines: Iterable[str], threshold: int = 1) -> Trust:
@@ -119,7 +130,7 @@ class Trust:
         return cls.read(map(str, data["trust"]), data["threshold"])
 
 
-def read_key(text: str, accepted: Iterable[suites.Name] = ("ed25519",)) -> VerifyKey:
+def read_key(text: str, accepted: Iterable[SuiteName] = ("ed25519",)) -> VerifyKey:
     """Read ``name+hash+key`` (C2SP signed-note, "Verifier keys"), which must be of one of the *accepted* suites."""
     parts = text.strip().split("+", 2)
     if len(parts) != 3:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from governance.errors import DecodeError, Unavailable
 
-Name = Literal["ed25519", "ml-dsa-44", "sm2-sm3"]
+SuiteName = Literal["ed25519", "ml-dsa-44", "sm2-sm3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Suite:
     verify: Callable[[bytes, bytes, bytes], bool]  # public key, signature, message
 
 
-def find(raw: bytes, *, private: bool = False) -> tuple[Name, bytes]:
+def find(raw: bytes, *, private: bool = False) -> tuple[SuiteName, bytes]:
     """The suite and the key in the bytes of a key line: type identifier || key."""
     for name, suite in SUITES.items():
         size = suite.private_size if private else suite.public_size
@@ -119,7 +119,7 @@ def _sm2(name: str) -> Callable[..., Any]:
     return call
 
 
-SUITES: Mapping[Name, Suite] = MappingProxyType(
+SUITES: Mapping[SuiteName, Suite] = MappingProxyType(
     {
         "ed25519": Suite(
             b"\x01", 32, 32,

@@ -26,6 +26,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "完整性告警：所发送的内容未按要求签名：{detail}",
     ),
     "unavailable": ("not available now: {detail}", "暂不可用：{detail}"),
+    "root.expired": (
+        "version {version} of the authority's key root expired at {end}; the authority must publish the next one",
+        "授权主体密钥根的版本 {version} 已于 {end} 到期；须由授权主体发布下一版本",
+    ),
     # the licence
     "licence.missing": (
         "you hold no licence for the dataset {dataset}; ask the authority for one, with the key that keyong operator show prints",
