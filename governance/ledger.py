@@ -25,6 +25,7 @@ ENTRY_LIMIT = 1 << 10
 Event = Literal[
     "party.enrolled",
     "document.published",
+    "root.followed",
     "job.offered",
     "job.accepted",
     "job.refused",

@@ -28,7 +28,7 @@ def command() -> None:
 def _datasets(identity: Path) -> dict[str, Dataset]:
     from federated.client import connect
 
-    hub = connect(identity=identity)
+    hub = connect(identity=identity).follow()
     return {name: notes.opened(text, Dataset, hub.trust) for name, text in hub.link.documents("dataset")}
 
 
