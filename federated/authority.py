@@ -241,11 +241,10 @@ def _signed(name: str, field: str, value: Any) -> Any:
 
 def read_root(path: Path) -> Version:
     """The version of an authority's key root in a file that came from the authority itself."""
-    with by_hand():
-        note = notes.read(read_text(path), limit=roots.LIMIT)
-        if not note.holds(Root):
-            raise UsageError(f"{path} is not the root.note of an authority, which holds its key root")
-        return roots.pinned(note)
+    try:
+        return roots.pinned(notes.read(read_text(path), limit=roots.LIMIT))
+    except DecodeError:
+        raise UsageError(f"{path} is not the root.note of an authority, which holds its key root") from None
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from types import MappingProxyType
 
 from governance import suites
 from governance.errors import DecodeError, IntegrityError, UsageError
-from governance.handwritten import read_json
 from governance.suites import SUITES, SuiteName
 
 FORBIDDEN_IN_NAME = frozenset("+ ")
@@ -118,16 +117,6 @@ class Trust:
         """Whose signatures count for documents of the class *document*."""
         kind = getattr(document, "kind", "")
         return next((trust for other, trust in self.others if other == kind), self)
-
-    @classmethod
-    def read(cls, lines: Iterable[str], threshold: int = 1) -> Trust:
-        return cls(tuple(read_key(line) for line in lines), threshold)
-
-    @classmethod
-    def load(cls, path: Path) -> Trust:
-        """Read an authority's ``trust.json``."""
-        data = read_json(path, "the trust.json of an authority, which holds its public keys", {"trust": list, "threshold": int})
-        return cls.read(map(str, data["trust"]), data["threshold"])
 
 
 def read_key(text: str, accepted: Iterable[SuiteName] = ("ed25519",)) -> VerifyKey:

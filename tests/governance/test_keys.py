@@ -227,7 +227,7 @@ def test_two_people_can_compare_fingerprints():
 
 def test_trust_needs_distinct_keys_and_a_threshold_that_can_be_met():
     bob = SigningKey("bob", bytes(32)).public
-    assert Trust.read([PETER, str(bob)], threshold=2).threshold == 2
+    assert Trust((read_key(PETER), bob), threshold=2).threshold == 2
     same_key, same_name = VerifyKey("rob", bob.public), VerifyKey("bob", ALICE.public.public)
     for keys, threshold in [((), 1), ((bob,), 0), ((bob,), 2), ((bob, bob), 1), ((bob, same_key), 2), ((bob, same_name), 2)]:
         with pytest.raises(UsageError):
