@@ -61,12 +61,12 @@ def read_enrolment(raw: str, trust: Trust, *, now: int | None = None) -> Party:
     """Verify the chain authority → invitation → one-time key → party's key.
 
     *now* is given where a party joins; later on an invitation that has run out does not undo the enrolment. Nor does a key root's next
-    version: keys that enrolled a party still vouch for it, unless they were withdrawn.
+    version: the keys that let a party in still vouch for it, unless they were withdrawn; they let nobody else in.
     """
     note = notes.read(raw)
     document = note.document(Enrolment)
     invited = notes.read(document.invitation)
-    invited.require_any(*trust.earlier, trust.of(Invitation))
+    invited.require_any(*(() if now is not None else trust.earlier), trust.of(Invitation))
     invitation = invited.document(Invitation)
     key = read_key(document.key)
     if key.name != invitation.name:

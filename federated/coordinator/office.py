@@ -135,7 +135,7 @@ class Office:
             keys = {key for root in (self.roots.newest.root, note.document(Root)) for key in root.trust("root").keys}
             chain = self.roots.followed([*self.roots.texts, str(note.only(*keys) if note.signers(*keys) else note)])
         with self.journal.transaction() as t:
-            for each in chain.versions:
+            for each in chain.versions[len(t.notes("root")) :]:
                 t.put_note("root", f"{each.root.version:03}", str(each.note))
             t.append("document.published", note.id)
             parties = self._verified(t, chain)

@@ -62,7 +62,7 @@ class Home:
         kept = self.roots.followed(kept_roots(t))
         chain = kept.followed(offered)
         if chain is not kept:
-            for version in chain.versions:
+            for version in chain.versions[len(kept_roots(t)) :]:
                 t.put_note(ROOTS, f"{version.root.version:03}", str(version.note))
             t.append("root.followed", chain.newest.id)
         return replace(self, roots=chain)

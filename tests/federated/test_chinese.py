@@ -103,7 +103,7 @@ def test_an_operator_reads_plan_result_and_proof_in_chinese(running, keyong, job
     assert "age 缺失" in told
     assert "missing" not in told
     told = keyong("verify", bundle, "--authority", running.path / "authority" / "root.note")
-    for words in ("ok  授权主体已签署数据集、授权书和 6 份登记", "ok  全部 4 家数据持有方均已接受", "ok  账本第"):
+    for words in ("ok  授权主体已依密钥根版本 1 签署数据集、授权书和 6 份登记", "ok  全部 4 家数据持有方均已接受", "ok  账本第"):
         assert words in told
     told = keyong("operator", "licences", *identity)
     assert "cohort，有效\n  用途 research，方法 " in told

@@ -31,7 +31,7 @@ from governance import notes
 from governance.errors import DecodeError, IntegrityError, Refused, UsageError
 from governance.journal import Journal
 from governance.keys import SigningKey
-from governance.parties import enrol
+from governance.parties import Invitation, enrol
 from governance.roots import NEEDED, Role
 from sandbox.analyses import Describe
 
@@ -202,6 +202,15 @@ def test_a_stolen_key_is_withdrawn_and_parties_that_need_it_are_out(city, capsys
     assert again.parties().keys() == city.office.parties().keys() and again.roots == city.office.roots
 
 
+def test_an_invitation_is_not_published_and_nothing_is_kept_of_it(city, capsys):
+    authority = Authority.open(city.authority)
+    file = authority.keep_draft(authority.draft(Invitation("north", "North", "holder", str(KEYS["north"].public), 2**33)))
+    assert city.keyong(capsys, "publish", file, "--coordinator", city.card, code=2)["error"] == "decode"
+    before = sorted(city.authority.rglob("*"))
+    assert rotation.accept(authority, notes.read(file.read_text())) == authority
+    assert sorted(city.authority.rglob("*")) == before
+
+
 def test_what_a_folder_refuses(city, capsys, tmp_path):
     calls.keyong(capsys, "authority", "root", "key", "a b", "--home", str(tmp_path / "x"), code=2)
     city.keyong(capsys, "root", "key", "li", home="x")
@@ -320,6 +329,14 @@ def test_nothing_begins_under_an_expired_root(floor):
     assert floor.submit()
 
 
+def test_an_enrolment_that_was_altered_is_an_alarm_and_not_a_withdrawal(floor):
+    with floor.office.journal.transaction() as t:
+        forged = coordinators.enrolment(SigningKey.generate("north"), "holder").replace("House of north", "House of n0rth")
+        t.put_note("enrolment", "north", forged, replace=True)
+    with pytest.raises(IntegrityError):
+        floor.restart()
+
+
 # --- a node
 
 
@@ -354,6 +371,22 @@ def test_a_node_keeps_the_newest_version_and_no_coordinator_brings_an_older_one_
     with journal.view() as t:
         assert [(e.event, e.subject) for e in t.entries()] == [("root.followed", SECOND.newest.id)]
     journal.close()
+
+
+def test_a_node_follows_whatever_lines_more_the_versions_that_it_knows_are_shown_with(home):
+    """Not every coordinator need have every officer's line."""
+    one, two = SigningKey.generate("one"), SigningKey.generate("two")
+    third = SECOND.newest.next(roles=dict.fromkeys(NEEDED, Role((str(one.public), str(two.public)), 1)))
+    fourth = notes.write(replace(SECOND.newest.next(), version=4, previous=(*third.previous, notes.write(third).id))).signed_by(NEW, one)
+    few, all_of_them = (str(notes.write(third).signed_by(NEW, *keys)) for keys in ((one,), (one, two)))
+    learned(home, [*SECOND.texts, few])
+    assert learned(home, [*SECOND.texts, all_of_them, str(fourth)]).roots.newest.root.version == 4
+    assert Home.open(home.path).roots.newest.root.version == 4
+
+
+def test_a_folder_without_a_journal_yet_trusts_what_it_joined_with(home):
+    (home.path / homes.JOURNAL).unlink()
+    assert Home.open(home.path).roots == ROOTS
 
 
 def test_a_node_stays_where_it_is_when_it_is_shown_a_forged_or_forked_version(home):

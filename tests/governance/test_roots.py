@@ -350,6 +350,12 @@ def test_a_party_stays_enrolled_when_keys_are_exchanged():
         read_enrolment(enrolled(1, 5), THIRD.trust)  # no version ever had both
 
 
+def test_keys_that_were_exchanged_let_nobody_in_any_more():
+    with pytest.raises(IntegrityError, match=MISSING):
+        read_enrolment(enrolled(1, 3), SECOND.trust, now=NOW)
+    assert read_enrolment(enrolled(1, 2, 3), SECOND.trust, now=NOW).name == "north"
+
+
 def test_a_withdrawn_key_vouches_for_nobody_any_more():
     """THREATS 29, `key-rotate`, for officers: the two others who signed are enough, the stolen key and one more are not."""
     after = FIRST.newest.next(roles=dict.fromkeys(roots.NEEDED, role(1, 2, 4, threshold=2)), withdrawn=(str(key(3).public),))
