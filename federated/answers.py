@@ -16,11 +16,10 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the coordinator is (its enrolment note), and whom it trusts (verifier keys, of which *threshold* must sign)."""
+    """Who the coordinator is (its enrolment note), and whom it trusts (the id of the newest version of the key root)."""
 
     enrolment: str | None
-    authorities: tuple[str, ...]
-    threshold: int
+    root: str
     version: str
 
 

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from federated.tokens import Token
-from governance import known, notes
+from governance import known, notes, parties, roots
 from governance.catalogue import Column, Dataset, Schema, band, category, number
-from governance.encoding import canonical
 from governance.errors import DecodeError, UsageError
-from governance.handwritten import by_hand, check_types, read_json, read_yaml
+from governance.handwritten import by_hand, check_types, read_json, read_text, read_yaml
 from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day
-from governance.parties import Invitation, Role
+from governance.parties import Invitation
+from governance.roots import NEEDED, Chain, Role, Root, Version
 from sandbox.policy import METHOD_NAMES
 
-TRUST, REVOCATIONS, LICENCES, DATASETS = "trust.json", "revocations.note", "licences", "datasets"
-DAY = 86400
+ROOT, EARLIER, DRAFTS = "root.note", "roots", "drafts"
+REVOCATIONS, LICENCES, DATASETS = "revocations.note", "licences", "datasets"
+SIGNED = (Root, Dataset, Licence, Revocations, Invitation)
+DAY, YEAR = 86400, 365
 DATASET_FIELDS: dict[str, type] = {
     "dataset": str, "version": int, "title": str, "person": str, "holders": list, "colluding": int, "rows": int, "columns": dict,
 }  # fmt: skip
@@ -33,55 +35,108 @@ COLUMN_FIELDS = {*COLUMN_TYPES, "low", "high"}
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """The keys that are in the folder, and how many must sign. Keys may be carried to other hands; each folder signs with what it has."""
+    """The key root, and the keys that are in the folder. Keys may be in other hands; each folder signs with what it has."""
 
     path: Path
     keys: tuple[SigningKey, ...]
-    trust: Trust
+    roots: Chain
 
     @classmethod
-    def create(cls, path: Path, name: str, *, keys: int = 1, threshold: int = 1) -> Authority:
-        """Make *keys* keys, of which *threshold* must sign."""
+    def create(cls, path: Path, name: str, *, keys: int = 3, threshold: int = 2, days: int = YEAR) -> Authority:
+        """Make *keys* keys, of which *threshold* must sign whatever there is to sign, and the key root's first version."""
         with by_hand():
             made = tuple(SigningKey.generate(name if keys == 1 else f"{name}-{i}") for i in range(1, keys + 1))
-            trust = Trust(tuple(k.public for k in made), threshold)
+            role = Role(tuple(str(k.public) for k in made), threshold)
+            first = Root(1, (), dict.fromkeys(NEEDED, role), ("ed25519",), (), int(time.time()) + days * DAY)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if (path / TRUST).exists():
+        if (path / ROOT).exists():
             raise UsageError(f"there is an authority in {path} already")
+        chain = roots.read([str(notes.write(first).signed_by(*made))])
         for key in made:
             key.save(path / f"{key.name}.key")
-        (path / TRUST).write_text(canonical({"trust": [str(k) for k in trust.keys], "threshold": threshold}) + "\n")
-        return cls(path, made, trust)
+        (path / ROOT).write_text(chain.texts[0])
+        return cls(path, made, chain)
 
     @classmethod
     def open(cls, path: Path) -> Authority:
-        if not (path / TRUST).exists():
+        if not (path / ROOT).exists():
             raise UsageError(f"{path} is no authority's folder; make one with: keyong authority init NAME --home {path}")
-        trust = Trust.load(path / TRUST)
-        files = [path / f"{key.name}.key" for key in trust.keys]
-        return cls(path, tuple(SigningKey.load(file) for file in files if file.exists()), trust)
+        newest = read_root(path / ROOT)
+        earlier = [read_text(path / EARLIER / f"{version}.note") for version in range(1, newest.root.version)]
+        keys = tuple(SigningKey.load(file) for file in sorted(path.glob("*.key")))
+        return cls(path, keys, roots.read([*earlier, str(newest.note)]))
 
-    def sign(self, document: Any) -> str:
-        """The document under the signatures of the keys at hand, which must be enough; it must be one that others can read."""
-        if len(self.keys) < self.trust.threshold:
-            raise UsageError(
-                f"{self.trust.threshold} keys must sign, {len(self.keys)} are in {self.path}; bring the others' key files here"
-            )
-        note = notes.write(document).signed_by(*self.keys)
+    @property
+    def trust(self) -> Trust:
+        """Whose signatures count now."""
+        return self.roots.trust
+
+    def draft(self, document: Any) -> notes.Note:
+        """The document, which must be one that others can read, under the signatures of those keys at hand that may sign it."""
+        keys = {key for trust in self._signers(document) for key in trust.keys}
+        note = notes.write(document).signed_by(*(key for key in self.keys if key.public in keys))
         with by_hand():
             note.document(type(document))
-        note.require(self.trust)
+        return note
+
+    def _signers(self, document: Any) -> tuple[Trust, ...]:
+        """Those who must sign *document*: of each a threshold."""
+        if isinstance(document, Root):
+            return self.roots.newest.root.trust("root"), document.trust("root")
+        return (self.trust.of(type(document)),)
+
+    def lacking(self, note: notes.Note) -> list[tuple[int, int]]:
+        """How many signed *note* of how many who must, for each of the roles that must; empty once enough of all did."""
+        document = note.document(*SIGNED)
+        counts = [(len(note.signers(*trust.keys)), trust.threshold) for trust in self._signers(document)]
+        return counts if any(have < need for have, need in counts) else []
+
+    def sign(self, document: Any) -> str:
+        """The document under enough signatures. Where there are too few keys here, its draft is kept for the others to sign."""
+        note = self.draft(document)
+        if lacking := self.lacking(note):
+            have, need = lacking[0]
+            file = self.keep_draft(note)
+            raise UsageError(
+                f"{need} keys must sign, {have} are in {self.path}; let the others sign {file} (keyong authority sign), then use it"
+            )
         return str(note)
 
-    def enrol(self, name: str, organisation: str, role: Role, *, days: int = 7, coordinator: Path | None = None) -> Token:
+    def keep_draft(self, note: notes.Note) -> Path:
+        """Write a note that lacks signatures where it can be taken from, to others or back."""
+        file = self.path / DRAFTS / f"{note.id[:12]}.note"
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        file.write_text(str(note))
+        return file
+
+    def enrol(self, name: str, organisation: str, role: parties.Role, *, days: int = 7, coordinator: Path | None = None) -> Token:
         """A join token. All but the coordinator itself join a coordinator, whose ``coordinator.json`` says where and who it is."""
-        where: dict[str, Any] = {"url": "", "ca": None, "enrolment": ""} if coordinator is None else read_card(coordinator)
         if (coordinator is None) != (role == "coordinator"):
             raise UsageError("a holder or an operator joins a coordinator (--coordinator coordinator.json); a coordinator joins none")
+        where = None if coordinator is None else read_card(coordinator)
         with by_hand():
             once = SigningKey.generate(f"{name}-invitation")
-        invitation = self.sign(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY))
-        return Token(where["url"], where["ca"], self.trust, where["enrolment"], invitation, once)
+        note = self.draft(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY))
+        if self.lacking(note):
+            (self.path / DRAFTS).mkdir(mode=0o700, exist_ok=True)
+            once.save(self.path / DRAFTS / f"{note.id[:12]}.once")
+        self.sign(note.document(Invitation))
+        return self._token(note, once, where)
+
+    def token(self, file: Path, *, name: str, coordinator: Path | None = None) -> Token:
+        """The join token of an invitation that others have signed meanwhile: *file* is its draft, which `enrol` left here."""
+        note = notes.read(read_text(file))
+        invitation = note.document(Invitation)
+        if self.lacking(note) or invitation.name != name or (coordinator is None) != (invitation.role == "coordinator"):
+            raise UsageError(f"{file} lacks signatures, or is not for {name}, or its party joins otherwise than was said when it was made")
+        once = self.path / DRAFTS / f"{note.id[:12]}.once"
+        made = self._token(note, SigningKey.load(once), None if coordinator is None else read_card(coordinator))
+        once.unlink()
+        return made
+
+    def _token(self, invitation: notes.Note, once: SigningKey, where: dict[str, Any] | None) -> Token:
+        found: dict[str, Any] = where or {"url": "", "ca": None, "enrolment": ""}
+        return Token(found["url"], found["ca"], self.roots, found["enrolment"], str(invitation), once)
 
     def licence(self, operator: str, *, dataset: str, columns: tuple[str, ...], purposes: tuple[str, ...], methods: tuple[str, ...],
                 min_cell: int, uses: int, days: int) -> str:  # fmt: skip
@@ -182,6 +237,14 @@ def _signed(name: str, field: str, value: Any) -> Any:
     if isinstance(value, list):
         return tuple(map(str, value))
     return str(value) if field in ("low", "high") else value
+
+
+def read_root(path: Path) -> Version:
+    """The version of an authority's key root in a file that came from the authority itself."""
+    try:
+        return roots.pinned(notes.read(read_text(path), limit=roots.LIMIT))
+    except DecodeError:
+        raise UsageError(f"{path} is not the root.note of an authority, which holds its key root") from None
 
 
 def read_card(path: Path) -> dict[str, Any]:

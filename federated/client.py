@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from federated import verify as verification
 from federated.progress import Progress, bar
 from federated.results import Returned
 from federated.tls import client_files
-from federated.tokens import Token
+from federated.tokens import Token, write_private
 from federated.transport import Link
 from federated.verify import Bundle, Verified
 from governance import known, licences, notes
@@ -23,6 +23,7 @@ from governance.handwritten import by_hand
 from governance.keys import SigningKey, Trust, VerifyKey
 from governance.licences import Licence, day
 from governance.parties import read_enrolment
+from governance.roots import Chain, Version
 from governance.texts import text_of
 from sandbox import analyses
 from sandbox import case as cases
@@ -39,11 +40,11 @@ class Released(Returned):
     """A released and verified result, with the bundle that proves it."""
 
     bundle: Mapping[str, Any] = field(repr=False)
-    trust: Trust = field(repr=False)
+    pinned: Version = field(repr=False)
 
     def verify(self) -> Verified:
         """Verify the bundle again, offline. Raises; never returns False."""
-        return verification.verify(Bundle.of(self.bundle), self.trust)
+        return verification.verify(Bundle.of(self.bundle), self.pinned)
 
     def save(self, path: str | Path) -> None:
         """Write the bundle, for ``keyong verify``."""
@@ -53,8 +54,22 @@ class Released(Returned):
 class Hub:
     """A connection to a coordinator, as one operator."""
 
-    def __init__(self, link: Link, key: SigningKey, trust: Trust, coordinator: VerifyKey) -> None:
-        self.link, self.key, self.trust, self.coordinator = link, key, trust, coordinator
+    def __init__(self, link: Link, key: SigningKey, roots: Chain, coordinator: VerifyKey, *, keep: Callable[[Chain], None]) -> None:
+        self.link, self.key, self.roots, self.coordinator, self._keep = link, key, roots, coordinator, keep
+
+    @property
+    def trust(self) -> Trust:
+        """Whose signatures count, by the newest version of the authority's key root that was seen."""
+        return self.roots.trust
+
+    def follow(self) -> Hub:
+        """Look for a newer version of the key root, and keep it: an older one is never taken again."""
+        newest = self.roots.followed(text for _, text in self.link.documents("root"))
+        if newest is not self.roots:
+            self._keep(newest)
+            self.roots = newest
+        self.roots.check(int(time.time()))
+        return self
 
     def run(self, analysis: Analysis, *, dataset: str, purpose: str | None = None, licence: str | None = None, where: str | None = None,
             release: Mapping[str, Any] | None = None, protect: Protection = "secagg", deadline: str = "10m", title: str | None = None,
@@ -119,7 +134,7 @@ class Hub:
         return self.prepare(analyses.make(str(spec["analysis"]), method.version if method else 1, given), spec)
 
     def _dataset(self, name: str) -> str:
-        found = dict(self.link.documents("dataset"))
+        found = dict(self.follow().link.documents("dataset"))
         known.check("dataset", [name], found)
         notes.opened(found[name], Dataset, self.trust)
         return found[name]
@@ -131,7 +146,7 @@ class Hub:
 
     def standing(self) -> list[dict[str, Any]]:
         """What each licence of this operator allows, and why it is not in force, if it is not. How often it was used is not known here."""
-        current = self.revocations()
+        current = self.follow().revocations()
         return [_standing(name, text, self.trust, current) for name, text in self.licences().items()]
 
     def revocations(self) -> str | None:
@@ -195,7 +210,7 @@ class Hub:
         if status.phase != "released":
             raise _ending(status)
         bundle = self.link.bundle(job)
-        return Released(verification.verify(Bundle.of(bundle), self.trust).result, bundle, self.trust)
+        return Released(verification.verify(Bundle.of(bundle), self.roots.newest).result, bundle, self.roots.newest)
 
 
 def _standing(name: str, text: str, trust: Trust, current: str | None) -> dict[str, Any]:
@@ -255,4 +270,8 @@ def connect(
     key = SigningKey.load(path)
     client_cert = client_cert or client_files(path.parent)
     link = Link(url or token.url, ca or token.ca, key, proxy=proxy, client_cert=client_cert)
-    return Hub(link, key, token.trust, read_enrolment(token.coordinator, token.trust).key)
+
+    def keep(newest: Chain) -> None:
+        write_private(trust_file, replace(token, roots=newest).text() + "\n")
+
+    return Hub(link, key, token.roots, read_enrolment(token.coordinator, token.roots.trust).key, keep=keep)

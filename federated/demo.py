@@ -206,7 +206,7 @@ class Demo:
         return {"killed_at": killed[0] if killed else None, "phase": "released", "survivors": len(released.value.provenance.survivors)}
 
     def _verify(self) -> None:
-        texts = ("the regression's bundle, offline, with the authority's key alone", "仅凭授权主体的公钥，离线核验回归的结果包")
+        texts = ("the regression's bundle, offline, with the authority's key root alone", "仅凭授权主体的密钥根，离线核验回归的结果包")
         with self._step("verify", "核验", texts) as step:
             if self.bundle is None:
                 raise KeyongError("there is no bundle to verify")

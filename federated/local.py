@@ -70,7 +70,7 @@ class Federation:
         """Authority, coordinator, enrolments, data, licence; then the nodes start."""
         for url in self.sources.values():
             connectors.open(url)  # a wrong one ends here, before anything is made
-        self.authority = Authority.create(self.path / "authority", "authority")
+        self.authority = Authority.create(self.path / "authority", "authority", keys=3, threshold=2)
         token = self.authority.enrol("coordinator", "Data Bureau Platform", "coordinator")
         folder.create(self.path / "coordinator", token.text(), url=f"https://127.0.0.1:{self.port}", hosts=("127.0.0.1", "localhost"))
         self.start_coordinator()

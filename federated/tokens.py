@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from governance import notes
+from governance import notes, roots
 from governance.encoding import canonical, parse
 from governance.errors import DecodeError, IntegrityError, Refused, UsageError
-from governance.keys import SigningKey, Trust
+from governance.keys import SigningKey
 from governance.parties import Invitation, Role
+from governance.roots import Chain
 
 COMMANDS: dict[Role, str] = {"coordinator": "coordinator init", "holder": "node join", "operator": "operator join"}
 PREFIX = "keyong-join-1."
@@ -23,14 +24,14 @@ PREFIX = "keyong-join-1."
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Where the coordinator is, whom to trust, and the invitation with its one-time key.
+    """Where the coordinator is, whom to trust (all versions of the authority's key root), and the invitation with its one-time key.
 
     *coordinator* is the coordinator's enrolment note. The token is a secret until it was used.
     """
 
     url: str
     ca: str | None
-    trust: Trust
+    roots: Chain
     coordinator: str
     invitation: str
     once: SigningKey = field(repr=False)
@@ -42,8 +43,8 @@ class Token:
 
     def text(self) -> str:
         data = {
-            "url": self.url, "ca": self.ca, "trust": [str(k) for k in self.trust.keys], "threshold": self.trust.threshold,
-            "coordinator": self.coordinator, "invitation": self.invitation, "name": self.once.name, "once": self.once.private.hex(),
+            "url": self.url, "ca": self.ca, "roots": self.roots.texts, "coordinator": self.coordinator, "invitation": self.invitation,
+            "name": self.once.name, "once": self.once.private.hex(),
         }  # fmt: skip
         return PREFIX + base64.urlsafe_b64encode(canonical(data).encode()).decode()
 
@@ -55,14 +56,13 @@ class Token:
         try:
             data = parse(base64.b64decode(text[len(PREFIX) :].encode(), altchars=b"-_", validate=True))
             once = SigningKey(data["name"], bytes.fromhex(data["once"]))
-            trust = Trust.read(data["trust"], data["threshold"])
-            return cls(data["url"], data["ca"], trust, data["coordinator"], data["invitation"], once)
+            return cls(data["url"], data["ca"], roots.read(data["roots"]), data["coordinator"], data["invitation"], once)
         except (binascii.Error, KeyError, TypeError, ValueError, AttributeError):
             raise DecodeError("the join token is damaged; copy the whole line again") from None
 
     def expect(self, role: Role) -> Token:
         """This token, if it is for a party of *role*: asked before anything is written or sent, for a token serves once."""
-        meant = notes.opened(self.invitation, Invitation, self.trust).role
+        meant = notes.opened(self.invitation, Invitation, self.roots.trust).role
         if meant != role:
             raise UsageError(f"this token is for {self.name}, in the role {meant}; use it with: keyong {COMMANDS[meant]}")
         return self

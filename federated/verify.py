@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from federated.results import Result, result
-from governance import checkpoint, ledger, merkle, notes
+from governance import checkpoint, ledger, merkle, notes, roots
 from governance.catalogue import Dataset
 from governance.encoding import build, canonical, parse, strict
 from governance.errors import DecodeError, IntegrityError, LicenceRefused, UsageError
 from governance.keys import Trust
 from governance.licences import Licence, covers
 from governance.parties import Party, read_enrolment, roster
+from governance.roots import Version
 from mpc import secagg
 from sandbox import case as cases
 from sandbox.job import Job
@@ -54,6 +55,7 @@ class Bundle:
     """All that is needed to verify a release; see docs/specs/bundle.md."""
 
     keyong: Literal["bundle/v1"]
+    roots: tuple[str, ...]
     job: str
     licence: str
     dataset: str
@@ -110,12 +112,15 @@ class _Signed:
     signers: tuple[str, ...]
 
 
-def verify(bundle: Bundle, trust: Trust) -> Verified:
-    """Raise unless every link of the bundle holds, up to the authority's keys in *trust*."""
+def verify(bundle: Bundle, pinned: Version) -> Verified:
+    """Raise unless every link of the bundle holds, up to the authority's key root, of which *pinned* is any version.
+
+    The documents must be signed by those who could sign when the job was admitted; *pinned* may be older or newer (docs/specs/roots.md).
+    """
     with _alarm():
-        if not notes.read(bundle.dataset).signers(*trust.keys):
-            raise IntegrityError("the bundle is not signed by the authority whose trust.json was given")
-        signed = _signed(bundle, trust)
+        chain = roots.read(bundle.roots)
+        signed = _signed(bundle, chain.seen_from(pinned))
+    _in_force(chain.newest, signed.admission)
     case = cases.read(bundle.job, bundle.dataset)  # all signatures hold: what is not understood here is of another version
     _licensed(signed, case)
     made = result(
@@ -124,7 +129,8 @@ def verify(bundle: Bundle, trust: Trust) -> Verified:
     )  # fmt: skip
     holders = len(signed.dataset.holders)
     checks = (
-        f"authority signed dataset, licence and {len(bundle.enrolments)} enrolments",
+        f"authority signed dataset, licence and {len(bundle.enrolments)} enrolments, "
+        f"under version {chain.newest.root.version} of its key root",
         f"operator {signed.operator.name} ({signed.operator.organisation}) signed the job; the licence covers it "
         f"(use {signed.admission.use})",
         f"all {holders} data holders accepted it",
@@ -155,10 +161,15 @@ def _signed(bundle: Bundle, trust: Trust) -> _Signed:
     return _Signed(job, licence, dataset, operator, coordinator, admission, release, tuple(sorted(signers)))
 
 
+def _in_force(version: Version, admission: Admission) -> None:
+    if admission.at > version.root.expires:
+        raise IntegrityError("the key root had expired when the job was admitted")
+
+
 def _opened(text: str, cls: type[T], trust: Trust) -> T:
     """The document, signed by *trust* and nobody else: not even a signature more than are needed can be altered or added."""
     note = notes.read(text)
-    note.require_only(trust)
+    note.require_only(trust.of(cls))
     return note.document(cls)
 
 

@@ -105,6 +105,7 @@ SENTENCES: dict[str, str] = {
     "there is no {own} {name}; there are: {names}": "没有{own} {name}；现有：{names}",
     "dataset": "数据集",
     "dataset in the authority's folder called": "授权主体目录中的数据集",
+    "key in the key root called": "密钥根中的密钥",
     "column of {name} called": "数据集 {name} 的字段",
     "field of column {name} called": "字段 {name} 的填写项",
     "field": "填写项",
@@ -220,7 +221,7 @@ SENTENCES: dict[str, str] = {
     "a DuckDB file": " DuckDB 文件",
     "a node's policy": "节点的规则文件",
     "the coordinator.json of a coordinator": "协调方的 coordinator.json",
-    "the trust.json of an authority, which holds its public keys": "授权主体的 trust.json（其中是它的公钥）",
+    "the root.note of an authority, which holds its key root": "授权主体的 root.note（其中是它的密钥根）",
     "the suffix of {path} does not tell its format; write it as a URL, such as csv:///folder/file; there are {names2}": (
         "{path} 的后缀看不出格式；请写成网址形式，如 csv:///folder/file；可用的有：{names2}"
     ),
@@ -294,9 +295,21 @@ SENTENCES: dict[str, str] = {
     "{path} is no coordinator's folder; make one with: keyong coordinator init TOKEN --home {same}": (
         "{path} 不是协调方的目录；请用以下命令创建：keyong coordinator init TOKEN --home {same}"
     ),
-    "{count} keys must sign, {there} are in {path}; bring the others' key files here": (
-        "须有 {count} 把密钥签名，{path} 中有 {there} 把；请把其余密钥文件放到这里"
+    "{count} keys must sign, {there} are in {path}; let the others sign {file} (keyong authority sign), then use it": (
+        "须有 {count} 把密钥签名，{path} 中有 {there} 把；请由其他人签署 {file}（keyong authority sign），然后使用"
     ),
+    "{file} lacks signatures, or is not for {name}, or its party joins otherwise than was said when it was made": (
+        "{file} 缺少签名，或不是给 {name} 的，或加入方式与制作时不同"
+    ),
+    "there is a key called {name} in {path} already": "{path} 中已有名为 {name} 的密钥",
+    "the role {name}: {detail}": "角色 {name}：{detail}",
+    "the key root names nobody for the role {name}": "密钥根未为角色 {name} 指定任何人",
+    "a key that was withdrawn stands in a role": "已撤回的密钥仍在某个角色中",
+    "only keys of the suites {names2} are known here": "这里只认得以下算法套件的密钥：{names2}",
+    "a key of the suite {name} is not accepted here": "此处不接受算法套件 {name} 的密钥",
+    "SM2 needs the library libcrypto of OpenSSL 3 or later on this machine": "SM2 需要本机有 OpenSSL 3 或更新版本的 libcrypto 库",
+    "the library libcrypto of this machine was built without SM2": "本机的 libcrypto 库编译时未包含 SM2",
+    "ML-DSA-44 needs a newer version of the package cryptography on this machine": "ML-DSA-44 需要本机安装更新版本的 cryptography 包",
     "need distinct keys and a threshold in 1..{count}, got {given}": "密钥须互不相同，门限须在 1 至 {count} 之间；实为 {given}",
     "a verifier key reads name+hash+key": "公钥的写法为：名称+哈希+密钥",
     "the key id does not fit the key": "密钥编号与密钥不符",
@@ -340,8 +353,9 @@ SENTENCES: dict[str, str] = {
     "a schema has distinct columns, none of them the person key": "各字段须互不相同，且都不是人员标识",
     "{count} colluding holders need at least {least} in all": "可能合谋者为 {count} 家时，持有方至少须有 {least} 家",
     # what a bundle proves
-    "the bundle is not signed by the authority whose trust.json was given": "结果包并非由所给 trust.json 的授权主体签署",
-    "authority signed dataset, licence and {count} enrolments": "授权主体已签署数据集、授权书和 {count} 份登记",
+    "authority signed dataset, licence and {count} enrolments, under version {version} of its key root": (
+        "授权主体已依密钥根版本 {version} 签署数据集、授权书和 {count} 份登记"
+    ),
     "operator {name} ({organisation}) signed the job; the licence covers it (use {use})": (
         "运营单位 {name}（{organisation}）已签署任务；授权书涵盖该任务（第 {use} 次使用）"
     ),
@@ -353,6 +367,19 @@ SENTENCES: dict[str, str] = {
     # why it proves nothing
     "the bundle was altered: {detail}": "结果包已被改动：{detail}",
     "signature by {name} does not verify": "{name} 的签名核验不通过",
+    "{have} of the {need} trusted signatures needed are here": "受信任的签名须有 {need} 个，现有 {have} 个",
+    "a signature is nobody's who could have signed there, or stands there twice": "有签名并非有权签署者所签，或重复出现",
+    "these are versions of another key root than the one that is trusted": "这些版本属于另一密钥根，并非所信任的那一个",
+    "there are two key roots of the same version: somebody with enough root keys made both": (
+        "同一版本出现两个密钥根：有人以足够的根密钥各签了一个"
+    ),
+    "version {version} of the key root does not follow the version {old} that is known": (
+        "密钥根的版本 {version} 不能接在已知的版本 {old} 之后"
+    ),
+    "the first version of the key root is missing": "缺少密钥根的第一个版本",
+    "a key that was withdrawn does not come back": "已撤回的密钥不能恢复",
+    "too many keys of version {version} of the key root have been withdrawn since": "密钥根版本 {version} 的密钥此后被撤回过多",
+    "the key root had expired when the job was admitted": "任务准入时密钥根已到期",
     "only {count} data holders signed the release": "只有 {count} 家数据持有方签署了该结果",
     "the release answers another question than the job's": "该结果回答的不是任务所提的问题",
     "the ledger entry is not about this release": "账本条目与该结果无关",

@@ -1,4 +1,7 @@
-"""Keys of parties: Ed25519 under the names and key ids of C2SP signed-note, so that one text form serves everywhere."""
+"""Keys of parties and officers, under the names and key ids of C2SP signed-note, so that one text form serves everywhere.
+
+A party's key is an Ed25519 key; the keys that sign documents for an authority may be of other suites, where its key root names them.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
+from governance import suites
 from governance.errors import DecodeError, IntegrityError, UsageError
-from governance.handwritten import read_json
+from governance.suites import SUITES, SuiteName
 
-ED25519 = 0x01  # C2SP signed-note, "Signature types"
 FORBIDDEN_IN_NAME = frozenset("+ ")
-
-
-_public = functools.lru_cache(maxsize=256)(Ed25519PublicKey.from_public_bytes)
-_private = functools.lru_cache(maxsize=16)(Ed25519PrivateKey.from_private_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +27,20 @@ class VerifyKey:
 
     name: str
     public: bytes
+    suite: SuiteName = "ed25519"
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        if len(self.public) != 32:
-            raise DecodeError("an Ed25519 public key has 32 bytes")
+        if len(self.public) != SUITES[self.suite].public_size:
+            raise DecodeError(f"a public key of the suite {self.suite} has {SUITES[self.suite].public_size} bytes")
 
     @property
     def id(self) -> bytes:
         """Key id, 4 bytes. C2SP signed-note, "Verifier keys"."""
-        return hashlib.sha256(self.name.encode() + b"\n" + bytes([ED25519]) + self.public).digest()[:4]
+        return hashlib.sha256(self.name.encode() + b"\n" + SUITES[self.suite].mark + self.public).digest()[:4]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{base64.b64encode(bytes([ED25519]) + self.public).decode()}"
+        return f"{self.name}+{self.id.hex()}+{base64.b64encode(SUITES[self.suite].mark + self.public).decode()}"
 
     @property
     def fingerprint(self) -> str:
@@ -52,10 +49,8 @@ class VerifyKey:
         return " ".join(digest[i : i + 4] for i in range(0, 64, 4))
 
     def verify(self, signature: bytes, message: bytes) -> None:
-        try:
-            _public(self.public).verify(signature, message)
-        except InvalidSignature:
-            raise IntegrityError(f"signature by {self.name} does not verify") from None
+        if not SUITES[self.suite].verify(self.public, signature, message):
+            raise IntegrityError(f"signature by {self.name} does not verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +59,23 @@ class SigningKey:
 
     name: str
     private: bytes = field(repr=False)
+    suite: SuiteName = "ed25519"
 
     @classmethod
-    def generate(cls, name: str) -> SigningKey:
-        return cls(check_name(name), Ed25519PrivateKey.generate().private_bytes_raw())
+    def generate(cls, name: str, suite: SuiteName = "ed25519") -> SigningKey:
+        return cls(check_name(name), SUITES[suite].generate(), suite)
 
     @property
     def public(self) -> VerifyKey:
-        return VerifyKey(self.name, _private(self.private).public_key().public_bytes_raw())
+        return VerifyKey(self.name, SUITES[self.suite].public_of(self.private), self.suite)
 
     def sign(self, message: bytes) -> bytes:
-        return _private(self.private).sign(message)
+        return SUITES[self.suite].sign(self.private, message)
 
     def save(self, path: Path) -> None:
         """Write the key where only its owner can read it; never over an existing file."""
-        text = f"PRIVATE+KEY+{self.name}+{self.public.id.hex()}+{base64.b64encode(bytes([ED25519]) + self.private).decode()}\n"
+        raw = SUITES[self.suite].mark + self.private
+        text = f"PRIVATE+KEY+{self.name}+{self.public.id.hex()}+{base64.b64encode(raw).decode()}\n"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
 
@@ -92,7 +89,8 @@ class SigningKey:
         parts = path.read_text().strip().split("+", 4)
         if len(parts) != 5 or parts[:2] != ["PRIVATE", "KEY"]:
             raise DecodeError(f"{path.name} is not a private key file")
-        key = cls(check_name(parts[2]), _key_bytes(parts[4]))
+        suite, private = suites.find(read_base64(parts[4]), private=True)
+        key = cls(check_name(parts[2]), private, suite)
         if key.public.id.hex() != parts[3]:
             raise DecodeError(f"{path.name}: the key id does not fit the key")
         return key
@@ -100,34 +98,38 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whose signatures count, and how many of them are needed (k of n)."""
+    """Whose signatures count, and how many of them are needed (k of n).
+
+    A key root (`governance.roots`) fills the rest: *others* sign documents of the kinds named there, in place of these keys; *earlier* are
+    the keys before these, which still vouch for the parties that they enrolled.
+    """
 
     keys: tuple[VerifyKey, ...]
     threshold: int = 1
+    others: tuple[tuple[str, Trust], ...] = ()
+    earlier: tuple[Trust, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.threshold <= len({k.public for k in self.keys}) == len({k.name for k in self.keys}) == len(self.keys):
             raise UsageError(f"need distinct keys and a threshold in 1..{len(self.keys)}, got {self.threshold}")
 
-    @classmethod
-    def read(cls, lines: Iterable[str], threshold: int = 1) -> Trust:
-        return cls(tuple(read_key(line) for line in lines), threshold)
-
-    @classmethod
-    def load(cls, path: Path) -> Trust:
-        """Read an authority's ``trust.json``."""
-        data = read_json(path, "the trust.json of an authority, which holds its public keys", {"trust": list, "threshold": int})
-        return cls.read(map(str, data["trust"]), data["threshold"])
+    def of(self, document: type) -> Trust:
+        """Whose signatures count for documents of the class *document*."""
+        kind = getattr(document, "kind", "")
+        return next((trust for other, trust in self.others if other == kind), self)
 
 
-def read_key(text: str) -> VerifyKey:
-    """Read ``name+hash+key`` (C2SP signed-note, "Verifier keys")."""
+def read_key(text: str, accepted: Iterable[SuiteName] = ("ed25519",)) -> VerifyKey:
+    """Read ``name+hash+key`` (C2SP signed-note, "Verifier keys"), which must be of one of the *accepted* suites."""
     parts = text.strip().split("+", 2)
     if len(parts) != 3:
         raise DecodeError("a verifier key reads name+hash+key")
-    key = VerifyKey(parts[0], _key_bytes(parts[2]))
+    suite, public = suites.find(read_base64(parts[2]))
+    key = VerifyKey(parts[0], public, suite)
     if key.id.hex() != parts[1]:
         raise DecodeError("the key id does not fit the key")
+    if suite not in accepted:
+        raise DecodeError(f"a key of the suite {suite} is not accepted here")
     return key
 
 
@@ -153,10 +155,3 @@ def read_base64(text: str) -> bytes:
     if base64.b64encode(raw).decode() != text:
         raise DecodeError("not base64 in its canonical form")
     return raw
-
-
-def _key_bytes(text: str) -> bytes:
-    raw = read_base64(text)
-    if len(raw) != 33 or raw[0] != ED25519:
-        raise DecodeError("only Ed25519 keys are accepted")
-    return raw[1:]

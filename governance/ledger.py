@@ -29,6 +29,7 @@ SCANNED = 8  # level of the subtrees whose hashes are read at once
 Event = Literal[
     "party.enrolled",
     "document.published",
+    "root.followed",
     "job.offered",
     "job.accepted",
     "job.refused",

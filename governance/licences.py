@@ -19,6 +19,7 @@ from governance.parties import Seconds
 Method = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}@[1-9][0-9]{0,5}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 LEAST_CELL = 3
+STEP = 1 << 20  # most by which the version of a revocation list rises at once
 
 
 @wire("keyong/licence/v1")
@@ -115,9 +116,13 @@ def _uncovered(licence: Licence, request: Request) -> Iterator[LicenceRefused]:
 
 
 def newer(old: str | None, new: str, trust: Trust) -> str:
-    """The revocation list to keep: versions only rise (a replayed old list is refused)."""
+    """The revocation list to keep: versions only rise (a replayed old list is refused), by no more than *STEP* at once.
+
+    The one at hand was signed by who could sign it when it came; the keys may have changed since. No list can use up the numbers.
+    """
     document = notes.opened(new, Revocations, trust)
-    if old is not None and old != new and document.version <= notes.opened(old, Revocations, trust).version:
+    kept = 0 if old is None else notes.read(old).document(Revocations).version
+    if old != new and not kept < document.version <= kept + STEP:
         raise IntegrityError(f"revocation list version {document.version} is not newer than the one at hand")
     return new
 

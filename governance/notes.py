@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -81,6 +82,13 @@ class Note:
             raise IntegrityError(f"{len(names)} of the {trust.threshold} trusted signatures needed are here")
         return names
 
+    def require_any(self, *trusts: Trust) -> frozenset[str]:
+        """Like `require`, of one of *trusts*; what is wrong is said of the last."""
+        for trust in trusts[:-1]:
+            with suppress(IntegrityError):
+                return self.require(trust)
+        return self.require(trusts[-1])
+
     def require_only(self, trust: Trust) -> frozenset[str]:
         """Like `require`; and no other line stands there, neither a stranger's nor a second one by the same key."""
         names = self.require(trust)
@@ -120,9 +128,9 @@ def read(raw: str | bytes, *, limit: int = JSON_LIMIT) -> Note:
 
 
 def opened(raw: str | bytes, cls: type[T], trust: Trust) -> T:
-    """Parse a note, require *trust*, and return its document."""
+    """Parse a note, require those of *trust* who sign such documents, and return its document."""
     note = read(raw)
-    note.require(trust)
+    note.require(trust.of(cls))
     return note.document(cls)
 
 

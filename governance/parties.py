@@ -60,11 +60,14 @@ def enrol(invitation: str, once: SigningKey, key: SigningKey) -> notes.Note:
 def read_enrolment(raw: str, trust: Trust, *, now: int | None = None) -> Party:
     """Verify the chain authority → invitation → one-time key → party's key.
 
-    *now* is given where a party joins; later on an invitation that has run out does not undo the enrolment.
+    *now* is given where a party joins; later on an invitation that has run out does not undo the enrolment. Nor does a key root's next
+    version: the keys that let a party in still vouch for it, unless they were withdrawn; they let nobody else in.
     """
     note = notes.read(raw)
     document = note.document(Enrolment)
-    invitation = notes.opened(document.invitation, Invitation, trust)
+    invited = notes.read(document.invitation)
+    invited.require_any(*(() if now is not None else trust.earlier), trust.of(Invitation))
+    invitation = invited.document(Invitation)
     key = read_key(document.key)
     if key.name != invitation.name:
         raise IntegrityError(f"the key is called {key.name}, the invitation says {invitation.name}")

@@ -40,6 +40,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "联署账本 {log} 的见证方不足，仅 {count} 家：{names}；足数之前不打开任何结果",
     ),
     "unavailable": ("not available now: {detail}", "暂不可用：{detail}"),
+    "root.expired": (
+        "version {version} of the authority's key root expired at {end}; the authority must publish the next one",
+        "授权主体密钥根的版本 {version} 已于 {end} 到期；须由授权主体发布下一版本",
+    ),
     # the licence
     "licence.missing": (
         "you hold no licence for the dataset {dataset}; ask the authority for one, with the key that keyong operator show prints",

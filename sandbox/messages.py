@@ -121,8 +121,9 @@ class Ended:
 
 @wire("keyong/offer/v1")
 class Offer:
-    """A job as it is offered to a node: only signed texts, which the node verifies by itself."""
+    """A job as it is offered to a node: only signed texts, which the node verifies by itself. *roots* are all versions of the key root."""
 
+    roots: tuple[str, ...]
     job: str
     licence: str
     dataset: str

@@ -26,7 +26,7 @@ ROOMS = {  # libraries, and the folders or files in which alone they may be impo
     "psycopg": {"connectors", "governance/journal"}, "adbc_driver_manager": {"connectors"},
     "flask": {"federated/coordinator/web"}, "werkzeug": {"federated/coordinator/web"}, "cheroot": {"federated/coordinator/web"},
     "duckdb": {"connectors"}, "httpx2": {"federated/transport.py"},
-    "ctypes": {"sandbox/jail"}, "multiprocessing": {"sandbox/jail"}, "resource": {"sandbox/jail"}, "mmap": {"sandbox/jail"},
+    "ctypes": {"sandbox/jail", "governance/sm2.py"}, "multiprocessing": {"sandbox/jail"}, "resource": {"sandbox/jail"}, "mmap": {"sandbox/jail"},
     "subprocess": {"sandbox/jail", "federated/local.py"},  # the latter starts the parties of a demo
     "pickle": set(), "cPickle": set(), "cloudpickle": set(), "dill": set(), "shelve": set(), "marshal": set(),
     "requests": set(), "niquests": set(), "httpx": set(),
@@ -180,7 +180,7 @@ def test_public_names_are_there():
     (rooms, "mpc/x.py", "import phe.paillier"), (rooms, "sandbox/x.py", "import tenseal as ts"), (rooms, "federated/x.py", "import sqlite3"),
     (rooms, "connectors/x.py", "from sqlalchemy import select"), (rooms, "federated/coordinator/x.py", "from flask import Flask"),
     (rooms, "sandbox/x.py", "import duckdb"), (rooms, "federated/transports.py", "import httpx2"), (rooms, "federated/coordinator/web/x.py", "import httpx2"),
-    (rooms, "governance/x.py", "import ctypes"), (rooms, "federated/x.py", "import multiprocessing.pool"), (rooms, "federated/localx.py", "import subprocess"),
+    (rooms, "governance/x.py", "import ctypes.util"), (rooms, "federated/x.py", "import multiprocessing.pool"), (rooms, "federated/localx.py", "import subprocess"),
     (rooms, "sandbox/jail/x.py", "import pickle"), (rooms, "federated/x.py", "def f():\n    from pickle import loads"), (rooms, "mpc/x.py", "import random"),
     (isolation, "federated/x.py", "import os\nos.fork()"), (isolation, "sandbox/x.py", "f = os.unshare"), (isolation, "mpc/x.py", "eval('1')"),
     (isolation, "sandbox/jail/x.py", "exec('x = 1')"), (isolation, "connectors/x.py", "import os\nos.system('ls')"),

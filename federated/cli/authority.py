@@ -6,15 +6,11 @@ from pathlib import Path
 
 import click
 
-from federated.authority import Authority, read_card, read_dataset
-from federated.cli import json_option, say
+from federated.authority import YEAR, Authority, read_dataset
+from federated.cli import json_option, officers, say
+from federated.cli.officers import HOME, PUBLISH, publish
 from federated.language import said
 from governance.handwritten import read_text
-
-HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("authority"), show_default=True, help="The authority's folder.")
-PUBLISH = click.option(
-    "--coordinator", type=click.Path(path_type=Path, exists=True), required=True, help="The coordinator's coordinator.json."
-)
 
 
 @click.group()
@@ -22,18 +18,24 @@ def command() -> None:
     """Authorise: enrol parties, publish datasets, grant and revoke licences."""
 
 
+for each in (officers.root, officers.sign, officers.publish_file, officers.renew):
+    command.add_command(each)
+
+
 @command.command(epilog="Example: keyong authority init city-authority --keys 3 --threshold 2")
 @click.argument("name")
 @HOME
-@click.option("--keys", default=1, show_default=True, help="How many keys to make.")
-@click.option("--threshold", default=1, show_default=True, help="How many of them must sign.")
+@click.option("--keys", default=3, show_default=True, help="How many keys to make.")
+@click.option("--threshold", default=2, show_default=True, help="How many of them must sign.")
+@click.option("--days", default=YEAR, show_default=True, help="How long the key root's first version is valid.")
 @json_option
-def init(name: str, home: Path, keys: int, threshold: int, as_json: bool) -> None:
-    """Make the authority's keys."""
-    made = Authority.create(home, name, keys=keys, threshold=threshold)
+def init(name: str, home: Path, keys: int, threshold: int, days: int, as_json: bool) -> None:
+    """Make the authority's keys, and root.note, the first version of its key root."""
+    made = Authority.create(home, name, keys=keys, threshold=threshold, days=days)
     public = [str(k) for k in made.trust.keys]
     head = said(f"{threshold} of these keys must sign:\n", f"须有下列密钥中的 {threshold} 把签名：\n")
-    say({"keys": public, "threshold": threshold}, head + "\n".join(public), as_json)
+    tail = "\n" + said("fingerprint of the key root: ", "密钥根的指纹：") + made.roots.newest.fingerprint
+    say({"keys": public, "threshold": threshold, "root": made.roots.newest.fingerprint}, head + "\n".join(public) + tail, as_json)
 
 
 @command.command(
@@ -47,11 +49,17 @@ def init(name: str, home: Path, keys: int, threshold: int, as_json: bool) -> Non
     "--coordinator", type=click.Path(path_type=Path, exists=True), help="The coordinator's coordinator.json (not for a coordinator)."
 )
 @click.option("--days", default=7, show_default=True, help="How long the token can be used.")
+@click.option("--signed", type=click.Path(path_type=Path, exists=True), help="The invitation's draft, once the others have signed it.")
 @json_option
-def enrol(name: str, home: Path, organisation: str, role: str, coordinator: Path | None, days: int, as_json: bool) -> None:
+def enrol(name: str, home: Path, organisation: str, role: str, coordinator: Path | None, days: int, signed: Path | None,
+          as_json: bool) -> None:  # fmt: skip
     """Make a join token for a party. Give it to the party over a channel that nobody else reads."""
-    token = Authority.open(home).enrol(name, organisation, role, days=days, coordinator=coordinator)  # type: ignore[arg-type]
-    say({"token": token.text()}, token.text(), as_json)
+    authority = Authority.open(home)
+    if signed is not None:
+        token = authority.token(signed, name=name, coordinator=coordinator)
+    else:
+        token = authority.enrol(name, organisation, role, days=days, coordinator=coordinator)  # type: ignore[arg-type]
+    say({"token": token.text(), "root": token.roots.newest.fingerprint}, token.text(), as_json)
 
 
 @command.command(epilog="Example: keyong authority dataset heart.yaml --coordinator coordinator.json")
@@ -63,7 +71,7 @@ def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
     """Register a dataset in the catalogue."""
     authority, made = Authority.open(home), read_dataset(read_text(file))
     text = authority.sign(made)
-    _publish(coordinator, text)
+    publish(coordinator, text)
     done = said(f"dataset {made.name}, version {made.version}, is registered", f"数据集 {made.name} 的版本 {made.version} 已登记")
     say({"dataset": made.name, "id": authority.keep(text)}, done, as_json)
 
@@ -88,9 +96,9 @@ def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns:
     authority = Authority.open(home)
     granted = authority.licence(operator, dataset=dataset, columns=_list(columns), purposes=_list(purposes), methods=_list(methods),
                                 min_cell=min_cell, uses=uses, days=days)  # fmt: skip
-    _publish(coordinator, granted)
+    publish(coordinator, granted)
     if not (authority.path / "revocations.note").exists():
-        _publish(coordinator, authority.revocations())
+        publish(coordinator, authority.revocations())
     identity = authority.keep(granted)
     say({"licence": identity}, said(f"licence lic-{identity[:12]} is granted", f"授权书 lic-{identity[:12]} 已签发"), as_json)
 
@@ -106,7 +114,7 @@ def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tu
     """Publish the next revocation list: with LICENCES added. Without any, it only renews the list."""
     authority = Authority.open(home)
     text = authority.revocations(*map(authority.licence_id, licences), restore=tuple(map(authority.licence_id, restore)), days=days)
-    _publish(coordinator, text)
+    publish(coordinator, text)
     say({"revoked": list(licences)}, said("the revocation list is published", "撤销清单已发布"), as_json)
 
 
@@ -125,17 +133,6 @@ def licences(home: Path, as_json: bool) -> None:
         for r in rows
     ]
     say(rows, "\n".join(text) or said("none yet", "尚无"), as_json)
-
-
-def _publish(coordinator: Path, text: str) -> None:
-    import os
-
-    from federated.tls import client_files
-    from federated.transport import Link
-
-    where = read_card(coordinator)
-    with Link(where["url"], where["ca"], None, proxy=os.environ.get("KEYONG_PROXY"), client_cert=client_files(coordinator.parent)) as link:
-        link.publish(text)
 
 
 def _list(text: str) -> tuple[str, ...]:

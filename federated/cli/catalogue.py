@@ -29,7 +29,7 @@ def command() -> None:
 def _datasets(identity: Path) -> dict[str, Dataset]:
     from federated.client import connect
 
-    hub = connect(identity=identity, proxy=os.environ.get("KEYONG_PROXY"))
+    hub = connect(identity=identity, proxy=os.environ.get("KEYONG_PROXY")).follow()
     return {name: notes.opened(text, Dataset, hub.trust) for name, text in hub.link.documents("dataset")}
 
 

@@ -32,8 +32,9 @@ def init(token: str, home: Path, url: str, hosts: tuple[str, ...], database: str
 
     made = folder.create(home, token, url=url, hosts=hosts, database=database)
     card = home / folder.CARD
-    text = said(f"{made['name']} is ready; give {card} to the authority for its join tokens",
-                f"{made['name']} 已就绪；请把 {card} 交给授权主体，用于签发加入令牌")  # fmt: skip
+    text = said(f"{made['name']} is ready; give {card} to the authority for its join tokens\n"
+                f"fingerprint of the authority's key root {made['root']}",
+                f"{made['name']} 已就绪；请把 {card} 交给授权主体，用于签发加入令牌\n授权主体密钥根的指纹 {made['root']}")  # fmt: skip
     say(made, text, as_json)
 
 

@@ -28,12 +28,14 @@ def join(token: str, home: Path, proxy: str | None, as_json: bool) -> None:
     from federated.node import home as homes
 
     made = homes.join(home, token_text(token), proxy=proxy)
-    name, key = made.key.name, made.key.public
+    name, key, root = made.key.name, made.key.public, made.roots.newest.fingerprint
     text = said(
-        f"{name} has joined {made.url}\nfingerprint {key.fingerprint}\nnext: keyong node data add DATASET URL --home {home}",
-        f"{name} 已加入 {made.url}\n指纹 {key.fingerprint}\n下一步：keyong node data add DATASET URL --home {home}",
+        f"{name} has joined {made.url}\nfingerprint {key.fingerprint}\n"
+        f"fingerprint of the authority's key root {root}\nnext: keyong node data add DATASET URL --home {home}",
+        f"{name} 已加入 {made.url}\n指纹 {key.fingerprint}\n授权主体密钥根的指纹 {root}\n"
+        f"下一步：keyong node data add DATASET URL --home {home}",
     )
-    say({"name": name, "key": str(key), "url": made.url}, text, as_json)
+    say({"name": name, "key": str(key), "url": made.url, "root": root}, text, as_json)
 
 
 @command.command(epilog="Example: keyong node serve --home node")

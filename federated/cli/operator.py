@@ -11,6 +11,7 @@ import click
 from federated.cli import PROXY, json_option, say, token_text
 from federated.language import said
 from federated.operator import join as join_operator
+from federated.tokens import Token
 from governance.keys import SigningKey
 
 IDENTITY = click.option(
@@ -30,12 +31,13 @@ def command() -> None:
 @json_option
 def join(token: str, identity: Path, proxy: str | None, as_json: bool) -> None:
     """Make the operator's key and enrol it."""
-    key = join_operator(token_text(token), identity, proxy=proxy)
-    say(
-        {"key": str(key.public)},
-        said("enrolled; the authority needs this key for a licence:", "已登记；授权主体签发授权书时需要这把公钥：") + f"\n{key.public}",
-        as_json,
-    )
+    text = token_text(token)
+    key, root = join_operator(text, identity, proxy=proxy), Token.read(text).roots.newest.fingerprint
+    lines = [
+        said("enrolled; the authority needs this key for a licence:", "已登记；授权主体签发授权书时需要这把公钥："), str(key.public),
+        said(f"fingerprint of the authority's key root {root}", f"授权主体密钥根的指纹 {root}"),
+    ]  # fmt: skip
+    say({"key": str(key.public), "root": root}, "\n".join(lines), as_json)
 
 
 @command.command(epilog="Example: keyong operator show")

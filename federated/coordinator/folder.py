@@ -12,10 +12,12 @@ from urllib.parse import urlsplit
 
 from federated.language import said
 from federated.tokens import Token
+from governance import roots
 from governance.errors import UsageError
 from governance.journal import Journal
-from governance.keys import SigningKey, Trust
+from governance.keys import SigningKey
 from governance.parties import enrol
+from governance.roots import Chain
 
 HIGHEST_PORT = 65535
 KEY, TRUST, CARD, DATABASE = "coordinator.key", "trust.json", "coordinator.json", "journal.db"
@@ -39,25 +41,24 @@ def create(home: Path, text: str, *, url: str, hosts: tuple[str, ...] = (), data
     authority = make_authority(key.name)
     server_pair(authority, hosts or (where.hostname,)).save(home / CERTIFICATE, home / CERTIFICATE_KEY)
     journal = Journal.create(database or home / DATABASE, key)
-    Office(journal, key, token.trust).enrol(enrolment)
+    Office(journal, key, token.roots).enrol(enrolment)
     journal.close()
     key.save(home / KEY)
-    _write(
-        home / TRUST, json.dumps({"trust": [str(k) for k in token.trust.keys], "threshold": token.trust.threshold, "database": database})
-    )
+    _write(home / TRUST, json.dumps({"roots": token.roots.texts, "database": database}))
     _write(home / CARD, json.dumps({"name": key.name, "url": url, "ca": authority.certificate, "enrolment": enrolment}))
-    return {"name": key.name, "url": url, "key": str(key.public)}
+    return {"name": key.name, "url": url, "key": str(key.public), "root": token.roots.newest.fingerprint}
 
 
-def trust(home: Path) -> tuple[Trust, str | None]:
+def pinned(home: Path) -> tuple[Chain, str | None]:
+    """The key root as it was when the coordinator joined, and the URL of its database."""
     if not (home / TRUST).exists():
         raise UsageError(f"{home} is no coordinator's folder; make one with: keyong coordinator init TOKEN --home {home}")
     data = json.loads((home / TRUST).read_text())
-    return Trust.read(data["trust"], data["threshold"]), data["database"]
+    return roots.read(data["roots"]), data["database"]
 
 
 def journal(home: Path) -> Journal:
-    _, database = trust(home)
+    _, database = pinned(home)
     return Journal.open(database or home / DATABASE, SigningKey.load(home / KEY))
 
 
@@ -72,9 +73,9 @@ def serve(home: Path, *, listen: str, client_ca: Path | None = None, patience: f
     host, _, port = listen.rpartition(":")
     if not host or not port.isdecimal() or int(port) > HIGHEST_PORT:
         raise UsageError(f"listen on ADDRESS:PORT, got {listen}")
-    key, (trusted, _) = SigningKey.load(home / KEY), trust(home)
+    key, (joined, _) = SigningKey.load(home / KEY), pinned(home)
     with alone(home), closing(journal(home)) as kept:
-        office = Office(kept, key, trusted, patience=patience)
+        office = Office(kept, key, joined, patience=patience)
         where = Listen(host, int(port), home / CERTIFICATE, home / CERTIFICATE_KEY, client_ca)
         gc.collect()
         gc.freeze()  # what start-up made stays; no collection need look through it again

@@ -22,13 +22,14 @@ from governance.journal import JobRow, Journal, Transaction, View
 from governance.keys import SigningKey, Trust
 from governance.licences import Licence, Revocations
 from governance.parties import Party, read_enrolment, roster
+from governance.roots import Chain, Root
 from governance.texts import text_of
 from sandbox import case as cases
 from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, kind_of, step
 from sandbox.policy import Docket, check_licence
 
-PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations}
+PUBLISHED: dict[str, type] = {"root": Root, "dataset": Dataset, "licence": Licence, "revocations": Revocations}
 BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
 BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
 T = TypeVar("T")
@@ -51,17 +52,34 @@ class Office:
     """The coordinator's decisions, one lock and one condition around them."""
 
     def __init__(
-        self, journal: Journal, key: SigningKey, trust: Trust, *, patience: float = 5.0, clock: Callable[[], float] = time.time
+        self, journal: Journal, key: SigningKey, joined: Chain, *, patience: float = 5.0, clock: Callable[[], float] = time.time
     ) -> None:
-        self.journal, self.key, self.trust, self.patience, self.clock = journal, key, trust, patience, clock
+        self.journal, self.key, self.patience, self.clock = journal, key, patience, clock
         self._changed = threading.Condition()
         self._live: dict[str, _Live] = {}
         with journal.view() as t:
-            self._parties = {name: read_enrolment(text, trust) for name, text in t.notes("enrolment")}
+            self.roots = joined.followed(text for _, text in t.notes("root"))
+            self._parties = self._verified(t, self.roots)
             for row in t.jobs(open_only=True):
                 self._live[row.job] = self._resumed(t, row)
 
     # --- parties and documents
+
+    @property
+    def trust(self) -> Trust:
+        """Whose signatures count now."""
+        return self.roots.trust
+
+    def _verified(self, t: View, chain: Chain) -> dict[str, Party]:
+        """Everybody who is enrolled; those are not any more for whom only keys vouched that were withdrawn."""
+        found = {}
+        for name, text in t.notes("enrolment"):
+            try:
+                found[name] = read_enrolment(text, chain.trust)
+            except IntegrityError:
+                if not chain.newest.root.withdrawn:
+                    raise
+        return found
 
     def parties(self) -> dict[str, Party]:
         """Everybody who is enrolled, by name."""
@@ -69,6 +87,7 @@ class Office:
 
     def enrol(self, text: str) -> Party:
         """Keep an enrolment; an invitation serves once."""
+        self.roots.check(int(self.clock()))
         with _sent():
             party = read_enrolment(text, self.trust, now=int(self.clock()))
         with self.journal.transaction() as t:
@@ -85,29 +104,58 @@ class Office:
         """Keep a document that the authority signed; return its kind and id."""
         note = notes.read(text)
         kind = _kind(note)
+        if kind == "root":
+            return kind, self._rotate(note)
         with _sent():
             document: Any = notes.opened(text, PUBLISHED[kind], self.trust)
             if isinstance(document, Dataset):
                 known.check("enrolled data holder", document.holders, [p.name for p in self.parties().values() if p.role == "holder"])
                 roster(self.parties().values(), document.holders)
-        text = str(note.only(*self.trust.keys))
+        note = note.only(*self.trust.of(PUBLISHED[kind]).keys)
         with self.journal.transaction() as t:
             name = {"dataset": getattr(document, "name", ""), "licence": note.id, "revocations": "current"}[kind]
             old = t.note(kind, name)
-            if old is None or notes.read(old).id != note.id:
+            again = old is not None and notes.read(old).id == note.id
+            if not again:
                 self._supersedes(kind, old, document)
-                t.put_note(kind, name, text, replace=True)
-                if kind == "dataset":
-                    t.put_note(ENTRY, note.id, text)
                 t.append("document.published", note.id)
+            text = str(notes.read(_text(old)).joined(note) if again else note)  # more may sign it when keys have changed
+            t.put_note(kind, name, text, replace=True)
+            if kind == "dataset":
+                t.put_note(ENTRY, note.id, text, replace=True)
         return kind, note.id
+
+    def _rotate(self, note: notes.Note) -> str:
+        """Follow the key root to its next version, and keep all of them: others follow from here."""
+        version = note.document(Root).version
+        known = self.roots.versions[version - 1 : version]
+        if known and known[0].id == note.id:
+            return note.id
+        with _sent():
+            keys = {key for root in (self.roots.newest.root, note.document(Root)) for key in root.trust("root").keys}
+            chain = self.roots.followed([*self.roots.texts, str(note.only(*keys) if note.signers(*keys) else note)])
+        with self.journal.transaction() as t:
+            for each in chain.versions[len(t.notes("root")) :]:
+                t.put_note("root", f"{each.root.version:03}", str(each.note))
+            t.append("document.published", note.id)
+            parties = self._verified(t, chain)
+        self.roots, self._parties = chain, parties
+        return note.id
 
     def _supersedes(self, kind: str, old: str | None, document: Any) -> None:
         """Versions only rise: a replayed old document is refused."""
-        if old is not None and notes.opened(old, PUBLISHED[kind], self.trust).version >= document.version:
+        if old is not None and self._kept(old, PUBLISHED[kind]).version >= document.version:
             raise UsageError(f"version {document.version} of the {kind} is not newer than the one published")
 
+    def _kept(self, text: str, cls: type[T]) -> T:
+        """A document that is kept here, signed by those who could sign it under some version of the key root."""
+        note = notes.read(text)
+        note.require_any(*(self.roots.until(v.root.version).trust.of(cls) for v in self.roots.versions))
+        return note.document(cls)
+
     def documents(self, kind: str) -> list[tuple[str, str]]:
+        if kind == "root":
+            return [(f"{v.root.version:03}", str(v.note)) for v in self.roots.versions]
         with self.journal.view() as t:
             return t.notes(kind)
 
@@ -116,6 +164,7 @@ class Office:
     def submit(self, job_text: str, operator: Party) -> str:
         """Check and queue a job. The same job again is answered with the same id."""
         note = notes.read(job_text)
+        self.roots.check(int(self.clock()))
         with self.journal.transaction() as t:
             if t.note("job", note.id) is not None:
                 return note.id
@@ -168,10 +217,11 @@ class Office:
         job = notes.read(job_text).document(Job)
         enrolments, row = dict(t.notes("enrolment")), t.job(job_id)
         dataset = _text(t.note(ENTRY, job.catalogue))
-        holders = notes.opened(dataset, Dataset, self.trust).holders
+        holders = self._kept(dataset, Dataset).holders
         licence, revocations = _text(t.note("licence", job.licence)), t.note("revocations", "current") or ""
         operator, coordinator = enrolments[_text(row).detail], enrolments[self.key.name]
-        return Offer(job_text, licence, dataset, revocations, operator, coordinator, tuple(enrolments[name] for name in holders))
+        chosen = tuple(enrolments[name] for name in holders)
+        return Offer(self.roots.texts, job_text, licence, dataset, revocations, operator, coordinator, chosen)
 
     # --- the steps of a job
 
@@ -258,6 +308,7 @@ class Office:
 
     def _admit(self, t: Transaction, job: str, relay: Relay) -> Relay:
         """Number the use of the licence in the order of this ledger, once all holders have accepted."""
+        self.roots.check(int(self.clock()))
         now, text, operator = int(self.clock()), _text(t.note("job", job)), self.parties()[_text(t.job(job)).detail]
         licence = check_licence(self._docket(t, text, operator, current=False), self.trust, now=now)  # a person may have taken days
         document = notes.read(text).document(Job)
@@ -266,6 +317,7 @@ class Office:
         acceptances = tuple(notes.read(relay.bodies[name]).id for name in sorted(relay.bodies))
         admission = notes.write(Admission(job, document.licence, use, acceptances, now)).signed_by(self.key)
         t.put_note("admission", job, str(admission))
+        t.put(f"root {job}", str(self.roots.newest.root.version))
         t.put_note("acceptances", job, json.dumps({name: body.decode() for name, body in sorted(relay.bodies.items())}))
         t.append("job.admitted", job)
         return replace(relay, admission=str(admission))
@@ -400,8 +452,11 @@ class Office:
             dataset = _text(t.note(ENTRY, document.catalogue))
             enrolments, row = dict(t.notes("enrolment")), _text(t.job(job))
             parties = {*notes.read(dataset).document(Dataset).holders, row.detail, self.key.name}
+            chain = self.roots.until(int(_text(t.get(f"root {job}"))))
+            signed = _text(t.note("licence", document.licence)), dataset
+            licence, dataset = (str(notes.read(each).only(*chain.trust.keys)) for each in signed)
             return {
-                "keyong": "bundle/v1", "job": text, "licence": t.note("licence", document.licence), "dataset": dataset,
+                "keyong": "bundle/v1", "roots": chain.texts, "job": text, "licence": licence, "dataset": dataset,
                 "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
                 "acceptances": json.loads(_text(t.note("acceptances", job))), "release": release,
                 "ledger": self._proof(t, int(_text(t.get(f"release {job}")))),

@@ -133,9 +133,10 @@ class Agent:
 
     def _judged(self, offer: Offer) -> tuple[judge.Docket, Licence]:
         with self.journal.transaction() as t:  # by itself: a refusal undoes what is written with it
-            judge.learn_revocations(offer.revocations, self.home, t)
+            home = self.home.learn(t, offer.roots)
+            judge.learn_revocations(offer.revocations, home, t)
         with self.journal.transaction() as t:
-            return judge.judge(offer, self.home, t, now=int(self.clock()))
+            return judge.judge(offer, home, t, now=int(self.clock()))
 
     def _decided(self) -> None:
         """Start or refuse the jobs about which a person decided; those that waited beyond their deadline are over."""
@@ -173,9 +174,9 @@ class Agent:
 
     def _reconsidered(self, job: str, offer: Offer) -> None:
         """Judge again what a person approved, by today's revocation list: the licence may have been revoked meanwhile."""
-        current = dict(self.link.documents("revocations"))
+        current, versions = dict(self.link.documents("revocations")), tuple(text for _, text in self.link.documents("root"))
         try:
-            docket, _ = self._judged(dataclasses.replace(offer, revocations=current.get("current", "")))
+            docket, _ = self._judged(dataclasses.replace(offer, roots=versions, revocations=current.get("current", "")))
         except KeyongError as error:
             self._refuse(job, offer, error)
         else:
@@ -343,7 +344,7 @@ class Run:
     def _spend(self, t: Transaction, plan: Plan, admission: Admission) -> None:
         """Use count, budget and roster are spent durably before anything is computed."""
         with_offer = judge.read_offer(t.note("offer", self.job) or "")
-        limit = notes.opened(with_offer.licence, Licence, self.agent.home.trust).use_count
+        limit = notes.read(with_offer.licence).document(Licence).use_count  # it was verified when the job was accepted
         roster, dataset = frozenset(plan.holders), plan.case.dataset.name
         judge.check_history(t, plan.case, plan.snapshot, roster)
         t.take_use(admission.licence, admission.use, self.job, limit)

@@ -68,7 +68,10 @@ def _entry(home: Home, dataset: str, proxy: str | None) -> tuple[Dataset, str]:
 def catalogue(home: Home, *, proxy: str | None = None) -> dict[str, tuple[Dataset, str]]:
     """The registered datasets and their notes, by name."""
     with Link(home.url, home.ca, home.key, proxy=proxy, client_cert=home.client_cert) as link:
-        return {name: (notes.opened(note, Dataset, home.trust), note) for name, note in link.documents("dataset")}
+        versions, found = [text for _, text in link.documents("root")], link.documents("dataset")
+    with closing(home.journal()) as journal, journal.transaction() as t:
+        trust = home.learn(t, versions).trust
+    return {name: (notes.opened(note, Dataset, trust), note) for name, note in found}
 
 
 def _kept(made: Snapshot, t: View, dataset: str, mark: history.Fingerprint, folder: Path) -> Snapshot:

@@ -97,7 +97,7 @@ def _catalogue(link: Link, home: Home) -> str:
         frozen = {name: t.get(f"catalogue {name}") for name in served(t, home.snapshots)}
     for name, entry in frozen.items():
         if name in published and notes.read(published[name]).id != entry:
-            version = notes.opened(published[name], Dataset, home.trust).version
+            version = notes.read(published[name]).document(Dataset).version
             raise KeyongError(f"{name}: version {version} is registered; add the data again: keyong node data add {name} URL")
     return f"{len(published)} datasets registered, {len(frozen)} served here in their newest version"
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from connectors.snapshot import Snapshot
@@ -15,25 +17,32 @@ from federated.transport import Link
 from governance.encoding import build, canonical, parse, plain
 from governance.errors import UsageError
 from governance.handwritten import read_json
-from governance.journal import Journal, View
+from governance.journal import Journal, Transaction, View
 from governance.keys import SigningKey, Trust, VerifyKey
 from governance.parties import enrol, read_enrolment
+from governance.roots import Chain
 from sandbox.policy import DEFAULT, Policy
 
 KEY, HISTORY_KEY, JOURNAL, TRUST, POLICY, SNAPSHOTS = "node.key", "history.key", "journal.db", "trust.json", "policy.json", "snapshots"
+ROOTS = "root"
 LEFTOVER = 3600.0  # seconds after which an unfinished snapshot is nobody's
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """An enrolled node's folder, opened."""
+    """An enrolled node's folder, opened. *roots* are the key root's versions as far as this node has seen them."""
 
     path: Path
     key: SigningKey
     url: str
     ca: str | None
-    trust: Trust
+    roots: Chain
     coordinator: VerifyKey
+
+    @property
+    def trust(self) -> Trust:
+        """Whose signatures count now."""
+        return self.roots.trust
 
     @classmethod
     def open(cls, path: Path) -> Home:
@@ -41,8 +50,22 @@ class Home:
         if not (path / TRUST).exists():
             raise UsageError(f"{path} is no node's folder; make one with: keyong node join TOKEN --home {path}")
         token = Token.read((path / TRUST).read_text().strip())
-        coordinator = read_enrolment(token.coordinator, token.trust)
-        return cls(path, SigningKey.load(path / KEY), token.url, token.ca, token.trust, coordinator.key)
+        key, chain = SigningKey.load(path / KEY), token.roots
+        if (path / JOURNAL).exists():
+            with closing(Journal.open(path / JOURNAL, key)) as journal, journal.view() as t:
+                chain = chain.followed(kept_roots(t))
+        coordinator = read_enrolment(token.coordinator, chain.trust)
+        return cls(path, key, token.url, token.ca, chain, coordinator.key)
+
+    def learn(self, t: Transaction, offered: Iterable[str]) -> Home:
+        """Follow the key root as far as it is shown, and never back: the newest version that was ever seen stays in the journal."""
+        kept = self.roots.followed(kept_roots(t))
+        chain = kept.followed(offered)
+        if chain is not kept:
+            for version in chain.versions[len(kept_roots(t)) :]:
+                t.put_note(ROOTS, f"{version.root.version:03}", str(version.note))
+            t.append("root.followed", chain.newest.id)
+        return replace(self, roots=chain)
 
     def sweep(self) -> None:
         """Delete what a `keyong node data add` that was killed left behind: it holds rows and serves nobody."""
@@ -76,6 +99,11 @@ class Home:
     @property
     def snapshots(self) -> Path:
         return self.path / SNAPSHOTS
+
+
+def kept_roots(t: View) -> list[str]:
+    """The versions of the key root that this node has seen since it joined, from the first on."""
+    return [text for _, text in t.notes(ROOTS)]
 
 
 def read_snapshot(text: str | None, folder: Path) -> Snapshot | None:

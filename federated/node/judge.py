@@ -41,6 +41,7 @@ def _party(enrolment: str, trust: Trust) -> Party:
 
 def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket, Licence]:
     """The verified docket and licence, or the error that says who must act and why."""
+    home.roots.check(now)
     coordinator = _party(offer.coordinator, home.trust)
     if coordinator.key != home.coordinator:
         raise IntegrityError("the offer names another coordinator than the one that this node joined")

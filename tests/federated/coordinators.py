@@ -17,15 +17,18 @@ from federated.transport import Link
 from governance import catalogue, notes
 from governance.catalogue import Dataset, Schema
 from governance.journal import Journal
-from governance.keys import SigningKey, Trust
+from governance.keys import SigningKey
 from governance.licences import Licence, Revocations
 from governance.parties import Invitation, enrol
+from governance.roots import NEEDED, Role, Root, read
 from sandbox.job import Job, nonce
 from sandbox.machine import accept
 from sandbox.summing import Plan
 
 AUTHORITY = SigningKey.generate("authority")
-TRUST = Trust((AUTHORITY.public,))
+ROOT = Root(1, (), dict.fromkeys(NEEDED, Role((str(AUTHORITY.public),), 1)), ("ed25519",), (), 2**34)
+ROOTS = read([str(notes.write(ROOT).signed_by(AUTHORITY))])
+TRUST, PINNED = ROOTS.trust, ROOTS.newest
 PARTIES = {  # the last holder and the second operator have nothing to do with the dataset "cohort"
     "coordinator": "coordinator", "north": "holder", "south": "holder", "east": "holder", "west": "holder", "other": "holder",
     "operator": "operator", "rival": "operator",
@@ -83,7 +86,7 @@ class Place:
     def restart(self) -> None:
         """The same journal and address anew, as after a crash: nothing is kept in memory."""
         self.server.stop()
-        self.office = Office(self.office.journal, KEYS["coordinator"], TRUST, patience=self.office.patience)
+        self.office = Office(self.office.journal, KEYS["coordinator"], ROOTS, patience=self.office.patience)
         pem, key = self.path / "tls.pem", self.path / "tls.key"
         self.server = Server(self.office, Listen("127.0.0.1", self.server.port, pem, key))
         self.server.start()
@@ -118,7 +121,7 @@ def certified(path: Path, pair: Pair) -> tuple[Path, Path]:
 def filled(where: str | Path, *, patience: float = 5.0) -> Office:
     """An office with everybody enrolled and the dataset published, on a new journal."""
     key = KEYS["coordinator"]
-    office = Office(Journal.create(where, key), key, TRUST, patience=patience)
+    office = Office(Journal.create(where, key), key, ROOTS, patience=patience)
     for name, role in PARTIES.items():
         office.enrol(enrolment(KEYS[name], role))
     office.publish(dataset())

@@ -48,7 +48,7 @@ class Floor:
         """Another process on the same journal."""
         self.office.journal.close()
         key = KEYS["coordinator"]
-        self.office = Office(Journal.open(self.path, key), key, coordinators.TRUST, patience=self.office.patience, clock=self.clock)
+        self.office = Office(Journal.open(self.path, key), key, coordinators.ROOTS, patience=self.office.patience, clock=self.clock)
 
     def wait(self, seconds: float) -> None:
         self.late += seconds

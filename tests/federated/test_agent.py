@@ -29,7 +29,7 @@ from tests.federated.coordinators import KEYS, TLS
 def agent(place, tmp_path):
     """The node of north, which serves the dataset and leaves every job to a person."""
     Journal.create(tmp_path / "journal.db", KEYS["north"]).close()
-    home = Home(tmp_path, KEYS["north"], place.server.url, TLS.certificate, coordinators.TRUST, KEYS["coordinator"].public)
+    home = Home(tmp_path, KEYS["north"], place.server.url, TLS.certificate, coordinators.ROOTS, KEYS["coordinator"].public)
     home.write_policy(replace(DEFAULT, approval="person"))
     home.snapshots.mkdir()
     rows = pa.table({"id": [str(n) for n in range(30)], "age": [20.0 + n for n in range(30)]})

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
-from federated.authority import Authority, read_dataset
+from federated.authority import Authority, read_dataset, read_root
 from federated.tokens import Token
 from governance import notes
 from governance.catalogue import Dataset
 from governance.errors import DecodeError, UsageError
-from governance.keys import SigningKey, Trust
+from governance.keys import SigningKey
 from governance.licences import Licence, Revocations
 from governance.parties import enrol, read_enrolment
 
@@ -193,10 +192,8 @@ def test_a_card_that_is_none_is_named(authority, tmp_path, text):
         authority.enrol("north", "North Hospital", "holder", coordinator=tmp_path / "card")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[]", "keyong-join-1.e30=", json.dumps({"trust": "x", "threshold": 1}), json.dumps({"trust": ["x"], "threshold": 1})]
-)
-def test_a_trust_file_that_is_none_is_named_or_refused(tmp_path, text):
-    (tmp_path / "trust.json").write_text(text)
-    with pytest.raises((UsageError, DecodeError)):
-        Trust.load(tmp_path / "trust.json")
+@pytest.mark.parametrize("text", ["", "{}", "[]", "keyong-join-1.e30=", "keyong/root/v1\n{}\n\n— a AAAAAAAA\n"])
+def test_a_root_file_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "root.note").write_text(text)
+    with pytest.raises(UsageError):
+        read_root(tmp_path / "root.note")

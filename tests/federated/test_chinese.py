@@ -104,8 +104,8 @@ def test_an_operator_reads_plan_result_and_proof_in_chinese(running, keyong, job
     assert "missing" not in told
     released = json.loads(keyong("job", "list", *identity, "--json"))[-1]["job"]
     assert "此前已结束：已发布结果" in keyong("job", "cancel", released, *identity, code=2)
-    told = keyong("verify", bundle, "--authority", running.path / "authority" / "trust.json")
-    for words in ("ok  授权主体已签署数据集、授权书和 6 份登记", "ok  全部 4 家数据持有方均已接受", "ok  账本第"):
+    told = keyong("verify", bundle, "--authority", running.path / "authority" / "root.note")
+    for words in ("ok  授权主体已依密钥根版本 1 签署数据集、授权书和 6 份登记", "ok  全部 4 家数据持有方均已接受", "ok  账本第"):
         assert words in told
     told = keyong("operator", "licences", *identity)
     assert "cohort，有效\n  用途 research，方法 " in told
@@ -144,7 +144,7 @@ def test_the_doctor_speaks_chinese(running, keyong):
     (("node", "serve", "--home", "NODE"), "已有另一个进程在运行"),
     (("node", "join", "nonsense"), "加入令牌以 keyong-join-1. 开头"),
     (("authority", "init", "x", "--home", "AUTHORITY"), "中已有授权主体"),
-    (("verify", "BUNDLE", "--authority", "BUNDLE"), "不是授权主体的 trust.json"),
+    (("verify", "BUNDLE", "--authority", "BUNDLE"), "不是授权主体的 root.note"),
     (("ledger", "prove", "9999", "--home", "NODE"), "账本共有"),
 ])  # fmt: skip
 def test_a_wrong_call_is_answered_in_chinese_throughout(running, keyong, tmp_path, arguments, says):

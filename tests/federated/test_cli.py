@@ -98,7 +98,7 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     assert "no job" in keyong(capsys, "node", "approve", done["job"][:12], "--home", tmp_path / "north", code=2)["en"]
     assert keyong(capsys, "job", "status", done["job"][:12], "--identity", operator)["phase"] == "released"
     assert keyong(capsys, "job", "result", done["job"][:12], "--identity", operator) == done
-    assert keyong(capsys, "verify", bundle, "--authority", authority / "trust.json")["verified"]
+    assert keyong(capsys, "verify", bundle, "--authority", authority / "root.note")["verified"]
     assert keyong(capsys, "catalogue", "list", "--identity", operator)[0]["dataset"] == "cohort"
     assert keyong(capsys, "catalogue", "show", "cohort", "--identity", operator)["name"] == "cohort"
     for home in (coordinator, tmp_path / "north"):
@@ -119,9 +119,9 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     assert keyong(capsys, "job", "submit", file, "--identity", operator, code=3)["error"] == "licence.revoked"
     text = bundle.read_text()
     bundle.write_text(text.replace("mean age", "mean Age"))
-    assert keyong(capsys, "verify", bundle, "--authority", authority / "trust.json", code=4)["error"] == "integrity"
+    assert keyong(capsys, "verify", bundle, "--authority", authority / "root.note", code=4)["error"] == "integrity"
     bundle.write_bytes(b"\xff" + text.encode())
-    assert keyong(capsys, "verify", bundle, "--authority", authority / "trust.json", code=2)["error"] == "decode"
+    assert keyong(capsys, "verify", bundle, "--authority", authority / "root.note", code=2)["error"] == "decode"
     bundle.write_text(text)
     assert keyong(capsys, "verify", bundle, "--authority", card, code=2)["error"] == "usage"
 

@@ -141,7 +141,7 @@ def bundle(tmp_path_factory):
 
 
 def test_the_bundle_example_runs(bundle, capsys):
-    run("bundle", BUNDLE_TEXT=canonical(bundle), TRUST=coordinators.TRUST)
+    run("bundle", BUNDLE_TEXT=canonical(bundle), PINNED=coordinators.PINNED)
     assert "authority signed dataset" in capsys.readouterr().out
 
 

@@ -19,14 +19,14 @@ from sandbox.messages import Offer
 @pytest.fixture
 def home(tmp_path):
     Journal.create(tmp_path / "journal.db", KEYS["north"]).close()
-    return Home(tmp_path, KEYS["north"], "https://127.0.0.1:1", None, coordinators.TRUST, KEYS["coordinator"].public)
+    return Home(tmp_path, KEYS["north"], "https://127.0.0.1:1", None, coordinators.ROOTS, KEYS["coordinator"].public)
 
 
 def offer(**job):
     dataset, licence = coordinators.dataset(), coordinators.licence()
     text = str(coordinators.job(licence.id, dataset, **job))
     parties = {name: enrolment(KEYS[name], PARTIES[name]) for name in (*ROSTER, "operator", "coordinator")}
-    return Offer(text, str(licence), dataset, coordinators.revocations(), parties["operator"], parties["coordinator"],
+    return Offer(coordinators.ROOTS.texts, text, str(licence), dataset, coordinators.revocations(), parties["operator"], parties["coordinator"],
                  tuple(parties[name] for name in ROSTER))  # fmt: skip
 
 

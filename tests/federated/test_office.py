@@ -37,7 +37,7 @@ def test_a_job_runs_to_a_bundle_that_verifies(floor):
     assert (status.phase, status.code, status.waiting_for) == ("released", "", ())
     nodes.turn()
     assert all(isinstance(s, Finished) and s.release for s in nodes.states.values())
-    verified = verify(Bundle.of(floor.bundle(job)), coordinators.TRUST)
+    verified = verify(Bundle.of(floor.bundle(job)), coordinators.PINNED)
     assert verified.result.provenance.survivors == ROSTER
 
 
@@ -236,12 +236,12 @@ def test_a_new_version_of_the_entry_changes_no_job_that_was_made_before(floor):
     before = {**floor.bundle(done), "ledger": None}  # its proof grows with the ledger
     floor.office.publish(coordinators.dataset(version=2, holders=("east", "north", "other", "south")))
     assert {**floor.bundle(done), "ledger": None} == before
-    verify(Bundle.of(floor.bundle(done)), coordinators.TRUST)
+    verify(Bundle.of(floor.bundle(done)), coordinators.PINNED)
     floor.restart()
     assert [o.dataset for o in floor.office.offers("west", wait=0)] == [old]
     assert floor.office.offers("other", wait=0) == []
     Nodes(floor, begun).run()
-    verify(Bundle.of(floor.bundle(begun)), coordinators.TRUST)
+    verify(Bundle.of(floor.bundle(begun)), coordinators.PINNED)
     with pytest.raises(UsageError, match="made for another entry of the dataset cohort"):
         floor.office.submit(str(coordinators.job(floor.licence.id, old)), floor.office.parties()["operator"])
 

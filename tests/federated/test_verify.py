@@ -18,14 +18,21 @@ from governance import notes
 from governance.checkpoint import Checkpoint
 from governance.encoding import canonical, parse
 from governance.errors import DecodeError, IntegrityError, KeyongError, LicenceRefused
-from governance.keys import SigningKey, Trust
+from governance.keys import SigningKey
 from governance.ledger import entry
 from governance.licences import Licence
 from governance.merkle import leaf_hash
+from governance.roots import NEEDED, Role, pinned
 from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Release
 
-TRUST = coordinators.TRUST
+PINNED = coordinators.PINNED
+
+
+def root_of(*keys, threshold=1):
+    """The first version of a key root in which *keys* have every role."""
+    role = Role(tuple(str(key.public) for key in keys), threshold)
+    return pinned(notes.write(replace(coordinators.ROOT, roles=dict.fromkeys(NEEDED, role))).signed_by(*keys))
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +53,13 @@ def bundle(made):
     return copy.deepcopy(made[0])
 
 
-def verified(bundle, trust=TRUST):
-    return verify(Bundle.of(bundle), trust)
+def verified(bundle, root=PINNED):
+    return verify(Bundle.of(bundle), root)
 
 
-def refused(bundle, says=None, error=KeyongError, trust=TRUST):
+def refused(bundle, says=None, error=KeyongError, root=PINNED):
     with pytest.raises(error, match=says):
-        verified(bundle, trust)
+        verified(bundle, root)
 
 
 def signed(document, *names):
@@ -62,7 +69,7 @@ def signed(document, *names):
 def test_a_bundle_proves_who_asked_who_took_part_and_who_signed(bundle):
     found = verified(bundle)
     text = "\n".join(found.checks)
-    for part in ("authority signed dataset, licence and 6 enrolments", "operator operator (House of operator)", "all 4 data holders accepted it",
+    for part in ("authority signed dataset, licence and 6 enrolments, under version 1 of its key root", "operator operator (House of operator)", "all 4 data holders accepted it",
                  "4 of 4 data holders computed and signed this result; 3 are needed", "ledger entry"):  # fmt: skip
         assert part in text
     assert found.result.outcome["columns"][0]["n"] == 160
@@ -72,8 +79,7 @@ def test_a_bundle_proves_who_asked_who_took_part_and_who_signed(bundle):
 
 
 def test_another_authoritys_keys_are_told_apart_from_an_alteration(bundle):
-    other = Trust((SigningKey.generate("other").public,))
-    refused(bundle, "not signed by the authority whose trust.json was given", IntegrityError, trust=other)
+    refused(bundle, "another key root than the one that is trusted", IntegrityError, root=root_of(SigningKey.generate("other")))
 
 
 # --- no part can be changed
@@ -236,7 +242,7 @@ def alterations(made):
 
 def exit_of(raw):
     try:
-        verify(Bundle.read(raw), TRUST)
+        verify(Bundle.read(raw), PINNED)
     except KeyongError as error:
         return error.exit_status
     return 0
@@ -282,10 +288,69 @@ def test_a_bundle_has_one_spelling(made):
 
 
 def test_another_authority_vouches_for_nobody(bundle):
-    refused(bundle, error=IntegrityError, trust=Trust((SigningKey.generate("authority").public,)))
-    refused(bundle, error=IntegrityError, trust=Trust((SigningKey.generate("bureau").public,)))
-    two = Trust((coordinators.AUTHORITY.public, SigningKey.generate("second").public), 2)
-    refused(bundle, "1 of the 2", IntegrityError, two)
+    refused(bundle, error=IntegrityError, root=root_of(SigningKey.generate("authority")))
+    two = root_of(coordinators.AUTHORITY, SigningKey.generate("second"), threshold=2)
+    refused(bundle, "another key root", IntegrityError, two)
+    refused({**bundle, "roots": [str(two.note)]}, "1 of the 2", IntegrityError, two)
+
+
+# --- versions of the key root
+
+
+@pytest.fixture(scope="module")
+def rotated(tmp_path_factory):
+    """One coordinator's bundles before and after its authority exchanged its key, and the key root's second version."""
+    new = SigningKey.generate("authority-2")
+    role = Role((str(new.public),), 1)
+    note = notes.write(PINNED.next(roles=dict.fromkeys(NEEDED, role))).signed_by(coordinators.AUTHORITY, new)
+    floor = Floor(tmp_path_factory.mktemp("rotated"))
+    before = floor.submit()
+    Nodes(floor, before).run()
+    late = floor.submit()
+    nodes = Nodes(floor, late)
+    nodes.run(until="0.0.upload")
+    floor.office.publish(str(note))
+    floor.restart()
+    renewed = [notes.read(dict(floor.office.documents("dataset"))["cohort"]), floor.licence, notes.read(coordinators.revocations(2))]
+    for each in renewed:
+        floor.office.publish(str(each.signed_by(new)))
+    nodes.run()
+    after = floor.submit()
+    Nodes(floor, after).run()
+    bundles = [parse(canonical(floor.bundle(job))) for job in (before, late, after)]
+    second = floor.office.roots.newest
+    floor.office.journal.close()
+    return bundles, second
+
+
+def test_an_old_bundle_verifies_after_a_rotation_and_a_new_one_before(rotated):
+    """Whoever pinned either version verifies what was admitted under either: each bundle under the version of its day."""
+    (before, late, after), second = rotated
+    assert [len(b["roots"]) for b in (before, late, after)] == [1, 1, 2]
+    for bundle, version in [(before, 1), (late, 1), (after, 2)]:
+        for pin in (PINNED, second):
+            assert f"under version {version} of its key root" in verified(bundle, pin).checks[0]
+
+
+def test_a_bundle_stands_under_the_version_of_its_day_alone(rotated):
+    (before, _, after), second = rotated
+    refused({**before, "roots": after["roots"]}, "1 trusted signatures needed", IntegrityError, second)
+    refused({**after, "roots": before["roots"]}, "1 trusted signatures needed", IntegrityError, PINNED)
+    refused({**after, "roots": after["roots"][1:]}, "first version", IntegrityError, second)
+    refused({**after, "roots": after["roots"][::-1]}, "first version", IntegrityError, second)
+    refused({**after, "roots": []}, "1 to 256 versions", IntegrityError, second)
+
+
+def test_a_verifier_who_knows_that_a_key_was_withdrawn_believes_it_no_more(rotated):
+    (before, *_), _ = rotated
+    new = SigningKey.generate("authority-2")
+    root = PINNED.next(roles=dict.fromkeys(NEEDED, Role((str(new.public),), 1)), withdrawn=(str(coordinators.AUTHORITY.public),))
+    refused(before, "have been withdrawn since", IntegrityError, pinned(notes.write(root).signed_by(new)))
+
+
+def test_a_job_that_was_admitted_under_an_expired_root_is_none(bundle):
+    short = notes.write(replace(coordinators.ROOT, expires=1)).signed_by(coordinators.AUTHORITY)
+    refused({**bundle, "roots": [str(short)]}, "had expired when the job was admitted", IntegrityError, pinned(short))
 
 
 # --- the coordinator that the job names, and no other

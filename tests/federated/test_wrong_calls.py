@@ -58,7 +58,7 @@ def test_keys_that_are_not_the_authoritys_file_are_named(running, tmp_path, caps
     bundle.write_text("{}")
     for file in (running.home("north") / "trust.json", running.card, running.home("north") / "journal.db", tmp_path):
         assert str(file) in wrong(capsys, "verify", bundle, "--authority", file)
-    authority = running.path / "authority" / "trust.json"
+    authority = running.path / "authority" / "root.note"
     for content in (b"", b"[]", b"\xff", b"{}"):
         bundle.write_bytes(content)
         wrong(capsys, "verify", bundle, "--authority", authority)
@@ -103,7 +103,7 @@ def test_a_misspelt_holder_is_no_alarm(running, tmp_path, capsys):
 
 
 def test_a_card_of_another_kind_is_named(running, tmp_path, capsys):
-    file, card = tmp_path / "dataset.yaml", running.path / "authority" / "trust.json"
+    file, card = tmp_path / "dataset.yaml", running.path / "authority" / "root.note"
     file.write_text(federations.DATASET)
     assert str(card) in wrong(capsys, "authority", "dataset", file, "--home", running.path / "authority", "--coordinator", card)
 

@@ -71,6 +71,37 @@ def test_vector_of_rfc_8785():
     assert list(json.loads(canonical(data)).values()) == ["CR", "One", "Control", "ö", "Euro Sign", "Smiley", "Hebrew"]
 
 
+def test_the_example_of_rfc_8785():
+    """RFC 8785, 3.2.2 and its bytes in 3.2.4; what we sign has no fractions, and so its numbers are the reference's business."""
+    given = r"""{"numbers": [333333333.33333329, 1E30, 4.50, 2e-3, 0.000000000000000000000000001],
+                "string": "\u20ac$\u000F\u000aA'\u0042\u0022\u005c\\\"\/", "literals": [null, true, false]}"""
+    bytes_of_it = bytes.fromhex(
+        "7b 22 6c 69 74 65 72 61 6c 73 22 3a 5b 6e 75 6c 6c 2c 74 72 75 65 2c 66 61 6c 73 65 5d 2c 22 6e 75 6d 62 65 72 73 22 3a"
+        "5b 33 33 33 33 33 33 33 33 33 2e 33 33 33 33 33 33 33 2c 31 65 2b 33 30 2c 34 2e 35 2c 30 2e 30 30 32 2c 31 65 2d 32 37"
+        "5d 2c 22 73 74 72 69 6e 67 22 3a 22 e2 82 ac 24 5c 75 30 30 30 66 5c 6e 41 27 42 5c 22 5c 5c 5c 5c 5c 22 2f 22 7d"
+    )
+    data = json.loads(given)
+    assert rfc8785.dumps(data) == bytes_of_it
+    with pytest.raises(UsageError, match="float"):
+        canonical(data)
+    with pytest.raises(DecodeError, match="integers"):
+        parse(bytes_of_it)
+    numbers = bytes_of_it[bytes_of_it.index(b'"numbers"') : bytes_of_it.index(b'"string"')]
+    del data["numbers"]
+    assert canonical(data).encode() == bytes_of_it.replace(numbers, b"")
+    assert parse(bytes_of_it.replace(numbers, b"")) == data
+
+
+def test_the_sorting_of_rfc_8785_to_the_byte():
+    """RFC 8785, 3.2.3."""
+    given = r"""{"\u20ac": "Euro Sign", "\r": "Carriage Return", "\ufb33": "Hebrew Letter Dalet With Dagesh", "1": "One",
+                "\ud83d\ude00": "Emoji: Grinning Face", "\u0080": "Control", "\u00f6": "Latin Small Letter O With Diaeresis"}"""
+    assert canonical(json.loads(given)) == (
+        '{"\\r":"Carriage Return","1":"One","\x80":"Control","\u00f6":"Latin Small Letter O With Diaeresis","\u20ac":"Euro Sign",'
+        '"\U0001f600":"Emoji: Grinning Face","\ufb33":"Hebrew Letter Dalet With Dagesh"}'
+    )
+
+
 @pytest.mark.parametrize(
     "text, says",
     [

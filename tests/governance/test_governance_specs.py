@@ -6,11 +6,12 @@ from typing import get_args
 
 import pytest
 
-from governance import checkpoint, cosignatures, encoding, ledger, merkle, notes, proofs, quorum
+from governance import checkpoint, cosignatures, encoding, ledger, merkle, notes, proofs, quorum, roots
 from governance.journal import database
 from governance.keys import SigningKey, Trust
 from governance.licences import Revocations
 from governance.quorum import Policy
+from governance.suites import SUITES
 
 SPECS = Path(__file__).parents[2] / "docs/specs"
 NOTES, LEDGER, WITNESS = ((SPECS / name).read_text() for name in ("notes.md", "ledger.md", "witness.md"))
@@ -22,7 +23,8 @@ def shown(text, language=""):
 
 
 @pytest.mark.parametrize(
-    "name, at", [("notes.md", 0), ("notes.md", 1), ("ledger.md", 0), ("settlement.md", 0), ("budget.md", 0), ("witness.md", 0)]
+    "name, at",
+    [("notes.md", 0), ("notes.md", 1), ("roots.md", 0), ("ledger.md", 0), ("settlement.md", 0), ("budget.md", 0), ("witness.md", 0)],
 )
 def test_examples_run(name, at, monkeypatch):
     monkeypatch.setattr(encoding, "KINDS", dict(encoding.KINDS))
@@ -47,6 +49,13 @@ def test_the_ledger_that_is_shown():
 def test_the_numbers_are_the_codes():
     events = re.search(r"`event` \| one of (.*) \|", LEDGER)[1]
     assert re.findall(r"`([^`]+)`", events) == list(get_args(ledger.Event))
+    roots_page = (SPECS / "roots.md").read_text()
+    assert f"at most {roots.MOST_VERSIONS} versions of {roots.LIMIT >> 10} KiB" in roots_page and f"(1 to {roots.MOST_KEYS}," in roots_page
+    for name, suite in SUITES.items():
+        sizes = re.search(rf"^\| `{name}` \| (.*?) \| (\d+)[^,]*, (\d+)[^,]*, (\d+)", roots_page, re.M)
+        assert (int(sizes[2]), int(sizes[3])) == (suite.public_size, suite.private_size)
+        assert suite.mark == b"\x01" or suite.mark[1:].decode() in sizes[1]
+    assert all(f"`{role}`" in roots_page for role in get_args(roots.RoleName))
     assert f"waits {database.PATIENCE} s" in LEDGER
     assert f"1 to {notes.MOST_SIGNATURES};" in NOTES and f"at most {encoding.DEPTH} levels" in NOTES
     assert (encoding.JSON_LIMIT, encoding.MESSAGE_LIMIT, checkpoint.LIMIT) == (1 << 20, 64 << 20, 64 << 10)

@@ -1,12 +1,15 @@
+import base64
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 
-from governance.errors import DecodeError, IntegrityError, UsageError
+from governance.errors import DecodeError, IntegrityError, Unavailable, UsageError
 from governance.keys import SigningKey, Trust, VerifyKey, check_name, read_key
+from governance.suites import SUITES
 
 PETER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 ALICE = SigningKey("alice", bytes(range(32)))
@@ -16,7 +19,7 @@ VECTORS = os.environ.get("KEYONG_VECTORS")
 
 def wycheproof(name):
     if not VECTORS:
-        pytest.skip("151 Ed25519 and 518 X25519 vectors of Wycheproof were not run: KEYONG_VECTORS is not set")
+        pytest.skip("151 Ed25519, 172 ML-DSA-44 and 518 X25519 vectors of Wycheproof were not run: KEYONG_VECTORS is not set")
     groups = json.loads((Path(VECTORS) / "wycheproof/testvectors_v1" / f"{name}_test.json").read_text())["testGroups"]
     return [(group, test) for group in groups for test in group["tests"]]
 
@@ -32,6 +35,26 @@ def test_wycheproof_ed25519():
             continue
         with pytest.raises(IntegrityError):
             key.verify(bytes.fromhex(test["sig"]), bytes.fromhex(test["msg"]))
+
+
+@pytest.mark.external
+def test_wycheproof_ml_dsa_44():
+    """All vectors but the eight that sign under a context, which notes do not."""
+    tests = [(group, test) for group, test in wycheproof("mldsa_44_verify") if "ctx" not in test]
+    assert len(tests) == 172
+    refused = 0
+    for group, test in tests:
+        if test["result"] == "valid":
+            VerifyKey("wycheproof", bytes.fromhex(group["publicKey"]), "ml-dsa-44").verify(
+                bytes.fromhex(test["sig"]), bytes.fromhex(test["msg"])
+            )
+            continue
+        refused += 1
+        with pytest.raises((IntegrityError, DecodeError)):
+            VerifyKey("wycheproof", bytes.fromhex(group["publicKey"]), "ml-dsa-44").verify(
+                bytes.fromhex(test["sig"]), bytes.fromhex(test["msg"])
+            )
+    assert refused == 98
 
 
 @pytest.mark.external
@@ -94,6 +117,59 @@ def test_wrong_keys(text):
         read_key(text)
 
 
+def test_a_key_is_read_where_its_suite_is_accepted_and_nowhere_else():
+    for suite in SUITES:
+        text = str(SigningKey.generate("officer", suite).public)
+        assert str(read_key(text, (suite,))) == text
+        for other in SUITES.keys() - {suite}:
+            with pytest.raises(DecodeError, match=f"of the suite {suite} is not accepted"):
+                read_key(text, (other,))
+        if suite != "ed25519":
+            with pytest.raises(DecodeError, match="is not accepted"):
+                read_key(text)
+
+
+def test_a_key_of_another_size_or_type_is_none():
+    with pytest.raises(DecodeError, match="64 bytes"):
+        VerifyKey("officer", bytes(63), "sm2-sm3")
+    for raw in (b"\xff" + bytes(64), b"\xffkeyong/sm2-sm3/v2" + bytes(64), b"\xffkeyong/sm2-sm3/v1" + bytes(63), b"\x06" + bytes(1312)):
+        with pytest.raises(DecodeError, match="only keys of the suites"):
+            read_key(f"officer+00000000+{base64.b64encode(raw).decode()}", tuple(SUITES))
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_each_suite_signs_and_every_altered_bit_is_seen(suite, tmp_path):
+    key = SigningKey.generate("officer", suite)
+    key.save(tmp_path / "officer.key")
+    assert SigningKey.load(tmp_path / "officer.key") == key
+    signature = key.sign(b"text")
+    key.public.verify(signature, b"text")
+    with pytest.raises(IntegrityError):
+        key.public.verify(signature, b"texu")
+    for bit in range(0, 8 * len(signature), 37):
+        changed = bytearray(signature)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(IntegrityError):
+            key.public.verify(bytes(changed), b"text")
+    for wrong in (b"", signature[:-1], signature + b"\0"):
+        with pytest.raises(IntegrityError):
+            key.public.verify(wrong, b"text")
+
+
+def test_one_key_under_two_suites_has_two_ids():
+    """So no signature of one type can be taken for one of another."""
+    raw = bytes(range(32))
+    assert SigningKey("a", raw).public.id != SigningKey("a", raw, "ml-dsa-44").public.id
+
+
+def test_an_installation_without_ml_dsa_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.mldsa", None)
+    with pytest.raises(Unavailable, match="ML-DSA-44 needs a newer"):
+        _ = SigningKey("a", bytes(32), "ml-dsa-44").public
+    with pytest.raises(Unavailable, match="ML-DSA-44 needs a newer"):
+        VerifyKey("a", b"\1" * 1312, "ml-dsa-44").verify(b"", b"")
+
+
 @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\nb", "a\tb", "a\u2003b", "a\u00a0b", "a\x7fb", "a\ud800b", "a" * 101])
 def test_wrong_names(name):
     with pytest.raises(DecodeError):
@@ -132,7 +208,7 @@ def test_wrong_key_files(tmp_path, text):
 
 def test_the_private_key_never_prints():
     assert ALICE.private.hex() not in repr(ALICE) and repr(ALICE.private) not in repr(ALICE)
-    assert repr(ALICE) == "SigningKey(name='alice')"
+    assert repr(ALICE) == "SigningKey(name='alice', suite='ed25519')"
 
 
 def test_generated_keys_differ_and_work():
@@ -151,7 +227,7 @@ def test_two_people_can_compare_fingerprints():
 
 def test_trust_needs_distinct_keys_and_a_threshold_that_can_be_met():
     bob = SigningKey("bob", bytes(32)).public
-    assert Trust.read([PETER, str(bob)], threshold=2).threshold == 2
+    assert Trust((read_key(PETER), bob), threshold=2).threshold == 2
     same_key, same_name = VerifyKey("rob", bob.public), VerifyKey("bob", ALICE.public.public)
     for keys, threshold in [((), 1), ((bob,), 0), ((bob,), 2), ((bob, bob), 1), ((bob, same_key), 2), ((bob, same_name), 2)]:
         with pytest.raises(UsageError):

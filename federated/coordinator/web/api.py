@@ -46,7 +46,7 @@ class OfJob(_Closed):
 
 
 class OfKind(_Closed):
-    kind: Literal["dataset", "licence", "revocations"]
+    kind: Literal["root", "dataset", "licence", "revocations"]
 
 
 class Watch(_Closed):
@@ -103,8 +103,7 @@ class Desk:
     def identity(self) -> Identity:
         """Who the coordinator is and whom it trusts."""
         enrolment = dict(self.office.documents("enrolment")).get(self.office.key.name)
-        trust = self.office.trust
-        return Identity(enrolment, tuple(str(key) for key in trust.keys), trust.threshold, _version())
+        return Identity(enrolment, self.office.roots.newest.id, _version())
 
     @post("/v1/enrolments", status=201)
     def enrol(self, body: NoteIn) -> Enrolled:
@@ -117,7 +116,7 @@ class Desk:
 
     @post("/v1/documents", status=201)
     def publish(self, body: NoteIn) -> Published:
-        """Publish a dataset, a licence or a revocation list. The note is signed by the authority."""
+        """Publish a key root's next version, a dataset, a licence or a revocation list. The note is signed by the authority."""
         return Published(*self.office.publish(body.note))
 
     # --- for every enrolled party
