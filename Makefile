@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check coverage bench clean
+.PHONY: demo test soak check coverage bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/keyong demo
@@ -14,6 +14,10 @@ test: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto
+
+# the whole of what a test run samples
+soak: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto -m soak
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -23,12 +23,12 @@ from federated.coordinator.board import Board
 from federated.language import padded, said
 from federated.results import Result, result
 from governance import known, notes
-from governance.catalogue import Column, Dataset, Schema, category, number
+from governance.catalogue import HOME, Column, Dataset, Schema, category, number
 from governance.details import in_chinese
 from governance.encoding import build, parse, plain
 from governance.errors import DecodeError, UsageError
 from governance.keys import SigningKey, check_name
-from governance.licences import LEAST_CELL
+from governance.rights import LEAST_CELL
 from sandbox import analyses, local, machine, weight
 from sandbox.analyses import Analysis
 from sandbox.job import PROTECTIONS, Job, Protection, nonce, parameters
@@ -94,7 +94,7 @@ class Simulation:
         now = int(time.time())
         made = Job(self.title, str(operator.public), str(coordinator.public), NAME, "0" * 64, NAME, dataset.id, where,
                    analysis.name, analysis.version, parameters(analyses.parameters_of(analysis)), protect, "exact", min_cell,
-                   now, now + 600, nonce())  # fmt: skip
+                   now, now + 600, nonce(), HOME)  # fmt: skip
         job = notes.write(made).signed_by(operator)
         plans = {
             name: Plan(str(job), str(dataset), name, tuple(str(k.public) for k in keys.values()), nonce())
@@ -145,8 +145,8 @@ class _Run:
 
     def _admitted(self, relay: Relay) -> Relay:
         ids = tuple(notes.read(relay.bodies[n]).id for n in sorted(relay.bodies))
-        admission = notes.write(Admission(self.case.id, self.case.job.licence, 1, ids, self.case.job.created)).signed_by(self.coordinator)
-        return Relay(relay.step, relay.bodies, relay.payloads, str(admission))
+        admission = Admission(self.case.id, self.case.job.licence, (1,), ids, self.case.job.created)
+        return Relay(relay.step, relay.bodies, relay.payloads, str(notes.write(admission).signed_by(self.coordinator)))
 
     def _receive(self, name: str, relay: Relay) -> None:
         state = self.states[name]

@@ -8,27 +8,28 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from federated.coordinator.board import Board
-from governance import known, notes
+from governance import contingency, known, licences, notes
 from governance.catalogue import Dataset
+from governance.contingency import Contingency
 from governance.encoding import decode, encode
 from governance.errors import DecodeError, IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
 from governance.journal import JobRow, Journal, Transaction, View
-from governance.keys import SigningKey, Trust
-from governance.licences import Licence, Revocations
+from governance.keys import SigningKey, Trust, read_key
+from governance.licences import MOST_LINK, MOST_LINKS, Licence, Revocations
 from governance.parties import Party, read_enrolment, roster
 from governance.texts import text_of
 from sandbox import case as cases
 from sandbox.job import Job
-from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, kind_of, step
+from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, approvals, kind_of, step
 from sandbox.policy import Docket, check_licence
 
-PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations}
+PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "plan": Contingency, "revocations": Revocations}
 BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
 BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
 T = TypeVar("T")
@@ -87,12 +88,17 @@ class Office:
         kind = _kind(note)
         with _sent():
             document: Any = notes.opened(text, PUBLISHED[kind], self.trust)
+            note = note.only(*self.trust.keys, *([read_key(document.operator)] if isinstance(document, Contingency) else []))
+            if isinstance(document, Contingency):
+                contingency.opened(note, self.trust)
+            if isinstance(document, Licence):
+                licences.read((str(note),), self.trust)  # a link below the first comes with the jobs under it
             if isinstance(document, Dataset):
                 known.check("enrolled data holder", document.holders, [p.name for p in self.parties().values() if p.role == "holder"])
                 roster(self.parties().values(), document.holders)
-        text = str(note.only(*self.trust.keys))
+        text = str(note)
         with self.journal.transaction() as t:
-            name = {"dataset": getattr(document, "name", ""), "licence": note.id, "revocations": "current"}[kind]
+            name = {"dataset": getattr(document, "name", ""), "revocations": "current"}.get(kind, note.id)
             old = t.note(kind, name)
             if old is None or notes.read(old).id != note.id:
                 self._supersedes(kind, old, document)
@@ -113,15 +119,20 @@ class Office:
 
     # --- jobs
 
-    def submit(self, job_text: str, operator: Party) -> str:
-        """Check and queue a job. The same job again is answered with the same id."""
+    def submit(self, job_text: str, operator: Party, links: Sequence[str] = ()) -> str:
+        """Check and queue a job. The same job again is answered with the same id.
+
+        *links* are those of its licence that the authority did not publish here; they are kept once a job under them passes.
+        """
         note = notes.read(job_text)
         with self.journal.transaction() as t:
             if t.note("job", note.id) is not None:
                 return note.id
-            docket = self._docket(t, job_text, operator, current=True)
-            check_licence(docket, self.trust, now=int(self.clock()))
+            docket = self._docket(t, job_text, operator, current=True, links=links)
+            granted = check_licence(docket, self.trust, now=int(self.clock()))
             job = docket.case.job
+            for name, text in zip(granted.ids, docket.chain, strict=True):
+                t.put_note("licence", name, text)
             t.put_note("job", note.id, job_text)
             t.put_job(note.id, phase="offered", deadline=job.deadline, detail=operator.name)
             t.append("job.offered", note.id)
@@ -135,18 +146,35 @@ class Office:
             self._changed.notify_all()
         return note.id
 
-    def _docket(self, t: View, job_text: str, operator: Party, *, current: bool) -> Docket:
+    def _docket(self, t: View, job_text: str, operator: Party, *, current: bool, links: Sequence[str] = ()) -> Docket:
         """What is known about a job; *current* says that it must be made for the entry that the catalogue shows today."""
         job = notes.read(job_text).document(Job)
         dataset = t.note("dataset", job.dataset) if current else t.note(ENTRY, job.catalogue)
-        licence = t.note("licence", job.licence)
         if dataset is None:
             raise UsageError(f"there is no dataset {job.dataset} in the catalogue")
-        if licence is None:
-            raise UsageError("the licence is not known here; the authority must publish it")
+        chain = self.chain(t, job.licence, links)
         case = cases.read(job_text, dataset)
         holders = tuple(roster(self.parties().values(), case.dataset.holders).values())
-        return Docket(case, job_text, licence, t.note("revocations", "current"), operator, self.parties()[self.key.name], holders)
+        plan, revocations = self._plan(t, chain), t.note("revocations", "current")
+        return Docket(case, job_text, chain, plan, revocations, operator, self.parties()[self.key.name], holders)
+
+    def chain(self, t: View, last: str, links: Sequence[str] = ()) -> tuple[str, ...]:
+        """The links of the licence whose last one is *last*, the authority's first: those that are kept, and *links*."""
+        sent = {notes.read(text, limit=MOST_LINK).id: text for text in links[:MOST_LINKS]}
+        found: list[str] = []
+        while last and len(found) <= MOST_LINKS:
+            text = t.note("licence", last) or sent.get(last)
+            if text is None:
+                raise UsageError("the licence is not known here; the authority must publish it")
+            found.insert(0, text)
+            last = notes.read(text, limit=MOST_LINK).document(Licence).parent
+        return tuple(found)
+
+    @staticmethod
+    def _plan(t: View, chain: tuple[str, ...]) -> str:
+        """The contingency plan that the licence names, if it was published; nothing is verified here."""
+        named = (notes.read(text).document(Licence).allow.plan for text in chain)
+        return t.note("plan", next(filter(None, named), "")) or ""
 
     def offers(self, holder: str, *, known: Collection[str] = (), wait: float) -> list[Offer]:
         """Jobs that wait for *holder*'s answer, apart from those that it knows; blocks up to *wait* seconds for the first."""
@@ -169,9 +197,10 @@ class Office:
         enrolments, row = dict(t.notes("enrolment")), t.job(job_id)
         dataset = _text(t.note(ENTRY, job.catalogue))
         holders = notes.opened(dataset, Dataset, self.trust).holders
-        licence, revocations = _text(t.note("licence", job.licence)), t.note("revocations", "current") or ""
+        chain, revocations = self.chain(t, job.licence), t.note("revocations", "current") or ""
         operator, coordinator = enrolments[_text(row).detail], enrolments[self.key.name]
-        return Offer(job_text, licence, dataset, revocations, operator, coordinator, tuple(enrolments[name] for name in holders))
+        return Offer(job_text, chain, self._plan(t, chain), dataset, revocations, operator, coordinator,
+                     tuple(enrolments[name] for name in holders))  # fmt: skip
 
     # --- the steps of a job
 
@@ -257,14 +286,14 @@ class Office:
         self._show(job, live, board, relay)
 
     def _admit(self, t: Transaction, job: str, relay: Relay) -> Relay:
-        """Number the use of the licence in the order of this ledger, once all holders have accepted."""
+        """Number the use of each link of the licence in the order of this ledger, once all holders have accepted."""
         now, text, operator = int(self.clock()), _text(t.note("job", job)), self.parties()[_text(t.job(job)).detail]
-        licence = check_licence(self._docket(t, text, operator, current=False), self.trust, now=now)  # a person may have taken days
-        document = notes.read(text).document(Job)
-        use = t.next_use(document.licence)
-        t.take_use(document.licence, use, job, licence.use_count)
+        granted = check_licence(self._docket(t, text, operator, current=False), self.trust, now=now)  # a person may have taken days
+        licences.check_approved(granted, approvals(relay.bodies.values()))
+        uses = tuple(t.next_use(link) for link in granted.ids)
+        licences.take(t, granted, uses, job)
         acceptances = tuple(notes.read(relay.bodies[name]).id for name in sorted(relay.bodies))
-        admission = notes.write(Admission(job, document.licence, use, acceptances, now)).signed_by(self.key)
+        admission = notes.write(Admission(job, granted.id, uses, acceptances, now)).signed_by(self.key)
         t.put_note("admission", job, str(admission))
         t.put_note("acceptances", job, json.dumps({name: body.decode() for name, body in sorted(relay.bodies.items())}))
         t.append("job.admitted", job)
@@ -400,8 +429,9 @@ class Office:
             dataset = _text(t.note(ENTRY, document.catalogue))
             enrolments, row = dict(t.notes("enrolment")), _text(t.job(job))
             parties = {*notes.read(dataset).document(Dataset).holders, row.detail, self.key.name}
+            chain = self.chain(t, document.licence)
             return {
-                "keyong": "bundle/v1", "job": text, "licence": t.note("licence", document.licence), "dataset": dataset,
+                "keyong": "bundle/v1", "job": text, "chain": chain, "plan": self._plan(t, chain), "dataset": dataset,
                 "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
                 "acceptances": json.loads(_text(t.note("acceptances", job))), "release": release,
                 "ledger": self._proof(t, int(_text(t.get(f"release {job}")))),

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import calls
 import click
@@ -18,6 +19,14 @@ from federated.cli import GROUPS, main, main_group
 from federated.house import check
 from governance.errors import IntegrityError
 
+PLAN = """
+triggers: [leak, intrusion, key-loss]
+contacts: {authority: 数据局值班室 8888, operator: 运营单位值班室 6666}
+steps: [suspend, freeze, notify]
+notify_hours: 24
+drilled: DAY
+drill_days: 180
+""".replace("DAY", time.strftime("%Y-%m-%d", time.gmtime()))
 JOB = """
 keyong: 1
 title: mean age
@@ -84,6 +93,9 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     key = keyong(capsys, "operator", "join", token, "--identity", operator)["key"]
     assert keyong(capsys, "operator", "show", "--identity", operator)["key"] == key
     grant = ["authority", "licence", key, "--home", authority, "--coordinator", card, "--dataset", "cohort", "--purposes", "research"]
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    keyong(capsys, "licence", "plan", tmp_path / "plan.yaml", "--identity", operator, "--out", tmp_path / "plan.note")
+    grant += ["--plan", tmp_path / "plan.note"]
     licence = keyong(capsys, *grant, "--columns", "age,age_band", "--methods", "describe@1,crosstab@1")["licence"]
 
     file, bundle = tmp_path / "job.yaml", tmp_path / "bundle.json"
