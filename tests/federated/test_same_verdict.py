@@ -84,7 +84,9 @@ class Trial:
             by = keys[:threshold] if not self.seldom() else (STRANGER,)
             parent = chain[-1] if not self.seldom(20) else "2" * 64
             following = self.pick((1, len(below)))
-            chain.append(licensing.link(Rights(**(self.pick(NARROWER) if self.seldom(2) else {})), *below, by=by, parent=parent, threshold=following))
+            chain.append(
+                licensing.link(Rights(**(self.pick(NARROWER) if self.seldom(2) else {})), *below, by=by, parent=parent, threshold=following)
+            )
             keys, threshold = below, following
         return chain, keys, threshold
 
@@ -95,7 +97,10 @@ class Trial:
         return (*found, STRANGER) if self.seldom(20) and STRANGER not in found else tuple(found)
 
     def revoked(self):
-        ids = [*([self.pick(self.chain).id] if self.seldom(15) else []), *([key_id(str(self.pick(self.delegates).public))] if self.seldom(15) else [])]
+        ids = [
+            *([self.pick(self.chain).id] if self.seldom(15) else []),
+            *([key_id(str(self.pick(self.delegates).public))] if self.seldom(15) else []),
+        ]
         due = self.often(self.now + 5000, self.now - 5000)
         text = str(notes.write(Revocations(1, self.now - 9000, due, tuple(sorted(ids)))).signed_by(AUTHORITY))
         return self.often(text, "")
@@ -138,7 +143,10 @@ def code_of(call):
 def at_the_coordinator(office, trial):
     def judged():
         with office.journal.transaction() as t:
-            for kind, name, text in (("plan", notes.read(trial.plan).id if trial.plan else "", trial.plan), ("revocations", "current", trial.revocations)):
+            for kind, name, text in (
+                ("plan", notes.read(trial.plan).id if trial.plan else "", trial.plan),
+                ("revocations", "current", trial.revocations),
+            ):
                 if text:
                     t.put_note(kind, name, text, replace=True)
             if not trial.revocations:
@@ -174,7 +182,18 @@ def on_the_command_line(path, trial, offer):
     told, status = io.StringIO(), 0
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(io.StringIO()):
         try:
-            main(["licence", "check", str(path / "a.licence"), "--authority", str(path / "trust.json"), "--job", str(path / "offer.json"), "--json"])
+            main(
+                [
+                    "licence",
+                    "check",
+                    str(path / "a.licence"),
+                    "--authority",
+                    str(path / "trust.json"),
+                    "--job",
+                    str(path / "offer.json"),
+                    "--json",
+                ]
+            )
         except SystemExit as end:
             status = end.code
     data = json.loads(told.getvalue())
