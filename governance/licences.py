@@ -28,8 +28,8 @@ from governance.rights import Basis, Digest, Output, Rights, check_usable, meet
 if TYPE_CHECKING:
     from governance.journal import Transaction
 
-MOST_LINKS, MOST_LINK, MOST_CHAIN = 6, 16 << 10, 32 << 10  # links; bytes of one, and of all
-MOST_LINES = 16  # signature lines of all links
+MOST_LINKS, MOST_LINK, MOST_TEXT = 6, 16 << 10, 16 << 10  # links; characters of one, and of all without their signatures
+MOST_LINES, MOST_FIELDS = 16, 320  # signature lines of all links, and names with a value in them
 MOST_DELEGATES = 8
 
 
@@ -133,11 +133,10 @@ def read(chain: tuple[str, ...], trust: Trust) -> Granted:
 
 def _within_limits(chain: tuple[str, ...]) -> list[Note]:
     """The notes of *chain*, before anything is verified: what is too much is refused for its size alone."""
-    if not 1 <= len(chain) <= MOST_LINKS or sum(map(len, chain)) > MOST_CHAIN:
-        raise LicenceRefused(code="licence.size", links=MOST_LINKS, limit=MOST_CHAIN, lines=MOST_LINES)
-    found = [notes.read(text, limit=MOST_LINK) for text in chain]
-    if sum(len(note.signatures) for note in found) > MOST_LINES:
-        raise LicenceRefused(code="licence.size", links=MOST_LINKS, limit=MOST_CHAIN, lines=MOST_LINES)
+    found = [notes.read(text, limit=MOST_LINK) for text in chain] if 1 <= len(chain) <= MOST_LINKS else []
+    lines, text = sum(len(note.signatures) for note in found), "".join(note.text for note in found)
+    if not found or lines > MOST_LINES or len(text) > MOST_TEXT or text.count('":') > MOST_FIELDS:
+        raise LicenceRefused(code="licence.size", links=MOST_LINKS, limit=MOST_TEXT, lines=MOST_LINES)
     return found
 
 

@@ -42,8 +42,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "授权链第 {number} 级没有上一级所指定各方的有效签名，或所指的上一级不符；须由收窄授权的一方重新制作",
     ),
     "licence.size": (
-        "a licence has at most {links} links, {limit} bytes and {lines} signatures in all; it must be granted in fewer or smaller ones",
-        "授权链至多 {links} 级，合计至多 {limit} 字节、{lines} 个签名；须以更少或更小的级别签发",
+        "a licence has at most {links} links, {limit} characters and {lines} signatures in all; "
+        "it must be granted in fewer or smaller ones",
+        "授权链至多 {links} 级，合计至多 {limit} 个字符、{lines} 个签名；须以更少或更小的级别签发",
     ),
     "licence.empty": (
         "the links of the licence leave nothing of {field} together; ask for a link that leaves something",

@@ -47,6 +47,21 @@ def plan(file: Path, identity: Path, out: Path, as_json: bool) -> None:
     say({"plan": note.id}, said(f"plan {note.id[:12]} is in {out}", f"预案 {note.id[:12]} 已写入 {out}"), as_json)
 
 
+@command.command(epilog="Example: keyong licence key project-9 --out project.key")
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write it; NAME.key where left out.")
+@json_option
+def key(name: str, out: Path | None, as_json: bool) -> None:
+    """Make a key for a project, to which a part of a licence can be handed on."""
+    from governance.handwritten import by_hand
+    from governance.keys import SigningKey
+
+    with by_hand():
+        made = SigningKey.generate(name)
+    made.save(out or Path(f"{name}.key"))
+    say({"key": str(made.public)}, str(made.public), as_json)
+
+
 @command.command(epilog="Example: keyong licence narrow lic-7f3a9c --terms project.yaml --to PROJECT_KEY --uses 20 --out project.licence")
 @click.argument("licence")
 @IDENTITY

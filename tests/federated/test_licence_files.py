@@ -163,6 +163,12 @@ def test_delegates_must_be_keys_that_can_sign(grant, more):
 # --- commands
 
 
+def test_a_key_for_a_project_is_made_and_can_be_read(capsys, place):
+    made = keyong(capsys, "licence", "key", "project-9", "--out", place / "p9.key")
+    assert str(SigningKey.load(place / "p9.key").public) == made["key"]
+    assert "1 to 100 characters" in keyong(capsys, "licence", "key", "not a name", code=2)["en"]
+
+
 def test_a_project_gets_a_part_of_a_licence_by_commands(capsys, place):
     (place / "terms.yaml").write_text("datasets: {cohort: [age]}\ngrade: 3\n")
     made = keyong(capsys, "licence", "narrow", place / "root.licence", *common(place), "--terms", place / "terms.yaml", "--uses", 5, "--days", 1,

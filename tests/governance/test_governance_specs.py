@@ -1,18 +1,19 @@
 """The specifications' examples run as printed, and what they show is what the code makes."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from governance import checkpoint, encoding, ledger, merkle, notes
+from governance import checkpoint, contingency, encoding, ledger, licences, merkle, notes, rights
 from governance.journal import database
 from governance.keys import SigningKey, Trust
 from governance.licences import Revocations
 
 SPECS = Path(__file__).parents[2] / "docs/specs"
-NOTES, LEDGER = ((SPECS / name).read_text() for name in ("notes.md", "ledger.md"))
+NOTES, LEDGER, LICENCES = ((SPECS / name).read_text() for name in ("notes.md", "ledger.md", "licences.md"))
 
 
 def shown(text, language=""):
@@ -20,7 +21,7 @@ def shown(text, language=""):
     return [body for found, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M) if found == language]
 
 
-@pytest.mark.parametrize("name, at", [("notes.md", 0), ("notes.md", 1), ("ledger.md", 0)])
+@pytest.mark.parametrize("name, at", [("notes.md", 0), ("notes.md", 1), ("ledger.md", 0), ("licences.md", 0)])
 def test_examples_run(name, at, monkeypatch):
     monkeypatch.setattr(encoding, "KINDS", dict(encoding.KINDS))
     exec(compile(shown((SPECS / name).read_text(), "python")[at], name, "exec"), {"__name__": name})
@@ -47,3 +48,18 @@ def test_the_numbers_are_the_codes():
     assert f"waits {database.PATIENCE} s" in LEDGER
     assert f"1 to {notes.MOST_SIGNATURES};" in NOTES and f"at most {encoding.DEPTH} levels" in NOTES
     assert (encoding.JSON_LIMIT, encoding.MESSAGE_LIMIT, checkpoint.LIMIT) == (1 << 20, 64 << 20, 64 << 10)
+
+
+def test_the_page_of_licences_names_every_field_and_limit():
+    rows = {name for line in LICENCES.splitlines() if line.startswith("| `") for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
+    for cls in (licences.Licence, rights.Rights, contingency.Contingency):
+        assert {field.name for field in fields(cls)} <= rows
+    laws = {"_shared": "shrink", "min": "least", "max": "greatest", "_alike": "fixed"}
+    for name, law in rights.LAWS.items():
+        (row,) = (line for line in LICENCES.splitlines() if re.match(r"\| [^|]*`" + name + "`", line))
+        assert laws[law.__name__] in row.split("|")[2], name
+    assert f"1 to {licences.MOST_DELEGATES} verifier keys" in LICENCES and f"At most {licences.MOST_LINKS} links" in LICENCES
+    assert f"{licences.MOST_TEXT:,} characters" in LICENCES and f"{licences.MOST_FIELDS} names" in LICENCES
+    assert f"{licences.MOST_LINES} signature lines" in LICENCES and licences.MOST_LINK == 16 << 10
+    for words in (contingency.Trigger, contingency.Contact, contingency.Action, rights.Output):
+        assert all(f"`{word}`" in LICENCES for word in get_args(words))

@@ -17,6 +17,7 @@ from governance.errors import DecodeError, IntegrityError, KeyongError, LicenceR
 from governance.keys import SigningKey, Trust
 from governance.licences import (
     MOST_DELEGATES,
+    MOST_FIELDS,
     MOST_LINES,
     MOST_LINK,
     MOST_LINKS,
@@ -279,7 +280,8 @@ def test_a_chain_has_no_more_links_signatures_and_bytes_than_are_allowed():
     with pytest.raises(DecodeError, match=f"larger than {MOST_LINK}"):
         read((CHAIN[0], "x" * (MOST_LINK + 1)), TRUST)
     fat = Rights(holders=tuple(f"h{i:05}" for i in range(1500)))
-    refused("licence.size", lambda: read(deep(4, allow=fat), TRUST))
+    refused("licence.size", lambda: read(deep(3, allow=fat), TRUST))
+    refused("licence.size", lambda: read(deep(2, allow=Rights(split={**{f"o{i}": 0 for i in range(MOST_FIELDS)}, "z": 10_000})), TRUST))
 
 
 def test_many_lines_under_a_note_cost_nothing():
