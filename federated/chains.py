@@ -9,8 +9,8 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
 
-from governance import contingency, known, licences, notes
-from governance.contingency import DAY, Contingency
+from governance import known, licences, notes
+from governance.contingency import Contingency
 from governance.encoding import build, canonical, parse, plain, strict
 from governance.errors import DecodeError, UsageError
 from governance.handwritten import by_hand, check_types, read_yaml
@@ -176,11 +176,3 @@ def narrow(grant: Grant, trust: Trust, keys: tuple[SigningKey, ...], *, allow: R
 def in_force(grant: Grant, trust: Trust, *, now: int) -> Granted:
     """The licence in a file, judged offline as coordinator and nodes do."""
     return licences.in_force(grant.chain, trust, plan=grant.plan, revocations=grant.revocations or None, now=now)
-
-
-def due(grant: Grant, trust: Trust) -> int:
-    """When the plan's next drill must have been held."""
-    return contingency.opened(notes.read(grant.plan), trust).due
-
-
-__all__ = ["DAY", "Folder", "Grant", "due", "in_force", "millionths", "narrow", "plan_by", "read_plan", "read_terms", "rights", "seconds"]

@@ -88,7 +88,7 @@ def narrow(licence: str, identity: Path, authority: Path | None, terms: Path | N
     lists = {"purposes": purposes, "methods": methods}
     given |= {name: tuple(sorted({x.strip() for x in text.split(",") if x.strip()})) for name, text in lists.items() if text is not None}
     given |= {} if uses is None else {"use_count": uses}
-    given |= {} if days is None else {"not_after": int(time.time()) + days * chains.DAY}
+    given |= {} if days is None else {"not_after": int(time.time()) + days * 86400}
     folder = chains.Folder(identity)
     keys = tuple(SigningKey.load(file) for file in (identity, *sign))
     made = chains.narrow(folder.find(licence), _trust(authority, identity), keys, allow=chains.rights(given), to=to, threshold=threshold)
