@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from federated import chains
 from federated.tokens import Token
-from governance import known, notes, parties, roots
-from governance.catalogue import Column, Dataset, Schema, band, category, number
+from governance import contingency, known, notes, parties, roots
+from governance.catalogue import HOME, Column, Dataset, Schema, band, category, number
+from governance.contingency import Contingency
+from governance.encoding import build, plain
 from governance.errors import DecodeError, UsageError
 from governance.handwritten import by_hand, check_types, read_json, read_text, read_yaml
 from governance.keys import SigningKey, Trust, read_key
-from governance.licences import Licence, Revocations, day
+from governance.licences import Licence, Revocations, day, key_id
 from governance.parties import Invitation
+from governance.rights import check_usable
 from governance.roots import NEEDED, Chain, Role, Root, Version
 from sandbox.policy import METHOD_NAMES
 
 ROOT, EARLIER, DRAFTS = "root.note", "roots", "drafts"
-REVOCATIONS, LICENCES, DATASETS = "revocations.note", "licences", "datasets"
+REVOCATIONS, LICENCES, DATASETS, PLANS = "revocations.note", "licences", "datasets", "plans"
 SIGNED = (Root, Dataset, Licence, Revocations, Invitation)
 DAY, YEAR = 86400, 365
 DATASET_FIELDS: dict[str, type] = {
@@ -138,23 +142,48 @@ class Authority:
         found: dict[str, Any] = where or {"url": "", "ca": None, "enrolment": ""}
         return Token(found["url"], found["ca"], self.roots, found["enrolment"], str(invitation), once)
 
-    def licence(self, operator: str, *, dataset: str, columns: tuple[str, ...], purposes: tuple[str, ...], methods: tuple[str, ...],
-                min_cell: int, uses: int, days: int) -> str:  # fmt: skip
-        """A licence for the operator with the verifier key *operator*, on columns of a dataset that this folder registered."""
+    def licence(self, *operators: str, dataset: str, columns: tuple[str, ...], purposes: tuple[str, ...], methods: tuple[str, ...],
+                min_cell: int, uses: int, days: int, plan: str, threshold: int = 1,
+                terms: Mapping[str, Any] | None = None) -> str:  # fmt: skip
+        """A licence for *operators*, verifier keys of which *threshold* sign a job, on columns of a dataset that this folder registered.
+
+        Where *terms*, further fields of `Rights`, do not say otherwise: up to the highest grade of the columns, exact releases, at the
+        dataset's holders, and no result leaves the dataset's region.
+        """
         known.check("dataset in the authority's folder called", [dataset], self._datasets())
         entry = notes.opened((self.path / DATASETS / f"{dataset}.note").read_text(), Dataset, self.trust)
         known.check(f"column of {dataset} called", columns, [c.name for c in entry.schema.columns])
         known.check("method", methods, METHOD_NAMES)
         now = int(time.time())
+        usual = {
+            "datasets": {dataset: tuple(sorted(set(columns)))}, "grade": max((entry.schema[c].grade for c in columns), default=1),
+            "purposes": tuple(sorted(set(purposes))), "methods": tuple(sorted(set(methods))), "outputs": ("exact",),
+            "holders": entry.holders, "regions": {entry.region: ""}, "min_cell": min_cell, "use_count": uses, "not_before": now - 60,
+            "not_after": now + days * DAY, "plan": notes.read(plan).id,
+        }  # fmt: skip
+        allow = chains.rights({**usual, **(terms or {})})
         with by_hand():
-            key = str(read_key(operator))
-        return self.sign(Licence(key, dataset, columns, purposes, methods, min_cell, uses, now - 60, now + days * DAY))
+            delegates = tuple(str(read_key(key)) for key in operators)
+            made = build(Licence, {"parent": "", "delegates": delegates, "threshold": threshold, "allow": plain(allow)})
+        check_usable(allow)
+        contingency.check(plan, allow.plan, self.trust, operators=made.delegates, now=now)
+        return self.sign(made)
+
+    def plan(self, text: str) -> str:
+        """The operator's contingency plan, signed by the authority, too."""
+        note = notes.read(text)
+        with by_hand():
+            operator = read_key(note.document(Contingency).operator)
+        signed = note.only(operator).signed_by(*self.keys)
+        contingency.opened(signed, self.trust)
+        return str(signed)
 
     def keep(self, text: str) -> str:
-        """Keep a granted licence or a registered dataset in the folder; its id."""
+        """Keep a granted licence, its plan or a registered dataset in the folder; its id."""
         note = notes.read(text)
-        document = note.document(Dataset, Licence)
-        folder, name = (DATASETS, document.name) if isinstance(document, Dataset) else (LICENCES, note.id)
+        document = note.document(Dataset, Licence, Contingency)
+        name = document.name if isinstance(document, Dataset) else note.id
+        folder = {Dataset: DATASETS, Licence: LICENCES}.get(type(document), PLANS)
         (self.path / folder).mkdir(exist_ok=True)
         (self.path / folder / f"{name}.note").write_text(text)
         return note.id
@@ -163,7 +192,13 @@ class Authority:
         return sorted(file.stem for file in (self.path / DATASETS).glob("*.note"))
 
     def licence_id(self, start: str) -> str:
-        """The whole id of the one granted licence whose id starts so, with or without ``lic-``; a whole id stands for itself."""
+        """The whole id of the one granted licence whose id starts so, with or without ``lic-``; a whole id stands for itself.
+
+        A verifier key stands for its digest: to revoke it revokes every licence that names it in some link.
+        """
+        if "+" in start:
+            with by_hand():
+                return key_id(str(read_key(start)))
         start = start.removeprefix("lic-")
         found = [file.stem for file in (self.path / LICENCES).glob(f"{start}*.note")] if start.isalnum() else []
         if len(found) != 1 and len(start) != 64:
@@ -178,10 +213,10 @@ class Authority:
         return [
             {
                 "licence": name,
-                "operator": read_key(x.operator).name,
-                "dataset": x.dataset,
-                "until": day(x.not_after),
-                "revoked": name in revoked,
+                "operator": ", ".join(read_key(key).name for key in x.delegates),
+                "dataset": ", ".join(x.allow.datasets or ()),
+                "until": day(x.allow.not_after or 0),
+                "revoked": not {name, *map(key_id, x.delegates)}.isdisjoint(revoked),
             }
             for name, x in kept.items()
         ]
@@ -202,16 +237,15 @@ def read_dataset(text: str) -> Dataset:
     data = read_yaml(text, "the dataset file")
     if not isinstance(data, dict):
         raise UsageError(f"a dataset file has: {', '.join(sorted(DATASET_FIELDS))}")
-    known.check("field", data, sorted(DATASET_FIELDS))
+    known.check("field", data, sorted({*DATASET_FIELDS, "region"}))
     if missing := [name for name in sorted(DATASET_FIELDS) if data.get(name) is None]:
         raise UsageError(f"the dataset file lacks: {', '.join(missing)}")
-    check_types(data, DATASET_FIELDS)
+    check_types(data, {**DATASET_FIELDS, "region": str})
     holders = tuple(sorted(map(str, data["holders"])))
     with by_hand():
         columns = tuple(_column(str(name), given) for name, given in data["columns"].items())
-        return Dataset(
-            data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"], data["rows"]
-        )
+        return Dataset(data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"],
+                       data["rows"], data.get("region") or HOME)  # fmt: skip
 
 
 def _column(name: str, given: Any) -> Column:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from federated import verify as verification
+from federated.chains import VERSION, Folder, Grant
 from federated.progress import Progress, bar
 from federated.results import Returned
 from federated.tls import client_files
@@ -21,7 +22,7 @@ from governance.encoding import build, canonical, plain
 from governance.errors import LicenceRefused, ProtocolError, Refused, Unavailable, UsageError
 from governance.handwritten import by_hand
 from governance.keys import SigningKey, Trust, VerifyKey
-from governance.licences import Licence, day
+from governance.licences import Granted, Licence, day
 from governance.parties import read_enrolment
 from governance.roots import Chain, Version
 from governance.texts import text_of
@@ -29,7 +30,7 @@ from sandbox import analyses
 from sandbox import case as cases
 from sandbox.analyses import Analysis
 from sandbox.job import RULE, Job, Protection, check, least_cell, nonce, parameters, read_file, seconds
-from sandbox.messages import Status
+from sandbox.messages import Offer, Status
 from sandbox.policy import request
 
 WAIT = 15.0
@@ -52,10 +53,16 @@ class Released(Returned):
 
 
 class Hub:
-    """A connection to a coordinator, as one operator."""
+    """A connection to a coordinator, as one operator.
 
-    def __init__(self, link: Link, key: SigningKey, roots: Chain, coordinator: VerifyKey, *, keep: Callable[[Chain], None]) -> None:
+    *folder* keeps licences that were narrowed off line; *others* are keys that sign a job, too, where its licence asks for them; *keep*
+    writes down newer versions of the authority's key root.
+    """
+
+    def __init__(self, link: Link, key: SigningKey, roots: Chain, coordinator: VerifyKey, *, keep: Callable[[Chain], None],
+                 folder: Folder | None = None, others: Sequence[SigningKey] = ()) -> None:  # fmt: skip
         self.link, self.key, self.roots, self.coordinator, self._keep = link, key, roots, coordinator, keep
+        self.folder, self.others = folder, tuple(others)
 
     @property
     def trust(self) -> Trust:
@@ -112,17 +119,23 @@ class Hub:
         """The signed job, under the licence that *spec* names, or under the one that fits."""
         check(spec)
         dataset, held = self._dataset(spec["dataset"]), self._held(spec["dataset"], spec.get("licence"))
-        jobs = {name: notes.write(self._job(analysis, spec, dataset, notes.read(text))).signed_by(self.key) for name, text in held.items()}
+        jobs = {name: self._signed(self._job(analysis, spec, dataset, granted), granted) for name, granted in held.items()}
         return jobs[next(iter(jobs)) if len(jobs) == 1 else self._fitting(jobs, held, dataset)]
 
-    def _job(self, analysis: Analysis, spec: Mapping[str, Any], dataset: str, note: notes.Note) -> Job:
-        licence = note.document(Licence)
-        now = int(time.time())
+    def _signed(self, job: Job, granted: Granted) -> notes.Note:
+        """The job under the operator's signature, and those of the other keys that the licence names."""
+        others = [key for key in self.others if key.public in granted.links[-1].trust.keys and key.public != self.key.public]
+        return notes.write(job).signed_by(self.key, *others)
+
+    def _job(self, analysis: Analysis, spec: Mapping[str, Any], dataset: str, granted: Granted) -> Job:
+        allow = granted.rights
+        now, entry = int(time.time()), notes.read(dataset)
         title = spec.get("title") or f"{analysis.name} of {spec['dataset']}"
-        purpose, made = spec.get("purpose") or licence.purposes[0], parameters(analyses.parameters_of(analysis))
-        job = Job(title, str(self.key.public), str(self.coordinator), purpose, note.id, spec["dataset"], notes.read(dataset).id,
+        purpose, made = spec.get("purpose") or (allow.purposes or ("",))[0], parameters(analyses.parameters_of(analysis))
+        job = Job(title, str(self.key.public), str(self.coordinator), purpose, granted.id, spec["dataset"], entry.id,
                   spec.get("where") or "", analysis.name, analysis.version, made, spec.get("protect") or "secagg", RULE,
-                  least_cell(spec, licence.min_cell), now, now + seconds(spec.get("deadline") or "10m"), nonce())  # fmt: skip
+                  least_cell(spec, allow.min_cell or 0), now, now + seconds(spec.get("deadline") or "10m"), nonce(),
+                  spec.get("region") or entry.document(Dataset).region)  # fmt: skip
         with by_hand():
             return build(Job, plain(job))
 
@@ -139,38 +152,51 @@ class Hub:
         notes.opened(found[name], Dataset, self.trust)
         return found[name]
 
-    def licences(self) -> dict[str, str]:
-        """This operator's licences, as the authority signed them, by their ids."""
-        found = {name: (text, notes.opened(text, Licence, self.trust)) for name, text in self.link.documents("licence")}
-        return {name: text for name, (text, licence) in found.items() if licence.operator == str(self.key.public)}
+    def licences(self) -> dict[str, Granted]:
+        """This operator's licences, published or narrowed off line, by their ids: those that its keys can sign a job under."""
+        found = {name: licences.read(grant.chain, self.trust) for name, grant in self.grants().items()}
+        mine = {str(key.public) for key in (self.key, *self.others)}
+        return {name: x for name, x in found.items() if len(mine & set(x.links[-1].delegates)) >= x.links[-1].threshold}
+
+    def grants(self) -> dict[str, Grant]:
+        """Chains with their plans and the current revocation list, by the id of the last link."""
+        published, plans, current = dict(self.link.documents("licence")), dict(self.link.documents("plan")), self.revocations() or ""
+        kept = self.folder.grants() if self.folder is not None else {}
+        published = {**{notes.read(text).id: text for grant in kept.values() for text in grant.chain}, **published}
+        plans = {**{notes.read(grant.plan).id: grant.plan for grant in kept.values() if grant.plan}, **plans}
+        chains = {name: _chain(name, published) for name in published}
+        return {
+            name: Grant(VERSION, chain, plans.get(licences.read(chain, self.trust).rights.plan or "", ""), current)
+            for name, chain in chains.items()
+            if chain
+        }
 
     def standing(self) -> list[dict[str, Any]]:
         """What each licence of this operator allows, and why it is not in force, if it is not. How often it was used is not known here."""
-        current = self.follow().revocations()
-        return [_standing(name, text, self.trust, current) for name, text in self.licences().items()]
+        grants = self.follow().grants()
+        return [_standing(granted, grants[name], self.trust) for name, granted in self.licences().items()]
 
     def revocations(self) -> str | None:
         """The current revocation list."""
         return dict(self.link.documents("revocations")).get("current")
 
-    def _held(self, dataset: str, wanted: str | None) -> dict[str, str]:
+    def _held(self, dataset: str, wanted: str | None) -> dict[str, Granted]:
         """The licences for *dataset*; only the one that is *wanted*, if one is."""
-        held = {name: text for name, text in self.licences().items() if notes.read(text).document(Licence).dataset == dataset}
+        held = {name: granted for name, granted in self.licences().items() if dataset in (granted.rights.datasets or ())}
         if not held:
             raise LicenceRefused(code="licence.missing", dataset=dataset)
         start = "" if wanted in (None, "any") else str(wanted).removeprefix("lic-")
-        found = {name: text for name, text in held.items() if name.startswith(start)}
+        found = {name: granted for name, granted in held.items() if name.startswith(start)}
         if start and len(found) != 1:
             raise UsageError(f"{len(found)} of your licences for {dataset} start with {start}; you hold {_named(held)}")
         return found
 
-    def _fitting(self, jobs: Mapping[str, notes.Note], held: Mapping[str, str], dataset: str) -> str:
+    def _fitting(self, jobs: Mapping[str, notes.Note], held: Mapping[str, Granted], dataset: str) -> str:
         """The one licence of *held* that is in force and covers the job; what is used up is not known here."""
-        fits, reasons, current = {}, {}, self.revocations()
+        fits, reasons, grants = {}, {}, self.grants()
         for name, job in jobs.items():
             try:
-                asked = request(cases.read(str(job), dataset))
-                licences.check(held[name], asked, self.trust, revocations=current, now=int(time.time()))
+                self.check(job, dataset, grants[name])
                 fits[name] = held[name]
             except LicenceRefused as refusal:
                 reasons[name] = refusal
@@ -182,9 +208,27 @@ class Hub:
             raise UsageError(f"{len(fits)} of your licences fit this job; name one in it: {_named(fits)}")
         return next(iter(fits))
 
+    def check(self, job: notes.Note, dataset: str, grant: Grant) -> Granted:
+        """The licence, if it is in force, covers the job, and enough of its delegates signed it."""
+        asked = request(cases.read(str(job), dataset))
+        granted = licences.check(grant.chain, asked, self.trust, plan=grant.plan, revocations=grant.revocations or None,
+                                 now=int(time.time()))  # fmt: skip
+        licences.check_signers(job, granted, self.key.public)
+        return granted
+
+    def offer(self, job: notes.Note) -> Offer:
+        """The job with all that a node will judge it by."""
+        document, enrolments = job.document(Job), dict(self.link.enrolments())
+        grant, dataset = self.grants()[document.licence], dict(self.link.documents("dataset"))[document.dataset]
+        holders = tuple(enrolments[name] for name in notes.read(dataset).document(Dataset).holders)
+        return Offer(self.roots.texts, str(job), grant.chain, grant.plan, dataset, grant.revocations, enrolments[self.key.name],
+                     enrolments[self.coordinator.name], holders)  # fmt: skip
+
     def submit(self, job: notes.Note) -> str:
-        """Post a signed job; its id."""
-        return self.link.submit(str(job))
+        """Post a signed job, with the links of its licence that are kept here alone; the job's id."""
+        kept = self.folder.grants() if self.folder is not None else {}
+        grant = kept.get(job.document(Job).licence)
+        return self.link.submit(str(job), grant.chain[1:] if grant is not None else ())
 
     def find(self, start: str) -> str:
         """The id of this operator's one job that starts with *start*."""
@@ -213,24 +257,37 @@ class Hub:
         return Released(verification.verify(Bundle.of(bundle), self.roots.newest).result, bundle, self.roots.newest)
 
 
-def _standing(name: str, text: str, trust: Trust, current: str | None) -> dict[str, Any]:
-    licence, code, english, chinese = notes.read(text).document(Licence), "", "", ""
+def _chain(last: str, texts: Mapping[str, str]) -> tuple[str, ...]:
+    """The links up to the authority's; none where one is not among *texts*."""
+    found: list[str] = []
+    while last in texts and len(found) < licences.MOST_LINKS:
+        found.insert(0, texts[last])
+        last = notes.read(texts[last]).document(Licence).parent
+    return () if last else tuple(found)
+
+
+def _standing(granted: Granted, grant: Grant, trust: Trust) -> dict[str, Any]:
+    allow, code, english, chinese = granted.rights, "", "", ""
     try:
-        licences.in_force(text, trust, revocations=current, now=int(time.time()))
+        licences.in_force(grant.chain, trust, plan=grant.plan, revocations=grant.revocations or None, now=int(time.time()))
     except LicenceRefused as refusal:
         code, english, chinese = refusal.code, refusal.text("en"), refusal.text("zh")
+    datasets = allow.datasets or {}
     return {
-        "licence": name, "dataset": licence.dataset, "purposes": list(licence.purposes), "methods": list(licence.methods),
-        "columns": list(licence.columns), "min_cell": licence.min_cell, "uses": licence.use_count, "from": day(licence.not_before),
-        "until": day(licence.not_after), "code": code, "en": english, "zh": chinese,
+        "licence": granted.id, "dataset": ", ".join(datasets), "links": len(granted.ids), "purposes": list(allow.purposes or ()),
+        "methods": list(allow.methods or ()), "columns": sorted({c for columns in datasets.values() for c in columns}),
+        "min_cell": allow.min_cell, "uses": granted.limits[-1], "from": day(allow.not_before or 0), "until": day(allow.not_after or 0),
+        "code": code, "en": english, "zh": chinese,
     }  # fmt: skip
 
 
-def _named(held: Mapping[str, str]) -> str:
+def _named(held: Mapping[str, Granted]) -> str:
     """Licences by short id and what they are for."""
-    read = ((name, notes.read(text).document(Licence)) for name, text in held.items())
+    read = ((name, granted.rights) for name, granted in held.items())
     return ", ".join(
-        f"lic-{n[:12]} ({x.dataset} for {', '.join(x.purposes)}; min_cell {x.min_cell}; until {day(x.not_after)})" for n, x in read
+        f"lic-{n[:12]} ({', '.join(x.datasets or ())} for {', '.join(x.purposes or ())}; min_cell {x.min_cell}; "
+        f"until {day(x.not_after or 0)})"
+        for n, x in read
     )
 
 
@@ -246,6 +303,7 @@ def connect(
     ca: str | None = None,
     proxy: str | None = None,
     client_cert: tuple[Path, Path] | None = None,
+    others: Sequence[str | Path] = (),
 ) -> Hub:
     """Connect to a coordinator.
 
@@ -261,6 +319,8 @@ def connect(
         URL of an HTTP proxy.
     client_cert
         Files of a certificate and its key, for a coordinator that asks for them; client.pem and client.key beside *identity* unless given.
+    others
+        Further key files that sign a job, where its licence names them: a project's, or those of other delegates.
     """
     path = Path(identity)
     trust_file = path.with_suffix(".trust")
@@ -274,4 +334,5 @@ def connect(
     def keep(newest: Chain) -> None:
         write_private(trust_file, replace(token, roots=newest).text() + "\n")
 
-    return Hub(link, key, token.roots, read_enrolment(token.coordinator, token.roots.trust).key, keep=keep)
+    return Hub(link, key, token.roots, read_enrolment(token.coordinator, token.roots.trust).key, keep=keep, folder=Folder(path),
+               others=[SigningKey.load(Path(other)) for other in others])  # fmt: skip

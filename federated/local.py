@@ -15,6 +15,7 @@ from typing import IO, Self
 
 import connectors
 from federated.authority import Authority, read_card, read_dataset
+from federated.chains import plan_by
 from federated.client import Hub, connect
 from federated.coordinator import folder
 from federated.node import desk
@@ -94,10 +95,12 @@ class Federation:
     def _licence(self) -> None:
         token = self.authority.enrol("operator", "Data Operations Ltd", "operator", coordinator=self.card)
         key = join(token.text(), self.path / "operator.key")
+        self.plan = self.authority.plan(str(plan_by(key)))
         licence = self.authority.licence(str(key.public), dataset=self.entry.name, columns=self.columns, purposes=(self.purpose,),
-                                         methods=METHOD_NAMES, min_cell=self.min_cell, uses=self.uses, days=30)  # fmt: skip
-        self.publish(licence)
-        self.publish(self.authority.revocations())
+                                         methods=METHOD_NAMES, min_cell=self.min_cell, uses=self.uses, days=30, plan=self.plan)  # fmt: skip
+        (self.path / "plan.note").write_text(self.plan)
+        for text in (self.plan, licence, self.authority.revocations()):
+            self.publish(text)
 
     def publish(self, text: str) -> None:
         where = read_card(self.card)

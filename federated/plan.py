@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from federated.language import said
-from governance import licences
 from governance.catalogue import Dataset
 from governance.details import in_chinese
-from governance.licences import Licence, day
+from governance.licences import Granted, day
+from governance.notes import Note
 from mpc import secagg, threshold
 from mpc.rings import SCALARS
 from mpc.secagg.bits import ITEM
 from sandbox import case as cases
 from sandbox.job import Job
-from sandbox.policy import request
 
 if TYPE_CHECKING:
     from federated.client import Hub
@@ -26,15 +25,18 @@ HEADERS = 2500  # bytes of signed headers and sealed shares that a node sends an
 
 def plan(hub: Hub, text: str) -> dict[str, Any]:
     """Columns and grades, rounds, numbers, bytes, thresholds, and whether the licence covers it. Raises as the nodes would."""
-    job = hub.prepare_file(text)
+    return planned(hub, hub.prepare_file(text))
+
+
+def planned(hub: Hub, job: Note) -> dict[str, Any]:
+    """The same of a signed job."""
     published = dict(hub.link.documents("dataset"))
-    case = cases.read(str(job), published[job.document(Job).dataset])
-    text_of_licence = dict(hub.link.documents("licence"))[case.job.licence]
-    licence = licences.check(text_of_licence, request(case), hub.trust, revocations=hub.revocations(), now=case.job.created)
-    return _described(case, licence, case.dataset)
+    entry = published[job.document(Job).dataset]
+    case = cases.read(str(job), entry)
+    return _described(case, hub.check(job, entry, hub.grants()[case.job.licence]), case.dataset)
 
 
-def _described(case: cases.Case, licence: Licence, dataset: Dataset) -> dict[str, Any]:
+def _described(case: cases.Case, licence: Granted, dataset: Dataset) -> dict[str, Any]:
     opens = case.analysis.opens(dataset.schema)
     n, c, payloads = len(dataset.holders), dataset.colluding, _payloads(case, opens)
     return {
@@ -43,7 +45,8 @@ def _described(case: cases.Case, licence: Licence, dataset: Dataset) -> dict[str
         "threshold": secagg.threshold(n, c), "colluding": c,
         "protect": case.job.protect, "dealers": list(case.dealers), "min_cell": case.job.min_cell, "cells": len(case.cells),
         "rounds_at_most": 1 + len(opens), "numbers_at_most": sum(opens), "bytes_at_most": n * (payloads + (1 + len(opens)) * n * HEADERS),
-        "discloses": case.analysis.discloses, "licence_uses": licence.use_count, "licence_until": day(licence.not_after),
+        "discloses": case.analysis.discloses, "licence_uses": licence.limits[-1], "licence_until": day(licence.rights.not_after or 0),
+        "approvals": licence.rights.approvals or 0,
         "deadline": day(case.job.deadline),
     }  # fmt: skip
 
@@ -78,10 +81,17 @@ def as_text(made: dict[str, Any]) -> str:
         said(f"sends      at most {total} MB in all; no row, no holder's own number",
              f"传输      合计至多 {total} MB；不含任何一行，也不含任何一家自己的数"),
         *_keys(made),
+        *_approvals(made),
         said(f"spends     one of {made['licence_uses']} uses of the licence, which runs until {made['licence_until']}",
              f"消耗      授权书 {made['licence_uses']} 次使用中的一次；授权书有效期至 {made['licence_until']}"),
         said(f"deadline   {made['deadline']}", f"截止时间  {made['deadline']}"),
     ])  # fmt: skip
+
+
+def _approvals(made: dict[str, Any]) -> list[str]:
+    asked = made["approvals"]
+    return [said(f"approvals  a person at {asked} of the data holders must approve it",
+                 f"人工批准  须有 {asked} 家持有方经人工批准")] if asked else []  # fmt: skip
 
 
 def _keys(made: dict[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ from federated.language import padded, said
 from federated.progress import Progress, bar
 from federated.results import Returned, result
 from governance import notes
-from governance.catalogue import Column, Dataset, Schema, category, number
+from governance.catalogue import HOME, Column, Dataset, Schema, category, number
 from governance.details import in_chinese
 from governance.encoding import build, parse, plain
 from governance.errors import DecodeError, UsageError
@@ -105,7 +105,7 @@ class Simulation:
         now = int(time.time())
         made = Job(self.title, str(operator.public), str(coordinator.public), NAME, "0" * 64, NAME, dataset.id, where,
                    analysis.name, analysis.version, parameters(analyses.parameters_of(analysis)), protect, RULE, min_cell,
-                   now, now + 600, nonce())  # fmt: skip
+                   now, now + 600, nonce(), HOME)  # fmt: skip
         with by_hand():
             job = notes.write(build(Job, plain(made))).signed_by(operator)
         plans = {
@@ -179,8 +179,8 @@ class _Run:
 
     def _admitted(self, relay: Relay) -> Relay:
         ids = tuple(notes.read(relay.bodies[n]).id for n in sorted(relay.bodies))
-        admission = notes.write(Admission(self.case.id, self.case.job.licence, 1, ids, self.case.job.created)).signed_by(self.coordinator)
-        return Relay(relay.step, relay.bodies, relay.payloads, str(admission))
+        admission = Admission(self.case.id, self.case.job.licence, (1,), ids, self.case.job.created)
+        return Relay(relay.step, relay.bodies, relay.payloads, str(notes.write(admission).signed_by(self.coordinator)))
 
     def _receive(self, name: str, relay: Relay) -> None:
         state = self.states[name]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -107,14 +107,14 @@ class Link:
         return made.kind, made.id
 
     def documents(self, kind: str) -> list[tuple[str, str]]:
-        """Names and notes of the published documents of *kind*: root, dataset, licence or revocations."""
+        """Names and notes of the published documents of *kind*: root, dataset, licence, plan or revocations."""
         return [(each.name, each.note) for each in self._get("/v1/documents", list[Named], kind=kind)]
 
     # --- jobs
 
-    def submit(self, job: str) -> str:
-        """Send a signed job; its id."""
-        return self._post("/v1/jobs", {"job": job}, Submitted).job
+    def submit(self, job: str, links: Sequence[str] = ()) -> str:
+        """Send a signed job, and the links of its licence that the authority did not publish; the job's id."""
+        return self._post("/v1/jobs", {"job": job, "links": list(links)}, Submitted).job
 
     def jobs(self) -> list[Status]:
         """Jobs that this party may see."""
@@ -177,7 +177,7 @@ class Link:
     def _get(self, path: str, of: type[T], **query: float | str) -> T:
         return _read(of, self._ask("GET", path, b"", None, **query)[1])
 
-    def _post(self, path: str, body: dict[str, str] | None, of: type[T]) -> T:
+    def _post(self, path: str, body: Mapping[str, object] | None, of: type[T]) -> T:
         raw = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
         return _read(of, self._ask("POST", path, raw, JSON if body is not None else None)[1])
 

@@ -12,18 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from federated.results import Result, result
-from governance import checkpoint, ledger, merkle, notes, roots
+from governance import checkpoint, contingency, ledger, licences, merkle, notes, roots
 from governance.catalogue import Dataset
+from governance.contingency import Contingency
 from governance.encoding import build, canonical, parse, strict
 from governance.errors import DecodeError, IntegrityError, LicenceRefused, UsageError
 from governance.keys import Trust
-from governance.licences import Licence, covers
+from governance.licences import Granted
 from governance.parties import Party, read_enrolment, roster
+from governance.rights import check_usable
 from governance.roots import Version
 from mpc import secagg
 from sandbox import case as cases
 from sandbox.job import Job
-from sandbox.messages import Acceptance, Admission, Release
+from sandbox.messages import Acceptance, Admission, Release, approvals
 from sandbox.policy import request
 
 VERSION = "bundle/v1"
@@ -57,7 +59,8 @@ class Bundle:
     keyong: Literal["bundle/v1"]
     roots: tuple[str, ...]
     job: str
-    licence: str
+    chain: tuple[str, ...]
+    plan: str
     dataset: str
     enrolments: dict[str, str]
     admission: str
@@ -103,7 +106,9 @@ class _Signed:
     """What a bundle says, once every signature line and every link between its parts was checked."""
 
     job: Job
-    licence: Licence
+    licence: Granted
+    plan: Contingency
+    approvals: int
     dataset: Dataset
     operator: Party
     coordinator: Party
@@ -132,7 +137,7 @@ def verify(bundle: Bundle, pinned: Version) -> Verified:
         f"authority signed dataset, licence and {len(bundle.enrolments)} enrolments, "
         f"under version {chain.newest.root.version} of its key root",
         f"operator {signed.operator.name} ({signed.operator.organisation}) signed the job; the licence covers it "
-        f"(use {signed.admission.use})",
+        f"(use {signed.admission.uses[-1]})",
         f"all {holders} data holders accepted it",
         f"{len(signed.signers)} of {holders} data holders computed and signed this result; "
         f"{secagg.threshold(holders, signed.dataset.colluding)} are needed",
@@ -148,9 +153,8 @@ def _signed(bundle: Bundle, trust: Trust) -> _Signed:
     parties = {name: _party(name, text, trust) for name, text in bundle.enrolments.items()}
     job = notes.read(bundle.job).document(Job)
     operator, coordinator = _named("operator", job.operator, parties), _named("coordinator", job.coordinator, parties)
-    _opened(bundle.job, Job, Trust((operator.key,)))
-    dataset, licence = _opened(bundle.dataset, Dataset, trust), _opened(bundle.licence, Licence, trust)
-    if (job.catalogue, job.licence) != (notes.read(bundle.dataset).id, notes.read(bundle.licence).id):
+    dataset, (licence, plan) = _opened(bundle.dataset, Dataset, trust), _licence(bundle, operator, trust)
+    if (job.catalogue, job.licence) != (notes.read(bundle.dataset).id, licence.id):
         raise IntegrityError("dataset and licence are not those that the job names")
     holders = roster(parties.values(), dataset.holders)
     if parties.keys() != {*holders, operator.name, coordinator.name}:
@@ -158,7 +162,21 @@ def _signed(bundle: Bundle, trust: Trust) -> _Signed:
     admission = _admission(bundle, holders, coordinator)
     release, signers = _release(bundle, holders, dataset.colluding)
     _ledger(bundle, coordinator)
-    return _Signed(job, licence, dataset, operator, coordinator, admission, release, tuple(sorted(signers)))
+    approved = approvals(bundle.acceptances.values())
+    return _Signed(job, licence, plan, approved, dataset, operator, coordinator, admission, release, tuple(sorted(signers)))
+
+
+def _licence(bundle: Bundle, operator: Party, trust: Trust) -> tuple[Granted, Contingency]:
+    """The chain, the plan that it names, and who signed the job: whoever altered one of them altered the bundle."""
+    try:
+        licence = licences.read(bundle.chain, trust)
+        licences.check_signers(notes.read(bundle.job), licence, operator.key)
+    except LicenceRefused as refusal:
+        raise IntegrityError(str(refusal)) from None
+    plan = notes.read(bundle.plan)
+    if plan.id != licence.rights.plan:
+        raise IntegrityError("the contingency plan is not the one that the licence names")
+    return licence, contingency.opened(plan, trust)
 
 
 def _in_force(version: Version, admission: Admission) -> None:
@@ -198,7 +216,7 @@ def _admission(bundle: Bundle, holders: Mapping[str, Party], coordinator: Party)
             raise IntegrityError(f"the acceptance of {name} is for another job")
     admission = _opened(bundle.admission, Admission, Trust((coordinator.key,)))
     ids = tuple(notes.read(bundle.acceptances[name]).id for name in sorted(holders))
-    if (admission.job, admission.licence, admission.acceptances) != (job.id, notes.read(bundle.licence).id, ids):
+    if (admission.job, admission.licence, admission.acceptances) != (job.id, job.document(Job).licence, ids):
         raise IntegrityError("the admission is for another job")
     return admission
 
@@ -243,13 +261,20 @@ def _licensed(signed: _Signed, case: cases.Case) -> None:
     job, licence, admission = signed.job, signed.licence, signed.admission
     if signed.operator.organisation == signed.coordinator.organisation:
         raise LicenceRefused(code="licence.same_house", organisation=signed.operator.organisation)
-    if not licence.not_before <= job.created <= licence.not_after:
+    check_usable(licence.rights)
+    start, end = licence.rights.not_before or 0, licence.rights.not_after or 0
+    if not start <= job.created <= end:
         raise LicenceRefused("the licence was not in force when the job was made")
-    if not licence.not_before <= admission.at <= licence.not_after or admission.at >= job.deadline:
+    if not start <= admission.at <= end or admission.at >= job.deadline:
         raise IntegrityError("the job was admitted when the licence was not in force, or after its deadline")
-    covers(licence, request(case))
-    if admission.use > licence.use_count:
-        raise LicenceRefused(code="licence.used", limit=licence.use_count)
+    contingency.check_practised(signed.plan, licence.links[0].delegates, now=admission.at)
+    licences.covers(licence, request(case))
+    licences.check_approved(licence, signed.approvals)
+    if len(admission.uses) != len(licence.ids):
+        raise IntegrityError("the admission does not number a use of each link of the licence")
+    for use, limit in zip(admission.uses, licence.limits, strict=True):
+        if use > limit:
+            raise LicenceRefused(code="licence.used", limit=limit)
 
 
 def _answer(signed: _Signed, case: cases.Case) -> dict[str, Any]:

@@ -15,11 +15,9 @@ from pydantic import Field
 from governance.catalogue import Label, Slug
 from governance.encoding import strict, wire
 from governance.errors import DecodeError, UsageError
-from governance.licences import Digest
 from governance.parties import Seconds
+from governance.rights import WHOLE, Digest, is_public
 
-PUBLIC_PURPOSES = ("public-governance", "public-interest")
-WHOLE = 10_000  # basis points
 Fen = Annotated[int, Field(ge=0, le=10**13)]
 
 
@@ -51,7 +49,7 @@ class Price:
 
     def costs(self, purpose: str) -> int:
         """Fen for one unit to *purpose*."""
-        return 0 if purpose in PUBLIC_PURPOSES or purpose in self.free else self.fen
+        return 0 if is_public(purpose) or purpose in self.free else self.fen
 
 
 @strict

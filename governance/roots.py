@@ -23,8 +23,9 @@ from governance import notes
 from governance.encoding import strict, wire
 from governance.errors import DecodeError, IntegrityError, Refused, UsageError
 from governance.keys import Trust, VerifyKey, read_key
-from governance.licences import Digest, Revocations, day
+from governance.licences import Revocations, day
 from governance.parties import Seconds
+from governance.rights import Digest
 from governance.suites import SuiteName
 
 RoleName = Literal["root", "authority", "revoker", "reviewer", "appraiser", "auditor", "regulator"]

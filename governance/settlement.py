@@ -17,8 +17,8 @@ from governance.catalogue import Label, Slug
 from governance.encoding import plain, strict, wire
 from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.keys import Trust
-from governance.licences import Digest
 from governance.prices import Fen, Price, Share, Use, divide
+from governance.rights import Digest
 
 DAY = 86400
 

@@ -22,7 +22,7 @@ from governance.encoding import SAFE_INTEGER, build, canonical, parse, plain, st
 from governance.errors import BudgetExhausted, IntegrityError, KeyongError
 from governance.keys import read_key
 from governance.ledger import Entry, read_entry
-from governance.licences import Digest
+from governance.rights import Digest
 
 T = TypeVar("T")
 BlockName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}/[0-9a-z][0-9a-z.-]{0,31}(/[a-z0-9][a-z0-9-]{0,63})?$")]

@@ -54,9 +54,50 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the licence is not signed by the authority; get it from the authority again",
         "授权书没有授权主体的有效签名，请向授权主体重新获取",
     ),
+    "licence.link": (
+        "link {number} of the licence is not signed by those whom the link above it names, or names another one above it; "
+        "whoever narrowed the licence must do it again",
+        "授权链第 {number} 级没有上一级所指定各方的有效签名，或所指的上一级不符；须由收窄授权的一方重新制作",
+    ),
+    "licence.size": (
+        "a licence has at most {links} links, {limit} characters and {lines} signatures in all; "
+        "it must be granted in fewer or smaller ones",
+        "授权链至多 {links} 级，合计至多 {limit} 个字符、{lines} 个签名；须以更少或更小的级别签发",
+    ),
+    "licence.empty": (
+        "the links of the licence leave nothing of {field} together; ask for a link that leaves something",
+        "授权链各级合起来没有留下任何 {field}；请另行申请留有内容的授权",
+    ),
+    "licence.conflict": (
+        "the links of the licence disagree on {field}, which none may change; the link must be made again with what the first one says",
+        "授权链各级的 {field} 不一致，而该项任何一级都不得更改；须按第一级的内容重新制作",
+    ),
+    "licence.key": (
+        "a key of the licence was revoked by the authority; ask it for a licence for another key",
+        "授权书中的一把密钥已被授权主体撤销，请为另一把密钥重新申请授权",
+    ),
+    "licence.plan": (
+        "the contingency plan that the licence names is not here, or is not signed by both authority and operator; "
+        "the authority must publish it",
+        "授权书所指的应急预案不在此处，或未经授权主体和运营单位双方签名；须由授权主体发布",
+    ),
+    "licence.drill": (
+        "the contingency plan's drill is overdue: one is needed every {days} days; hold it, and ask the authority for a licence with the "
+        "new plan",
+        "应急预案的演练已逾期：每 {days} 天须演练一次；请完成演练，并凭新预案向授权主体申请授权",
+    ),
     "licence.bearer": (
         "the licence was granted to another operator than {operator}; ask the authority for one of your own",
         "授权书并非授予运营单位 {operator}，请向授权主体申请本单位的授权",
+    ),
+    "licence.delegates": (
+        "{signed} of the {threshold} delegates that the licence asks for signed the job; the others must sign it, too",
+        "授权书要求 {threshold} 位受托方签署任务，现有 {signed} 位；须由其余受托方补签",
+    ),
+    "licence.approvals": (
+        "the licence asks that a person approve the job at {needed} data holders' organisations, at {given} one did; "
+        "more holders must set keyong node policy --approval person",
+        "授权书要求 {needed} 家数据持有方经人工批准，现有 {given} 家；须有更多持有方执行 keyong node policy --approval person",
     ),
     "licence.early": (
         "the licence is not valid before {start}; submit the job then",
@@ -75,6 +116,32 @@ TEXTS: dict[str, tuple[str, str]] = {
     "licence.column": (
         "the licence does not cover these columns: {columns}; leave them out, or ask the authority for them",
         "授权范围不含以下字段：{columns}；请去掉这些字段，或向授权主体申请增加",
+    ),
+    "licence.grade": (
+        "these columns are graded above {grade}, the highest grade that the licence covers: {columns}; leave them out, or ask the "
+        "authority for more",
+        "以下字段的级别高于授权书所及的最高级别 {grade}：{columns}；请去掉这些字段，或向授权主体申请提高",
+    ),
+    "licence.holder": (
+        "the licence does not cover these data holders: {holders}; ask the authority for them",
+        "授权范围不含以下数据持有方：{holders}；请向授权主体申请增加",
+    ),
+    "licence.region": (
+        "the licence does not allow results to go to {region}, only to {allowed}; ask from there, or ask the authority for it",
+        "授权不允许结果送往 {region}，只允许 {allowed}；请改在其中提出，或向授权主体申请增加",
+    ),
+    "licence.basis": (
+        "results would leave {home} for {region}, and the licence names no legal basis for that; ask the authority for a licence with the "
+        "digest of the document",
+        "结果将由 {home} 出境至 {region}，而授权书未载明出境的合规依据；请向授权主体申请载明依据文件摘要的授权",
+    ),
+    "licence.output": (
+        "the licence does not allow a release by the rule {rule}, only {allowed}; use one of these, or ask the authority for it",
+        "授权不允许按 {rule} 规则发布，只允许 {allowed}；请改用其中之一，或向授权主体申请增加",
+    ),
+    "licence.epsilon": (
+        "epsilon {asked} is more than the {most} that the licence allows one job; ask for less, or ask the authority for more",
+        "epsilon {asked} 超过授权书对单个任务的上限 {most}；请降低，或向授权主体申请提高",
     ),
     "licence.purpose": (
         "the licence does not allow the purpose {purpose}, only {allowed}; name one of these, or ask the authority for it",

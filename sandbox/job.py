@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from governance import known
-from governance.catalogue import Label, Slug
+from governance.catalogue import Label, Region, Slug
 from governance.encoding import wire
 from governance.errors import UsageError
 from governance.handwritten import check_types, read_yaml
-from governance.licences import LEAST_CELL, Digest
 from governance.parties import Seconds
+from governance.rights import LEAST_CELL, Digest
 
 Parameter = str | int | bool | tuple[str, ...] | None
 Protection = Literal["secagg", "threshold"]
@@ -22,7 +22,7 @@ PROTECTIONS: tuple[Protection, ...] = get_args(Protection)
 RULE: Literal["exact"] = "exact"
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST = 7 * 86400
-TEXTS = dict.fromkeys(("title", "purpose", "licence", "dataset", "where", "analysis", "protect"), str)
+TEXTS = dict.fromkeys(("title", "purpose", "licence", "dataset", "where", "analysis", "protect", "region"), str)
 FILE_FIELDS: dict[str, type] = {"keyong": int, **TEXTS, "with": dict, "release": dict}
 FIELDS = sorted({*FILE_FIELDS, "deadline"})
 RELEASE_FIELDS: dict[str, type] = {"rule": str, "min_cell": int}
@@ -30,7 +30,10 @@ RELEASE_FIELDS: dict[str, type] = {"rule": str, "min_cell": int}
 
 @wire("keyong/job/v1")
 class Job:
-    """A signed job. Its id, the hash of its text, covers all that the holders agree on before the first round."""
+    """A signed job. Its id, the hash of its text, covers all that the holders agree on before the first round.
+
+    *region* is where the result goes: the operator's signed word.
+    """
 
     title: Label
     operator: str
@@ -49,6 +52,7 @@ class Job:
     created: Seconds
     deadline: Seconds
     nonce: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    region: Region
 
     @property
     def method(self) -> str:

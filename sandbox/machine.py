@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -66,10 +66,10 @@ def stop(job: str, key: SigningKey, reason: KeyongError) -> Post:
     return replace(refuse(job, key, Unavailable(code="job.local") if local else reason), step=step("stop"))
 
 
-def accept(plan: Plan, key: SigningKey) -> tuple[Accepting, Post]:
-    """Take part, under an X25519 key made for this job alone (PRIVACY 12)."""
+def accept(plan: Plan, key: SigningKey, by: Literal["policy", "person"] = "policy") -> tuple[Accepting, Post]:
+    """Take part, as *by* decided, under an X25519 key made for this job alone (PRIVACY 12)."""
     agree = X25519PrivateKey.generate()
-    document = Acceptance(plan.case.id, plan.me, agree.public_key().public_bytes_raw().hex(), plan.snapshot)
+    document = Acceptance(plan.case.id, plan.me, agree.public_key().public_bytes_raw().hex(), plan.snapshot, by)
     text = str(notes.write(document).signed_by(key))
     return Accepting(plan, agree.private_bytes_raw(), text), Post(step("accept"), plan.me, text.encode(), ())
 

@@ -6,13 +6,15 @@ trusted with any of it: notes and envelopes are signed by their senders, and eve
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from governance import notes
 from governance.encoding import wire
-from governance.licences import Digest
 from governance.parties import Seconds
+from governance.rights import Digest
 
 Kind = Literal["accept", "deal", "upload", "consent", "reveal", "decrypt", "abstain", "state", "weigh", "stop"]
 Step = Annotated[str, Field(pattern=r"^(accept|deal|stop|[0-9]{1,3}\.[0-9]{1,3}\.(upload|consent|reveal|decrypt|abstain|state|weigh))$")]
@@ -32,12 +34,21 @@ def kind_of(name: str) -> str:
 
 @wire("keyong/acceptance/v1")
 class Acceptance:
-    """A node's word that it takes part: its key for this job alone, wiped when the job ends, and the snapshot it will use."""
+    """A node's word that it takes part: its key for this job alone, wiped when the job ends, and the snapshot it will use.
+
+    *by* says who decided: the node by its policy, or a person at its holder.
+    """
 
     job: Digest
     holder: str
     agree: Key32
     snapshot: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    by: Literal["policy", "person"] = "policy"
+
+
+def approvals(acceptances: Iterable[str | bytes]) -> int:
+    """At how many holders, each of them another organisation, a person approved the job."""
+    return sum(notes.read(each).document(Acceptance).by == "person" for each in acceptances)
 
 
 @wire("keyong/refusal/v1")
@@ -53,11 +64,11 @@ class Refusal:
 
 @wire("keyong/admission/v1")
 class Admission:
-    """The coordinator's word that all accepted, and which use of the licence this is."""
+    """The coordinator's word that all accepted, and which use of each link of the licence this is, the authority's link first."""
 
     job: Digest
     licence: Digest
-    use: Annotated[int, Field(ge=1)]
+    uses: tuple[Annotated[int, Field(ge=1)], ...]
     acceptances: tuple[Digest, ...]
     at: Seconds
 
@@ -121,11 +132,15 @@ class Ended:
 
 @wire("keyong/offer/v1")
 class Offer:
-    """A job as it is offered to a node: only signed texts, which the node verifies by itself. *roots* are all versions of the key root."""
+    """A job as it is offered to a node: only signed texts, which the node verifies by itself.
+
+    *roots* are all versions of the authority's key root, *chain* are the licence's links.
+    """
 
     roots: tuple[str, ...]
     job: str
-    licence: str
+    chain: tuple[str, ...]
+    plan: str
     dataset: str
     revocations: str
     operator: str

@@ -12,8 +12,9 @@ from governance.catalogue import Slug
 from governance.encoding import wire
 from governance.errors import IntegrityError, LicenceRefused, Refused
 from governance.keys import Trust
-from governance.licences import LEAST_CELL, Licence, Method, Request
+from governance.licences import Granted, Request
 from governance.parties import Party
+from governance.rights import LEAST_CELL, Method
 from sandbox.analyses import METHODS
 from sandbox.case import Case
 from sandbox.job import LONGEST
@@ -43,11 +44,15 @@ DEFAULT = Policy("automatic", (), (), (), 10)
 
 @dataclass(frozen=True, slots=True)
 class Docket:
-    """What is known about a job when it is judged: all of it signed by others, none of it from rows."""
+    """What is known about a job when it is judged: all of it signed by others, none of it from rows.
+
+    *chain* are the links of its licence, the authority's first; *plan* is the contingency plan that the licence names.
+    """
 
     case: Case
     job: str
-    licence: str
+    chain: tuple[str, ...]
+    plan: str
     revocations: str | None
     operator: Party
     coordinator: Party
@@ -55,31 +60,39 @@ class Docket:
 
 
 def request(case: Case) -> Request:
-    """What the job asks of its licence."""
-    job = case.job
-    return Request(job.operator, job.dataset, frozenset(case.columns), job.purpose, job.method, job.min_cell)
+    """What the job asks of its licence. Grades are the catalogue's, whatever the operator thinks of a column."""
+    job, dataset = case.job, case.dataset
+    grades = {name: dataset.schema[name].grade for name in case.columns}
+    return Request(job.operator, job.dataset, grades, job.purpose, job.method, job.min_cell, dataset.holders, job.rule,
+                   region=job.region, home=dataset.region)  # fmt: skip
 
 
-def check_licence(docket: Docket, trust: Trust, *, now: int) -> Licence:
+def check_licence(docket: Docket, trust: Trust, *, now: int) -> Granted:
     """The licence that covers the job; the same verdict at coordinator, node and command line."""
     job, operator = docket.case.job, docket.operator
     note = notes.read(docket.job)
-    try:
-        note.require_only(Trust((operator.key,)))
-    except IntegrityError:
-        raise LicenceRefused(code="job.unsigned") from None
-    if note.id != docket.case.id:
+    if note.id != docket.case.id or not _signed(note, operator):
         raise LicenceRefused(code="job.unsigned")
-    if operator.role != "operator" or job.operator != str(operator.key) or notes.read(docket.licence).id != job.licence:
+    if operator.role != "operator" or job.operator != str(operator.key):
         raise LicenceRefused(code="licence.bearer", operator=operator.name)
     if job.coordinator != str(docket.coordinator.key):
         raise LicenceRefused(code="job.coordinator", coordinator=docket.coordinator.name)
-    licence = licences.check(docket.licence, request(docket.case), trust, revocations=docket.revocations, now=now)
+    granted = licences.check(docket.chain, request(docket.case), trust, plan=docket.plan, revocations=docket.revocations, now=now)
+    if granted.id != job.licence:
+        raise LicenceRefused(code="licence.bearer", operator=operator.name)
+    licences.check_signers(note, granted, operator.key)
     if operator.organisation == docket.coordinator.organisation:
         raise LicenceRefused(code="licence.same_house", organisation=operator.organisation)
     if not now < job.deadline <= now + LONGEST:
         raise LicenceRefused(code="policy.deadline", most=LONGEST)
-    return licence
+    return granted
+
+
+def _signed(note: notes.Note, operator: Party) -> bool:
+    try:
+        return bool(note.signers(operator.key))
+    except IntegrityError:
+        return False
 
 
 def check_policy(docket: Docket, policy: Policy, *, holder: str) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from federated.coordinator.board import Board
 from governance import notes
-from governance.catalogue import Dataset, Schema
+from governance.catalogue import HOME, Dataset, Schema
 from governance.encoding import decode, encode, parse
 from governance.keys import SigningKey
 from mpc.encoding import FixedPoint
@@ -71,7 +71,7 @@ def texts(schema: Schema, analysis: Analysis, holders: Iterable[str], *, where: 
         "title": "trial", "operator": str(OPERATOR.public), "coordinator": str(COORDINATOR.public), "purpose": "research",
         "licence": "0" * 64, "dataset": "trial", "catalogue": dataset.id,
         "where": where, "analysis": analysis.name, "version": analysis.version, "parameters": parameters(analyses.parameters_of(analysis)),
-        "protect": "secagg", "rule": "exact", "min_cell": min_cell, "created": NOW, "deadline": NOW + 600, "nonce": nonce(), **more,
+        "protect": "secagg", "rule": "exact", "min_cell": min_cell, "created": NOW, "deadline": NOW + 600, "nonce": nonce(), "region": HOME, **more,
     }  # fmt: skip
     return str(notes.write(Job(**fields)).signed_by(OPERATOR)), str(dataset)
 
@@ -171,7 +171,7 @@ class Run:
     def admission(self, relay: Relay, **changes: Any) -> notes.Note:
         """The coordinator's note after the acceptances."""
         ids = tuple(notes.read(relay.bodies[n]).id for n in sorted(relay.bodies))
-        document = Admission(self.case.id, self.case.job.licence, 1, ids, NOW)
+        document = Admission(self.case.id, self.case.job.licence, (1,), ids, NOW)
         return notes.write(replace(document, **changes)).signed_by(COORDINATOR)
 
     def deliver(self, name: str, relay: Relay) -> None:

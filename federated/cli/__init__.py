@@ -25,6 +25,7 @@ GROUPS = {
     "coordinator": "Relay jobs between nodes.",
     "node": "Serve a data holder's data, and decide what may be done with them.",
     "operator": "Make an operator's identity.",
+    "licence": "Narrow a licence, look into it, and judge it off line.",
     "job": "Plan, submit and watch jobs.",
     "ledger": "Look into a ledger, and prove or check it.",
     "budget": "Look into what was spent of privacy budgets, and find it again from a ledger.",

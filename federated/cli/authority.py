@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
+from federated import chains
 from federated.authority import YEAR, Authority, read_dataset
 from federated.cli import json_option, officers, say
 from federated.cli.officers import HOME, PUBLISH, publish
 from federated.language import said
 from governance.handwritten import read_text
+
+FILE = click.Path(path_type=Path, exists=True)
 
 
 @click.group()
@@ -77,9 +80,9 @@ def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
 
 
 @command.command(
-    epilog="Example: keyong authority licence KEY --dataset heart-disease --columns age,sex --purposes research --methods describe@1 …"
+    epilog="Example: keyong authority licence KEY --plan plan.note --dataset heart-disease --columns age,sex --purposes research …"
 )
-@click.argument("operator")
+@click.argument("operators", nargs=-1, required=True)
 @HOME
 @PUBLISH
 @click.option("--dataset", required=True, help="The dataset's name in the catalogue.")
@@ -89,13 +92,22 @@ def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
 @click.option("--min-cell", default=10, show_default=True, help="Fewest persons in a cell at a holder.")
 @click.option("--uses", default=100, show_default=True, help="How many jobs may run.")
 @click.option("--days", default=90, show_default=True, help="How long it is valid.")
+@click.option("--plan", type=FILE, required=True, help="The operator's contingency plan (keyong licence plan).")
+@click.option("--threshold", default=1, show_default=True, help="How many of the keys must sign a job.")
+@click.option("--approvals", type=int, help="At how many holders a person must approve each job.")
+@click.option("--terms", type=FILE, help="Further terms: a YAML file.")
 @json_option
-def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns: str, purposes: str, methods: str,
-            min_cell: int, uses: int, days: int, as_json: bool) -> None:  # fmt: skip
-    """Grant a licence to the operator with this verifier key (keyong operator show)."""
+def licence(operators: tuple[str, ...], home: Path, coordinator: Path, dataset: str, columns: str, purposes: str, methods: str,
+            min_cell: int, uses: int, days: int, plan: Path, threshold: int, approvals: int | None, terms: Path | None,
+            as_json: bool) -> None:  # fmt: skip
+    """Grant a licence to the operator with this verifier key (keyong operator show), or to several who sign together."""
     authority = Authority.open(home)
-    granted = authority.licence(operator, dataset=dataset, columns=_list(columns), purposes=_list(purposes), methods=_list(methods),
-                                min_cell=min_cell, uses=uses, days=days)  # fmt: skip
+    more = {**(chains.read_terms(read_text(terms)) if terms else {}), **({} if approvals is None else {"approvals": approvals})}
+    contingency = authority.plan(read_text(plan))
+    granted = authority.licence(*operators, dataset=dataset, columns=_list(columns), purposes=_list(purposes), methods=_list(methods),
+                                min_cell=min_cell, uses=uses, days=days, plan=contingency, threshold=threshold, terms=more)  # fmt: skip
+    authority.keep(contingency)
+    publish(coordinator, contingency)
     publish(coordinator, granted)
     if not (authority.path / "revocations.note").exists():
         publish(coordinator, authority.revocations())
@@ -111,7 +123,7 @@ def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns:
 @click.option("--days", default=30, show_default=True, help="How long the list is fresh; a stale one stops every job.")
 @json_option
 def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tuple[str, ...], days: int, as_json: bool) -> None:
-    """Publish the next revocation list: with LICENCES added. Without any, it only renews the list."""
+    """Publish the next revocation list: with LICENCES, or verifier keys, added. Without any, it only renews the list."""
     authority = Authority.open(home)
     text = authority.revocations(*map(authority.licence_id, licences), restore=tuple(map(authority.licence_id, restore)), days=days)
     publish(coordinator, text)

@@ -17,6 +17,12 @@ from governance.handwritten import read_text
 IDENTITY = click.option(
     "--identity", type=click.Path(path_type=Path), default=Path("operator.key"), show_default=True, help="The operator's key."
 )
+SIGN = click.option(
+    "--sign",
+    type=click.Path(path_type=Path, exists=True),
+    multiple=True,
+    help="A further key that signs the job, where its licence names it; can be repeated.",
+)
 WAIT = click.option("--wait/--no-wait", default=False, help="Wait for the end, showing each round.")
 FILE = click.argument("file", type=click.Path(path_type=Path, exists=True))
 
@@ -38,34 +44,41 @@ def command() -> None:
     """Plan, submit and watch jobs."""
 
 
-def _hub(identity: Path) -> Any:
+def _hub(identity: Path, others: tuple[Path, ...] = ()) -> Any:
     from federated.client import connect
 
-    return connect(identity=identity, proxy=os.environ.get("KEYONG_PROXY"))
+    return connect(identity=identity, proxy=os.environ.get("KEYONG_PROXY"), others=others)
 
 
 @command.command(epilog="Example: keyong job plan model.yaml")
 @FILE
 @IDENTITY
+@SIGN
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Where to write the job as the nodes would get it.")
 @json_option
-def plan(file: Path, identity: Path, as_json: bool) -> None:
+def plan(file: Path, identity: Path, sign: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     """What a job would read, open and cost, and who must approve; touches no rows and submits nothing."""
-    from federated.plan import as_text
-    from federated.plan import plan as make
+    from federated.plan import as_text, planned
+    from governance.encoding import canonical, plain
 
-    made = make(_hub(identity), read_text(file))
+    hub = _hub(identity, sign)
+    job = hub.prepare_file(read_text(file))
+    made = planned(hub, job)
+    if out is not None:
+        out.write_text(canonical(plain(hub.offer(job))) + "\n")
     say(made, as_text(made), as_json)
 
 
 @command.command(epilog="Example: keyong job submit model.yaml --wait --out bundle.json")
 @FILE
 @IDENTITY
+@SIGN
 @WAIT
 @OUT
 @json_option
-def submit(file: Path, identity: Path, wait: bool, out: Path | None, as_json: bool) -> None:
+def submit(file: Path, identity: Path, sign: tuple[Path, ...], wait: bool, out: Path | None, as_json: bool) -> None:
     """Sign a job file and submit it."""
-    hub = _hub(identity)
+    hub = _hub(identity, sign)
     job = hub.submit(hub.prepare_file(read_text(file)))
     if not wait:
         say(

@@ -54,10 +54,13 @@ def show(identity: Path, as_json: bool) -> None:
 @PROXY
 @json_option
 def licences(identity: Path, proxy: str | None, as_json: bool) -> None:
-    """The licences of this operator: what each allows, until when, and whether it is in force."""
+    """The licences of this operator: what each allows, until when, and whether it is in force. They are kept beside the identity, too."""
     from federated.client import connect
 
-    rows = connect(identity=identity, proxy=proxy).standing()
+    hub = connect(identity=identity, proxy=proxy)
+    rows, grants = hub.standing(), hub.grants()
+    for row in rows:
+        hub.folder.keep(grants[row["licence"]])  # type: ignore[union-attr]
     say(rows, "\n\n".join(map(_licence, rows)) or said("none yet", "尚无"), as_json)
 
 

@@ -8,28 +8,31 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from federated.coordinator.board import Board
-from governance import known, notes
+from governance import contingency, known, licences, notes
 from governance.catalogue import Dataset
+from governance.contingency import Contingency
 from governance.encoding import decode, encode
 from governance.errors import DecodeError, IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
 from governance.journal import JobRow, Journal, Transaction, View
-from governance.keys import SigningKey, Trust
-from governance.licences import Licence, Revocations
+from governance.keys import SigningKey, Trust, read_key
+from governance.licences import MOST_LINK, MOST_LINKS, Licence, Revocations
 from governance.parties import Party, read_enrolment, roster
 from governance.roots import Chain, Root
 from governance.texts import text_of
 from sandbox import case as cases
 from sandbox.job import Job
-from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, kind_of, step
+from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, approvals, kind_of, step
 from sandbox.policy import Docket, check_licence
 
-PUBLISHED: dict[str, type] = {"root": Root, "dataset": Dataset, "licence": Licence, "revocations": Revocations}
+PUBLISHED: dict[str, type] = {
+    "root": Root, "dataset": Dataset, "licence": Licence, "plan": Contingency, "revocations": Revocations,
+}  # fmt: skip
 BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
 BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
 T = TypeVar("T")
@@ -108,12 +111,16 @@ class Office:
             return kind, self._rotate(note)
         with _sent():
             document: Any = notes.opened(text, PUBLISHED[kind], self.trust)
+            note = _counted(note, self.trust)
+            if isinstance(document, Contingency):
+                contingency.opened(note, self.trust)
+            if isinstance(document, Licence):
+                licences.read((str(note),), self.trust)  # a link below the first comes with the jobs under it
             if isinstance(document, Dataset):
                 known.check("enrolled data holder", document.holders, [p.name for p in self.parties().values() if p.role == "holder"])
                 roster(self.parties().values(), document.holders)
-        note = note.only(*self.trust.of(PUBLISHED[kind]).keys)
         with self.journal.transaction() as t:
-            name = {"dataset": getattr(document, "name", ""), "licence": note.id, "revocations": "current"}[kind]
+            name = {"dataset": getattr(document, "name", ""), "revocations": "current"}.get(kind, note.id)
             old = t.note(kind, name)
             again = old is not None and notes.read(old).id == note.id
             if not again:
@@ -157,20 +164,26 @@ class Office:
         if kind == "root":
             return [(f"{v.root.version:03}", str(v.note)) for v in self.roots.versions]
         with self.journal.view() as t:
-            return t.notes(kind)
+            found = t.notes(kind)
+        return [(name, str(_counted(notes.read(text), self.trust)) if kind in ("licence", "plan") else text) for name, text in found]
 
     # --- jobs
 
-    def submit(self, job_text: str, operator: Party) -> str:
-        """Check and queue a job. The same job again is answered with the same id."""
+    def submit(self, job_text: str, operator: Party, links: Sequence[str] = ()) -> str:
+        """Check and queue a job. The same job again is answered with the same id.
+
+        *links* are those of its licence that the authority did not publish here; they are kept once a job under them passes.
+        """
         note = notes.read(job_text)
         self.roots.check(int(self.clock()))
         with self.journal.transaction() as t:
             if t.note("job", note.id) is not None:
                 return note.id
-            docket = self._docket(t, job_text, operator, current=True)
-            check_licence(docket, self.trust, now=int(self.clock()))
+            docket = self._docket(t, job_text, operator, current=True, links=links)
+            granted = check_licence(docket, self.trust, now=int(self.clock()))
             job = docket.case.job
+            for name, text in zip(granted.ids, docket.chain, strict=True):
+                t.put_note("licence", name, text)
             t.put_note("job", note.id, job_text)
             t.put_job(note.id, phase="offered", deadline=job.deadline, detail=operator.name)
             t.append("job.offered", note.id)
@@ -184,18 +197,38 @@ class Office:
             self._changed.notify_all()
         return note.id
 
-    def _docket(self, t: View, job_text: str, operator: Party, *, current: bool) -> Docket:
+    def _docket(self, t: View, job_text: str, operator: Party, *, current: bool, links: Sequence[str] = ()) -> Docket:
         """What is known about a job; *current* says that it must be made for the entry that the catalogue shows today."""
         job = notes.read(job_text).document(Job)
         dataset = t.note("dataset", job.dataset) if current else t.note(ENTRY, job.catalogue)
-        licence = t.note("licence", job.licence)
         if dataset is None:
             raise UsageError(f"there is no dataset {job.dataset} in the catalogue")
-        if licence is None:
-            raise UsageError("the licence is not known here; the authority must publish it")
+        chain = self.chain(t, job.licence, links)
         case = cases.read(job_text, dataset)
         holders = tuple(roster(self.parties().values(), case.dataset.holders).values())
-        return Docket(case, job_text, licence, t.note("revocations", "current"), operator, self.parties()[self.key.name], holders)
+        plan, revocations = self._plan(t, chain), t.note("revocations", "current")
+        return Docket(case, job_text, chain, plan, revocations, operator, self.parties()[self.key.name], holders)
+
+    def chain(self, t: View, last: str, links: Sequence[str] = (), trust: Trust | None = None) -> tuple[str, ...]:
+        """The links of the licence whose last one is *last*, the authority's first: those that are kept, and *links*.
+
+        The first has the lines of those whose signatures count, now or by *trust*: it may have been signed again since keys changed.
+        """
+        sent = {notes.read(text, limit=MOST_LINK).id: text for text in links[:MOST_LINKS]}
+        found: list[str] = []
+        while last and len(found) <= MOST_LINKS:
+            text = t.note("licence", last) or sent.get(last)
+            if text is None:
+                raise UsageError("the licence is not known here; the authority must publish it")
+            found.insert(0, text)
+            last = notes.read(text, limit=MOST_LINK).document(Licence).parent
+        return str(_counted(notes.read(found[0], limit=MOST_LINK), trust or self.trust)), *found[1:]
+
+    def _plan(self, t: View, chain: tuple[str, ...], trust: Trust | None = None) -> str:
+        """The contingency plan that the licence names, if it was published; nothing is verified here."""
+        named = (notes.read(text).document(Licence).allow.plan for text in chain)
+        plan = t.note("plan", next(filter(None, named), ""))
+        return str(_counted(notes.read(plan), trust or self.trust)) if plan else ""
 
     def offers(self, holder: str, *, known: Collection[str] = (), wait: float) -> list[Offer]:
         """Jobs that wait for *holder*'s answer, apart from those that it knows; blocks up to *wait* seconds for the first."""
@@ -218,10 +251,10 @@ class Office:
         enrolments, row = dict(t.notes("enrolment")), t.job(job_id)
         dataset = _text(t.note(ENTRY, job.catalogue))
         holders = self._kept(dataset, Dataset).holders
-        licence, revocations = _text(t.note("licence", job.licence)), t.note("revocations", "current") or ""
+        chain, revocations = self.chain(t, job.licence), t.note("revocations", "current") or ""
         operator, coordinator = enrolments[_text(row).detail], enrolments[self.key.name]
-        chosen = tuple(enrolments[name] for name in holders)
-        return Offer(self.roots.texts, job_text, licence, dataset, revocations, operator, coordinator, chosen)
+        return Offer(self.roots.texts, job_text, chain, self._plan(t, chain), dataset, revocations, operator, coordinator,
+                     tuple(enrolments[name] for name in holders))  # fmt: skip
 
     # --- the steps of a job
 
@@ -307,15 +340,15 @@ class Office:
         self._show(job, live, board, relay)
 
     def _admit(self, t: Transaction, job: str, relay: Relay) -> Relay:
-        """Number the use of the licence in the order of this ledger, once all holders have accepted."""
+        """Number the use of each link of the licence in the order of this ledger, once all holders have accepted."""
         self.roots.check(int(self.clock()))
         now, text, operator = int(self.clock()), _text(t.note("job", job)), self.parties()[_text(t.job(job)).detail]
-        licence = check_licence(self._docket(t, text, operator, current=False), self.trust, now=now)  # a person may have taken days
-        document = notes.read(text).document(Job)
-        use = t.next_use(document.licence)
-        t.take_use(document.licence, use, job, licence.use_count)
+        granted = check_licence(self._docket(t, text, operator, current=False), self.trust, now=now)  # a person may have taken days
+        licences.check_approved(granted, approvals(relay.bodies.values()))
+        uses = tuple(t.next_use(link) for link in granted.ids)
+        licences.take(t, granted, uses, job)
         acceptances = tuple(notes.read(relay.bodies[name]).id for name in sorted(relay.bodies))
-        admission = notes.write(Admission(job, document.licence, use, acceptances, now)).signed_by(self.key)
+        admission = notes.write(Admission(job, granted.id, uses, acceptances, now)).signed_by(self.key)
         t.put_note("admission", job, str(admission))
         t.put(f"root {job}", str(self.roots.newest.root.version))
         t.put_note("acceptances", job, json.dumps({name: body.decode() for name, body in sorted(relay.bodies.items())}))
@@ -452,11 +485,11 @@ class Office:
             dataset = _text(t.note(ENTRY, document.catalogue))
             enrolments, row = dict(t.notes("enrolment")), _text(t.job(job))
             parties = {*notes.read(dataset).document(Dataset).holders, row.detail, self.key.name}
-            chain = self.roots.until(int(_text(t.get(f"root {job}"))))
-            signed = _text(t.note("licence", document.licence)), dataset
-            licence, dataset = (str(notes.read(each).only(*chain.trust.keys)) for each in signed)
+            versions = self.roots.until(int(_text(t.get(f"root {job}"))))
+            chain = self.chain(t, document.licence, trust=versions.trust)
             return {
-                "keyong": "bundle/v1", "roots": chain.texts, "job": text, "licence": licence, "dataset": dataset,
+                "keyong": "bundle/v1", "roots": versions.texts, "job": text, "chain": chain,
+                "plan": self._plan(t, chain, versions.trust), "dataset": str(_counted(notes.read(dataset), versions.trust)),
                 "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
                 "acceptances": json.loads(_text(t.note("acceptances", job))), "release": release,
                 "ledger": self._proof(t, int(_text(t.get(f"release {job}")))),
@@ -478,6 +511,18 @@ class Office:
         snapshots = {name: notes.read(text).document(Acceptance).snapshot for name, text in accepted.items()}
         dataset = notes.read(_text(t.note("job", row.job))).document(Job).dataset
         return _Live(board, row, dataset, snapshots, self.clock())
+
+
+def _counted(note: notes.Note, trust: Trust) -> notes.Note:
+    """*note* with the lines alone of those who sign such a document: the authority's, and under a plan its operator's.
+
+    A licence below the first link is its delegates', and stays as it is.
+    """
+    document: Any = note.document(*PUBLISHED.values())
+    if isinstance(document, Licence) and document.parent:
+        return note
+    operator = [read_key(document.operator)] if isinstance(document, Contingency) else []
+    return note.only(*trust.of(type(document)).keys, *operator)
 
 
 def _kind(note: notes.Note) -> str:

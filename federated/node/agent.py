@@ -8,22 +8,23 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import field
+from typing import Literal
 
 from connectors import snapshot as snapshots
 from connectors.snapshot import Snapshot
 from federated.node import history, judge, spending
 from federated.node.home import Home, read_snapshot
 from federated.transport import Link
-from governance import notes
+from governance import licences, notes
 from governance.encoding import canonical, decode, encode, plain, wire
 from governance.errors import IntegrityError, KeyongError, Refused, Unavailable
 from governance.journal import Transaction
-from governance.licences import Licence
+from governance.licences import Granted
 from sandbox import local, machine
 from sandbox.disclosure import check_difference
 from sandbox.jail import Limits, Session, Zygote, seal
 from sandbox.machine import Accepting, Dealing, Finished, Local, Signing, State, Weighing
-from sandbox.messages import Admission, Ended, Offer, Post, Relay, kind_of, step
+from sandbox.messages import Admission, Ended, Offer, Post, Relay, approvals, kind_of, step
 from sandbox.summing import Plan
 
 log = logging.getLogger("keyong.node")
@@ -131,7 +132,7 @@ class Agent:
         else:
             self._accept(job, offer, docket)
 
-    def _judged(self, offer: Offer) -> tuple[judge.Docket, Licence]:
+    def _judged(self, offer: Offer) -> tuple[judge.Docket, Granted]:
         with self.journal.transaction() as t:  # by itself: a refusal undoes what is written with it
             home = self.home.learn(t, offer.roots)
             judge.learn_revocations(offer.revocations, home, t)
@@ -180,15 +181,15 @@ class Agent:
         except KeyongError as error:
             self._refuse(job, offer, error)
         else:
-            self._accept(job, offer, docket)
+            self._accept(job, offer, docket, by="person")
 
-    def _accept(self, job: str, offer: Offer, docket: judge.Docket) -> None:
+    def _accept(self, job: str, offer: Offer, docket: judge.Docket, *, by: Literal["policy", "person"] = "policy") -> None:
         try:
             with self.journal.transaction() as t:
                 kept = self._snapshot(t, docket.case.dataset.name)
                 keys = tuple(str(p.key) for p in docket.holders)
                 plan = Plan(offer.job, offer.dataset, self.home.key.name, keys, kept.id)
-                state, post = machine.accept(plan, self.home.key)
+                state, post = machine.accept(plan, self.home.key, by)
                 t.append("job.accepted", job)
                 t.set_phase(job, "running", docket.case.job.title)
                 _keep(t, job, state, post)
@@ -327,7 +328,7 @@ class Run:
         if isinstance(state, Accepting):
             admitted, admission = state.receive(relay, self.agent.home.coordinator)
             with self.agent.journal.transaction() as t:
-                self._spend(t, state.plan, admission)
+                self._spend(t, state.plan, admission, approvals(relay.bodies[name] for name in state.plan.holders))
                 self._become(t, admitted, None)
         elif isinstance(state, machine.Waiting):
             self._follow(*state.receive(relay, self.key))  # may take seconds, and so not within a transaction
@@ -341,13 +342,13 @@ class Run:
             self._guard(t, following)
             self._become(t, following, post)
 
-    def _spend(self, t: Transaction, plan: Plan, admission: Admission) -> None:
-        """Use count, budget and roster are spent durably before anything is computed."""
-        with_offer = judge.read_offer(t.note("offer", self.job) or "")
-        limit = notes.read(with_offer.licence).document(Licence).use_count  # it was verified when the job was accepted
+    def _spend(self, t: Transaction, plan: Plan, admission: Admission, approved: int) -> None:
+        """A use of each link of the licence, budget and roster are spent durably before anything is computed, once enough approved."""
+        granted = licences.read(judge.read_offer(t.note("offer", self.job) or "").chain, self.agent.home.trust)
+        licences.check_approved(granted, approved)
         roster, dataset = frozenset(plan.holders), plan.case.dataset.name
         judge.check_history(t, plan.case, plan.snapshot, roster)
-        t.take_use(admission.licence, admission.use, self.job, limit)
+        licences.take(t, granted, admission.uses, self.job)
         t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy()))
         t.put_cohort(dataset, plan.snapshot, "roster", roster)
         t.put(judge.min_cell_of(dataset, plan.snapshot), str(plan.case.job.min_cell))

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-
+from federated import offers
 from federated.node import history, spending
 from federated.node.home import Home, read_snapshot
-from governance import licences, notes
-from governance.catalogue import Dataset
-from governance.encoding import build, parse
+from governance import licences
 from governance.errors import IntegrityError, Refused
 from governance.journal import Transaction, View
-from governance.keys import Trust
-from governance.licences import Licence
-from governance.parties import Party, read_enrolment, roster
-from sandbox import case as cases
+from governance.licences import Granted
 from sandbox.case import Case
 from sandbox.disclosure import check_min_cell, check_roster
 from sandbox.job import Job
@@ -23,36 +17,22 @@ from sandbox.policy import Docket, check_licence, check_policy
 
 __all__ = ["Docket", "Job", "check_history", "judge", "learn_revocations", "min_cell_of", "read_offer"]
 
+read_offer = offers.read
+
 
 def min_cell_of(dataset: str, snapshot: str) -> str:
     """Name of the journal's setting that fixes a snapshot's min_cell."""
     return f"min_cell {dataset} {snapshot}"
 
 
-def read_offer(text: str) -> Offer:
-    return build(Offer, parse(text))
-
-
-@functools.lru_cache(maxsize=256)
-def _party(enrolment: str, trust: Trust) -> Party:
-    """A chain of signatures is verified once."""
-    return read_enrolment(enrolment, trust)
-
-
-def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket, Licence]:
+def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket, Granted]:
     """The verified docket and licence, or the error that says who must act and why."""
     home.roots.check(now)
-    coordinator = _party(offer.coordinator, home.trust)
-    if coordinator.key != home.coordinator:
+    docket = offers.docket(offer, home.trust, revocations=t.note("revocations", "current"))
+    if docket.coordinator.key != home.coordinator:
         raise IntegrityError("the offer names another coordinator than the one that this node joined")
-    dataset = notes.opened(offer.dataset, Dataset, home.trust)
-    holders = roster([_party(text, home.trust) for text in offer.holders], dataset.holders)
-    if holders.get(home.key.name) is None or holders[home.key.name].key != home.key.public:
-        raise Refused(code="policy.dataset", dataset=dataset.name)
-    operator = _party(offer.operator, home.trust)
-    case = cases.read(offer.job, offer.dataset)
-    revocations = t.note("revocations", "current")
-    docket = Docket(case, offer.job, offer.licence, revocations, operator, coordinator, tuple(holders.values()))
+    if (home.key.name, home.key.public) not in {(p.name, p.key) for p in docket.holders}:
+        raise Refused(code="policy.dataset", dataset=docket.case.dataset.name)
     licence = check_licence(docket, home.trust, now=now)
     check_policy(docket, home.policy(), holder=home.key.name)
     _check_snapshot(docket, home, t)

@@ -7,7 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import licensing
 
 from federated.coordinator.office import Office
 from federated.coordinator.web import Listen, Server
@@ -18,8 +21,9 @@ from governance import catalogue, notes
 from governance.catalogue import Dataset, Schema
 from governance.journal import Journal
 from governance.keys import SigningKey
-from governance.licences import Licence, Revocations
+from governance.licences import Revocations
 from governance.parties import Invitation, enrol
+from governance.rights import Rights
 from governance.roots import NEEDED, Role, Root, read
 from sandbox.job import Job, nonce
 from sandbox.machine import accept
@@ -52,12 +56,19 @@ def dataset(name: str = "cohort", holders: tuple[str, ...] = ROSTER, version: in
     return str(notes.write(Dataset(name, version, name, SCHEMA, holders, 1, 10_000)).signed_by(AUTHORITY))
 
 
-def licence(operator: str = "operator", dataset_name: str = "cohort", *, by: SigningKey = AUTHORITY) -> notes.Note:
-    now = int(time.time())
-    document = Licence(
-        str(KEYS[operator].public), dataset_name, ("age",), ("research",), ("describe@1",), 10, 1000, now - 3600, now + 86_400
-    )
-    return notes.write(document).signed_by(by)
+def licence(operator: str = "operator", dataset_name: str = "cohort", *, by: SigningKey = AUTHORITY, **changes: object) -> notes.Note:
+    return licensing.link(allow(operator, dataset_name, **changes), KEYS[operator], by=(by,))
+
+
+def allow(operator: str = "operator", dataset_name: str = "cohort", **changes: object) -> Rights:
+    """What the licences of these tests allow."""
+    return licensing.rights(plan(operator).id, now=int(time.time()), holders=(*ROSTER, "other"), dataset=dataset_name, **changes)
+
+
+@cache
+def plan(operator: str = "operator") -> notes.Note:
+    """The operator's contingency plan."""
+    return licensing.plan(KEYS[operator], AUTHORITY, now=int(time.time()))
 
 
 def revocations(version: int = 1, *revoked: str) -> str:
@@ -69,7 +80,7 @@ def job(licence_id: str, dataset_text: str, *, operator: str = "operator", by: S
         coordinator: SigningKey = KEYS["coordinator"]) -> notes.Note:  # fmt: skip
     now = int(time.time())
     document = Job("ages", str(KEYS[operator].public), str(coordinator.public), "research", licence_id, "cohort", notes.read(dataset_text).id, "",
-                   "describe", 1, {"columns": ("age",)}, "secagg", "exact", 10, now, now + deadline, nonce())  # fmt: skip
+                   "describe", 1, {"columns": ("age",)}, "secagg", "exact", 10, now, now + deadline, nonce(), catalogue.HOME)  # fmt: skip
     return notes.write(document).signed_by(by or KEYS[operator])
 
 
@@ -126,6 +137,7 @@ def filled(where: str | Path, *, patience: float = 5.0) -> Office:
         office.enrol(enrolment(KEYS[name], role))
     office.publish(dataset())
     office.publish(revocations())
+    office.publish(str(plan()))
     return office
 
 

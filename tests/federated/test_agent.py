@@ -12,14 +12,15 @@ import pytest
 
 from connectors import snapshot
 from connectors.tables import TableSource
-from federated.node.agent import Agent
+from federated.node.agent import Agent, Run
 from federated.node.home import Home, snapshot_text
 from governance import notes
 from governance.encoding import canonical, plain
-from governance.errors import IntegrityError
+from governance.errors import BudgetExhausted, IntegrityError, LicenceRefused
 from governance.journal import Journal
 from sandbox.job import Job
-from sandbox.messages import Refusal
+from sandbox.machine import accept
+from sandbox.messages import Acceptance, Admission, Refusal, Relay
 from sandbox.policy import DEFAULT
 from tests.federated import coordinators
 from tests.federated.coordinators import KEYS, TLS
@@ -136,3 +137,56 @@ def test_known_jobs_are_left_out_of_the_offers(place, http, ask):
     for wrong in ("0" * 63, "0" * 64 + ",", "A" * 64):
         answer = ask("east", "GET", f"/v1/offers?known={wrong}")
         assert (answer.status_code, json.loads(answer.content)["code"]) == (422, "http.input")
+
+
+# --- what is spent, and when
+
+
+def accepted_here(place, agent, monkeypatch, **allow):
+    """A job under a licence that says *allow*, which a person here approved; as the node goes on with it."""
+    monkeypatch.setattr(agent, "_start", lambda job: None)  # the test takes its turns
+    granted = coordinators.licence(**allow)
+    place.office.publish(str(granted))
+    text = str(coordinators.job(granted.id, place.dataset))
+    job = place.office.submit(text, place.office.parties()["operator"])
+    agent.consider(next(offer for offer in place.office.offers("north", wait=0) if offer.job == text))
+    with agent.journal.transaction() as t:
+        t.put_decision(job, "approve", "")
+    agent._decided()
+    return granted, Run(agent, job)
+
+
+def admitted(place, run, granted, persons, **changes):
+    """What the coordinator relays once all accepted, with *persons* among the others who approved."""
+    plan = run.state.plan
+    bodies = {
+        name: accept(replace(plan, me=name), KEYS[name], "person" if name in persons else "policy")[1].body for name in coordinators.ROSTER
+    }
+    bodies["north"] = run.post.body
+    document = Admission(run.job, granted.id, (1,), tuple(notes.read(bodies[n]).id for n in sorted(bodies)), int(time.time()))
+    return Relay("accept", bodies, {}, str(notes.write(replace(document, **changes)).signed_by(KEYS["coordinator"])))
+
+
+def uses(agent, granted):
+    with agent.journal.view() as t:
+        return t.next_use(granted.id) - 1
+
+
+def test_a_node_spends_nothing_where_persons_at_too_few_holders_approved(place, agent, monkeypatch):
+    granted, run = accepted_here(place, agent, monkeypatch, approvals=2)
+    assert notes.read(run.post.body).document(Acceptance).by == "person"
+    with pytest.raises(LicenceRefused) as refusal:
+        run._receive(admitted(place, run, granted, ()))
+    assert (refusal.value.code, uses(agent, granted)) == ("licence.approvals", 0)
+    run._receive(admitted(place, run, granted, ("south",)))
+    assert uses(agent, granted) == 1
+
+
+def test_a_node_spends_a_use_of_each_link_and_no_other(place, agent, monkeypatch):
+    granted, run = accepted_here(place, agent, monkeypatch, use_count=3)
+    for numbers, error in (((1, 1), IntegrityError), ((), IntegrityError), ((4,), BudgetExhausted)):
+        with pytest.raises(error):
+            run._receive(admitted(place, run, granted, (), uses=numbers))
+    assert uses(agent, granted) == 0
+    run._receive(admitted(place, run, granted, (), uses=(3,)))
+    assert uses(agent, granted) == 3

@@ -494,6 +494,7 @@ def test_an_expired_job_ends_by_itself(tmp_path):
 
 SERVE = """
 import sys, pathlib
+sys.path.append("tests")
 from federated.coordinator.web import Listen, serve
 from tests.federated.coordinators import KEYS, TLS, certified, filled, server_pair
 path = pathlib.Path(sys.argv[1])

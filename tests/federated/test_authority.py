@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from federated import chains
 from federated.authority import Authority, read_dataset, read_root
 from federated.tokens import Token
 from governance import notes
@@ -107,7 +108,9 @@ def granted(authority, **changes):
         "uses": 5,
         "days": 9,
     }
-    return authority.licence(str(SigningKey.generate("op").public), **{**asked, **changes})
+    operator = SigningKey.generate("op")
+    plan = authority.plan(str(chains.plan_by(operator)))
+    return authority.licence(str(operator.public), plan=plan, **{**asked, **changes})
 
 
 @pytest.mark.parametrize("changes, says", [
@@ -128,9 +131,8 @@ def test_it_does_not_sign_an_entry_or_invitation_that_nobody_could_read(authorit
     with pytest.raises(UsageError, match="name must match"):
         authority.enrol("Not-A-Name", "Office", "coordinator")
     with pytest.raises(UsageError, match="key"):
-        authority.licence(
-            "no key", dataset="heart", columns=("age",), purposes=("research",), methods=("describe@1",), min_cell=10, uses=5, days=9
-        )
+        authority.licence("no key", dataset="heart", columns=("age",), purposes=("research",), methods=("describe@1",), min_cell=10, uses=5,
+                          days=9, plan=str(chains.plan_by(SigningKey.generate("op"))))  # fmt: skip
 
 
 def test_an_authority_needs_a_name(tmp_path):
@@ -141,7 +143,7 @@ def test_an_authority_needs_a_name(tmp_path):
 def test_a_licence_is_for_one_operator_and_a_time(authority):
     text = granted(authority)
     licence = notes.opened(text, Licence, authority.trust)
-    assert licence.not_after - licence.not_before == 9 * 86400 + 60
+    assert licence.allow.not_after - licence.allow.not_before == 9 * 86400 + 60
 
 
 def test_revocations_add_up_and_their_version_rises(authority):

@@ -151,6 +151,10 @@ def test_a_wrong_call_is_answered_in_chinese_throughout(running, keyong, tmp_pat
     (tmp_path / "bundle.json").write_text("{}")
     authority = ("--home", running.path / "authority", "--coordinator", running.home("coordinator") / "coordinator.json")
     places = {"NODE": running.home("north"), "AUTHORITY": running.path / "authority", "BUNDLE": tmp_path / "bundle.json"}
-    more = ("--purposes", "research", "--methods", "describe@1", *authority) if arguments[1] == "licence" else ()
+    more = (
+        ("--purposes", "research", "--methods", "describe@1", "--plan", running.path / "plan.note", *authority)
+        if arguments[1] == "licence"
+        else ()
+    )
     told = keyong(*(places.get(a, a) for a in arguments), *more, code=2)
     assert says in told

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import calls
 import click
@@ -18,6 +19,14 @@ from federated.cli import GROUPS, main, main_group
 from federated.house import check
 from governance.errors import IntegrityError
 
+PLAN = """
+triggers: [leak, intrusion, key-loss]
+contacts: {authority: 数据局值班室 8888, operator: 运营单位值班室 6666}
+steps: [suspend, freeze, notify]
+notify_hours: 24
+drilled: DAY
+drill_days: 180
+""".replace("DAY", time.strftime("%Y-%m-%d", time.gmtime()))
 JOB = """
 keyong: 1
 title: mean age
@@ -46,6 +55,24 @@ def processes():
     for process in started:
         assert process.wait(timeout=20) == 0
         process.stdout.close()
+
+
+def hand_on(capsys, tmp_path, file):
+    """The operator gives a project a part of its licence, for one job; judged off line, run, and used up."""
+    own = ("--identity", tmp_path / "operator.key")
+    licence = keyong(capsys, "operator", "licences", *own)[0]["licence"]
+    key = keyong(capsys, "licence", "key", "project", "--out", tmp_path / "project.key")["key"]
+    part = keyong(capsys, "licence", "narrow", f"lic-{licence[:12]}", *own, "--uses", 1, "--to", key)["licence"]
+    job, offer, sign = tmp_path / "part.yaml", tmp_path / "offer.json", ("--sign", tmp_path / "project.key")
+    job.write_text(file.read_text().replace("licence: any", f"licence: {part[:12]}"))
+    assert "0 of your licences" in keyong(capsys, "job", "submit", job, *own, code=2)["en"], "without the project's key it cannot be used"
+    assert keyong(capsys, "job", "plan", job, *own, *sign, "--out", offer)["licence_uses"] == 1
+    assert keyong(capsys, "licence", "check", part[:12], *own, "--job", offer)["links"] == 2
+    assert keyong(capsys, "job", "submit", job, *own, *sign, "--wait", "--out", tmp_path / "part.json")["outcome"]["columns"][0]["n"] > 500
+    assert keyong(capsys, "verify", tmp_path / "part.json", "--authority", tmp_path / "authority" / "trust.json")["verified"]
+    assert keyong(capsys, "job", "submit", job, *own, *sign, "--wait", code=3)["error"] == "licence.used"
+    left = [link["left"] for link in keyong(capsys, "licence", "show", part[:12], *own, "--home", tmp_path / "north")["links"]]
+    assert left == [98, 0]
 
 
 def serve(processes, *arguments):
@@ -84,6 +111,9 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     key = keyong(capsys, "operator", "join", token, "--identity", operator)["key"]
     assert keyong(capsys, "operator", "show", "--identity", operator)["key"] == key
     grant = ["authority", "licence", key, "--home", authority, "--coordinator", card, "--dataset", "cohort", "--purposes", "research"]
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    keyong(capsys, "licence", "plan", tmp_path / "plan.yaml", "--identity", operator, "--out", tmp_path / "plan.note")
+    grant += ["--plan", tmp_path / "plan.note"]
     licence = keyong(capsys, *grant, "--columns", "age,age_band", "--methods", "describe@1,crosstab@1")["licence"]
 
     file, bundle = tmp_path / "job.yaml", tmp_path / "bundle.json"
@@ -113,6 +143,7 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     assert keyong(capsys, *again)["snapshot"] == snapshot, "the same rows keep their history"
     pq.write_table(federations.table(9, 301), tmp_path / "north.parquet")
     assert keyong(capsys, *again)["snapshot"] != snapshot
+    hand_on(capsys, tmp_path, file)
     assert keyong(capsys, "node", "policy", "--min-cell", 20, "--home", tmp_path / "north")["min_cell"] == 20
     assert keyong(capsys, "job", "submit", file, "--identity", operator, "--wait", code=3)["error"] == "policy.least_cell"
     keyong(capsys, "authority", "revoke", licence, "--home", authority, "--coordinator", card)

@@ -332,7 +332,7 @@ def test_a_snapshot_keeps_its_min_cell_whatever_later_licences_say(fresh):
     run(fresh, DESCRIBE)
     hub = fresh.hub()
     other = fresh.authority.licence(str(hub.key.public), dataset="cohort", columns=fresh.columns, purposes=("bisection",),
-                                    methods=("describe@1",), min_cell=11, uses=9, days=1)  # fmt: skip
+                                    methods=("describe@1",), min_cell=11, uses=9, days=1, plan=fresh.plan)  # fmt: skip
     fresh.publish(other)
     with pytest.raises(Refused) as refusal:
         run(fresh, DESCRIBE, purpose="bisection")

@@ -218,7 +218,7 @@ def test_a_column_more_in_the_catalogue_does_not_free_a_snapshot_for_another_min
     key = running.hub().key.public
     for min_cell, refused in ((10, False), (11, True)):
         running.publish(running.authority.licence(str(key), dataset="cohort", columns=("age",), purposes=(f"cell-{min_cell}",),
-                                                  methods=("describe@1",), min_cell=min_cell, uses=9, days=1))  # fmt: skip
+                                                  methods=("describe@1",), min_cell=min_cell, uses=9, days=1, plan=running.plan))  # fmt: skip
         with pytest.raises(Refused) if refused else nullcontext() as refusal:
             running.hub().run(describe, dataset="cohort", purpose=f"cell-{min_cell}", deadline="60s")
     assert refusal.value.code == "policy.min_cell"

@@ -26,7 +26,7 @@ def offer(**job):
     dataset, licence = coordinators.dataset(), coordinators.licence()
     text = str(coordinators.job(licence.id, dataset, **job))
     parties = {name: enrolment(KEYS[name], PARTIES[name]) for name in (*ROSTER, "operator", "coordinator")}
-    return Offer(coordinators.ROOTS.texts, text, str(licence), dataset, coordinators.revocations(), parties["operator"], parties["coordinator"],
+    return Offer(coordinators.ROOTS.texts, text, (str(licence),), str(coordinators.plan()), dataset, coordinators.revocations(), parties["operator"], parties["coordinator"],
                  tuple(parties[name] for name in ROSTER))  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def granted(running):
         ("gone", ("age",), ("describe@1",)),
     ):
         text = running.authority.licence(str(hub.key.public), dataset="cohort", columns=columns, purposes=(purpose,), methods=methods,
-                                         min_cell=10, uses=9, days=1)  # fmt: skip
+                                         min_cell=10, uses=9, days=1, plan=running.plan)  # fmt: skip
         running.publish(text)
         made[purpose] = notes.read(text).id
     running.publish(running.authority.revocations(made["gone"]))

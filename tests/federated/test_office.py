@@ -16,7 +16,6 @@ from federated.verify import Bundle, verify
 from governance import notes
 from governance.errors import IntegrityError, KeyongError, OutOfTurn, PeerError, QuorumLost, Refused, UsageError
 from governance.keys import SigningKey
-from governance.licences import Licence
 from sandbox import machine
 from sandbox.machine import Finished
 from sandbox.messages import Ended, Release
@@ -188,8 +187,7 @@ def test_a_post_may_be_repeated_and_not_changed(floor):
 
 
 def test_six_jobs_on_three_uses_are_three_jobs(floor):
-    document = notes.read(str(floor.licence)).document(Licence)
-    floor.licence = notes.write(replace(document, use_count=3)).signed_by(coordinators.AUTHORITY)
+    floor.licence = coordinators.licence(use_count=3)
     floor.office.publish(str(floor.licence))
     jobs = [floor.submit() for _ in range(6)]
     for nodes in [Nodes(floor, job) for job in jobs]:
@@ -291,8 +289,7 @@ def test_an_enrolment_with_a_strangers_line_is_refused(floor):
 
 
 def test_a_licence_that_ran_out_while_holders_decided_admits_nothing(floor):
-    document = notes.read(str(floor.licence)).document(Licence)
-    floor.licence = notes.write(replace(document, not_after=int(floor.clock()) + 60)).signed_by(coordinators.AUTHORITY)
+    floor.licence = coordinators.licence(not_after=int(floor.clock()) + 60)
     floor.office.publish(str(floor.licence))
     job = floor.submit(deadline=3600)
     floor.wait(61)

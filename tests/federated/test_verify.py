@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from dataclasses import replace
 
 import coordinators
+import licensing
 import pytest
 from coordinators import KEYS
 from hypothesis import given, settings
@@ -20,7 +22,6 @@ from governance.encoding import canonical, parse
 from governance.errors import DecodeError, IntegrityError, KeyongError, LicenceRefused
 from governance.keys import SigningKey
 from governance.ledger import entry
-from governance.licences import Licence
 from governance.merkle import leaf_hash
 from governance.roots import NEEDED, Role, pinned
 from sandbox.job import Job
@@ -126,7 +127,7 @@ def test_one_bit_anywhere_is_caught(made, data):
         refused(lie)
 
 
-@pytest.mark.parametrize("part", ["job", "licence", "dataset", "admission", "release"])
+@pytest.mark.parametrize("part", ["job", "plan", "dataset", "admission", "release"])
 @pytest.mark.parametrize("bit", [0, 5])
 def test_every_byte_of_every_note_is_covered(made, part, bit):
     """Bit 5 turns a letter into its capital: hexadecimal and base64 have one spelling only."""
@@ -141,15 +142,17 @@ def test_no_hash_of_the_proof_has_two_spellings(bundle):
     refused({**bundle, "ledger": {**bundle["ledger"], "inclusion": [f" {path[0]}", *path[1:]]}}, "lower-case", IntegrityError)
 
 
-@pytest.mark.parametrize("part", ["job", "licence", "dataset", "enrolments", "admission", "acceptances", "release", "ledger"])
+@pytest.mark.parametrize("part", ["job", "chain", "plan", "dataset", "enrolments", "admission", "acceptances", "release", "ledger"])
 def test_a_part_of_another_bundle_does_not_fit(made, part):
     if made[0][part] != made[1][part]:
         refused({**made[0], part: made[1][part]})
     else:
-        assert part in ("licence", "dataset", "enrolments")  # the same documents serve both jobs
+        assert part in ("chain", "plan", "dataset", "enrolments")  # the same documents serve both jobs
 
 
-@pytest.mark.parametrize("part", ["job", "licence", "dataset", "enrolments", "admission", "acceptances", "release", "ledger", "keyong"])
+@pytest.mark.parametrize(
+    "part", ["job", "chain", "plan", "dataset", "enrolments", "admission", "acceptances", "release", "ledger", "keyong"]
+)
 def test_nothing_can_be_left_out(bundle, part):
     error = DecodeError if part == "keyong" else IntegrityError  # without its version it is no bundle
     refused({n: v for n, v in bundle.items() if n != part}, "version" if part == "keyong" else part, error)
@@ -176,9 +179,18 @@ def test_an_unknown_field_is_refused(bundle):
 
 # --- whatever is altered, it is an alarm
 
-NOTES = [("job",), ("licence",), ("dataset",), ("admission",), ("release",), ("ledger", "checkpoint"), ("ledger", "entry"),
+NOTES = [("job",), ("chain", 0), ("plan",), ("dataset",), ("admission",), ("release",), ("ledger", "checkpoint"), ("ledger", "entry"),
          *[("enrolments", n) for n in (*coordinators.ROSTER, "coordinator", "operator")], *[("acceptances", n) for n in coordinators.ROSTER]]  # fmt: skip
-PARTS = [*NOTES, ("enrolments",), ("acceptances",), ("ledger",), ("ledger", "index"), ("ledger", "inclusion"), ("ledger", "inclusion", 0)]
+PARTS = [
+    *NOTES,
+    ("chain",),
+    ("enrolments",),
+    ("acceptances",),
+    ("ledger",),
+    ("ledger", "index"),
+    ("ledger", "inclusion"),
+    ("ledger", "inclusion", 0),
+]
 OTHERS = (None, True, 0, -1, 2**40, 1.5, "", "x", [], {}, [""], {"a": ""})
 
 
@@ -423,7 +435,9 @@ def test_a_release_needs_t_holders_of_the_set_it_speaks_of(bundle, names, change
     refused(release_by(bundle, names, **changes), says, IntegrityError)
 
 
-@pytest.mark.parametrize("changes", [{"job": "0" * 64}, {"licence": "0" * 64}, {"acceptances": ()}, {"use": 2}, {"at": 1}])
+@pytest.mark.parametrize(
+    "changes", [{"job": "0" * 64}, {"licence": "0" * 64}, {"acceptances": ()}, {"uses": (2,)}, {"uses": (1, 1)}, {"at": 1}]
+)
 def test_the_coordinator_cannot_sign_another_admission_afterwards(bundle, changes):
     document = replace(notes.read(bundle["admission"]).document(Admission), **changes)
     refused({**bundle, "admission": signed(document, "coordinator")}, error=IntegrityError)
@@ -431,7 +445,7 @@ def test_the_coordinator_cannot_sign_another_admission_afterwards(bundle, change
 
 def test_a_use_beyond_the_licence_is_refused(bundle):
     """Even where t holders went on with it."""
-    admission = notes.write(replace(notes.read(bundle["admission"]).document(Admission), use=1001)).signed_by(KEYS["coordinator"])
+    admission = notes.write(replace(notes.read(bundle["admission"]).document(Admission), uses=(1001,))).signed_by(KEYS["coordinator"])
     lie = release_by({**bundle, "admission": str(admission)}, ("north", "south", "east", "west"), run=admission.id)
     refused(lie, "1000 uses", LicenceRefused)
 
@@ -447,11 +461,11 @@ def test_an_acceptance_is_for_this_job_by_this_holder(bundle, changes):
     refused(lie, "the acceptance of north is for another job", IntegrityError)
 
 
-def test_the_licence_must_be_the_jobs_and_cover_it(bundle):
+def test_the_licence_and_its_plan_must_be_the_jobs(bundle):
     for changes in ({"use_count": 7}, {"purposes": ("other",)}):
-        document = replace(notes.read(bundle["licence"]).document(Licence), **changes)
-        other = str(notes.write(document).signed_by(coordinators.AUTHORITY))
-        refused({**bundle, "licence": other}, "not those that the job names", IntegrityError)
+        refused({**bundle, "chain": [str(coordinators.licence(**changes))]}, "not those that the job names", IntegrityError)
+    other = licensing.plan(KEYS["operator"], coordinators.AUTHORITY, now=int(time.time()), notify_hours=1)
+    refused({**bundle, "plan": str(other)}, "not the one that the licence names", IntegrityError)
 
 
 @pytest.mark.parametrize("event, subject, says", [

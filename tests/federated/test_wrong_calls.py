@@ -110,7 +110,8 @@ def test_a_card_of_another_kind_is_named(running, tmp_path, capsys):
 
 def test_a_misspelt_column_is_not_licensed(running, capsys):
     key = str(running.hub().key.public)
-    grant = ("authority", "licence", key, "--home", running.path / "authority", "--coordinator", running.card, "--purposes", "research")
+    grant = ("authority", "licence", key, "--home", running.path / "authority", "--coordinator", running.card, "--purposes", "research",
+             "--plan", running.path / "plan.note")  # fmt: skip
     before = len(running.hub().licences())
     told = wrong(capsys, *grant, "--dataset", "cohort", "--columns", "age,age_bnad", "--methods", "describe@1")
     assert "did you mean age_band?" in told

@@ -1,12 +1,13 @@
 """The specifications' examples run as printed, and what they show is what the code makes."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from governance import checkpoint, cosignatures, encoding, ledger, merkle, notes, proofs, quorum, roots
+from governance import checkpoint, contingency, cosignatures, encoding, ledger, licences, merkle, notes, proofs, quorum, rights, roots
 from governance.journal import database
 from governance.keys import SigningKey, Trust
 from governance.licences import Revocations
@@ -14,7 +15,7 @@ from governance.quorum import Policy
 from governance.suites import SUITES
 
 SPECS = Path(__file__).parents[2] / "docs/specs"
-NOTES, LEDGER, WITNESS = ((SPECS / name).read_text() for name in ("notes.md", "ledger.md", "witness.md"))
+NOTES, LEDGER, WITNESS, LICENCES = ((SPECS / name).read_text() for name in ("notes.md", "ledger.md", "witness.md", "licences.md"))
 
 
 def shown(text, language=""):
@@ -24,7 +25,16 @@ def shown(text, language=""):
 
 @pytest.mark.parametrize(
     "name, at",
-    [("notes.md", 0), ("notes.md", 1), ("roots.md", 0), ("ledger.md", 0), ("settlement.md", 0), ("budget.md", 0), ("witness.md", 0)],
+    [
+        ("notes.md", 0),
+        ("notes.md", 1),
+        ("roots.md", 0),
+        ("ledger.md", 0),
+        ("licences.md", 0),
+        ("settlement.md", 0),
+        ("budget.md", 0),
+        ("witness.md", 0),
+    ],
 )
 def test_examples_run(name, at, monkeypatch):
     monkeypatch.setattr(encoding, "KINDS", dict(encoding.KINDS))
@@ -81,3 +91,18 @@ def test_the_policy_and_the_message_that_are_shown():
 def test_the_quorums_that_are_shown():
     n, f, k = ([int(cell) for cell in re.findall(r"\d+", row)] for row in re.findall(r"^\| (?:n|f|k)\b(.*)$", WITNESS, re.M))
     assert k == list(map(quorum.needed, n, f)) and len(k) == 7
+
+
+def test_the_page_of_licences_names_every_field_and_limit():
+    rows = {name for line in LICENCES.splitlines() if line.startswith("| `") for name in re.findall(r"`([^`]+)`", line.split("|")[1])}
+    for cls in (licences.Licence, rights.Rights, contingency.Contingency):
+        assert {field.name for field in fields(cls)} <= rows
+    laws = {"_shared": "shrink", "min": "least", "max": "greatest", "_alike": "fixed"}
+    for name, law in rights.LAWS.items():
+        (row,) = (line for line in LICENCES.splitlines() if re.match(r"\| [^|]*`" + name + "`", line))
+        assert laws[law.__name__] in row.split("|")[2], name
+    assert f"1 to {licences.MOST_DELEGATES} verifier keys" in LICENCES and f"At most {licences.MOST_LINKS} links" in LICENCES
+    assert f"{licences.MOST_TEXT:,} characters" in LICENCES and f"{licences.MOST_FIELDS} names" in LICENCES
+    assert f"{licences.MOST_LINES} signature lines" in LICENCES and licences.MOST_LINK == 16 << 10
+    for words in (contingency.Trigger, contingency.Contact, contingency.Action, rights.Output):
+        assert all(f"`{word}`" in LICENCES for word in get_args(words))

@@ -16,7 +16,8 @@ from governance.contribution import MOST_GROUPS, coalitions, contributions
 from governance.encoding import build, canonical, parse, plain
 from governance.errors import DecodeError, DisclosureRefused, IntegrityError, UsageError
 from governance.keys import SigningKey, Trust
-from governance.prices import PUBLIC_PURPOSES, WHOLE, Price, Share, Use, divide
+from governance.prices import Price, Share, Use, divide
+from governance.rights import PUBLIC, WHOLE
 from governance.settlement import DAY, Line, Statement, Terms, charges, settle, verify
 
 PRICE = Price("heart", 1, "call", 1001, 2000, 10**6, ("teaching",), 0, 10**9)
@@ -76,7 +77,7 @@ def test_a_negative_charge_is_refused():
 # --- prices
 
 
-@given(st.sampled_from(PUBLIC_PURPOSES), st.sampled_from(["product", "call", "day", "number"]), st.integers(0, 10**6))
+@given(st.sampled_from([*PUBLIC, "public-interest-research"]), st.sampled_from(["product", "call", "day", "number"]), st.integers(0, 10**6))
 def test_what_serves_the_public_costs_nothing(purpose, unit, numbers):
     assert fen([use(1, purpose=purpose, numbers=numbers)], priced(unit=unit)) == [0]
     assert PRICE.costs("teaching") == 0
@@ -101,7 +102,7 @@ def test_all_charges_together_stay_below_the_ceiling_and_the_rest_is_shown():
     assert [(line.fen, line.uncharged) for line in lines] == [(1001, 0), (1001, 0), (498, 503), (0, 1001), (0, 1001)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from(["research", "teaching", *PUBLIC_PURPOSES])), max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from(["research", "teaching", *PUBLIC])), max_size=30))
 def test_no_charge_is_above_price_or_ceiling(rows):
     uses = [use(i, numbers=numbers, purpose=purpose) for i, (numbers, purpose) in enumerate(rows)]
     lines = list(charges(uses, priced(unit="number", ceiling=10**7)))

@@ -32,7 +32,7 @@ deadline: 10m
 """
 OPERATOR, COORDINATOR = SigningKey.generate("operator"), SigningKey.generate("coordinator")
 JOB = Job("四院", str(OPERATOR.public), str(COORDINATOR.public), "research", "0" * 64, "heart", "1" * 64, "sex == 'male'", "describe", 1,
-          {"columns": ("age",)}, "secagg", "exact", 10, 1, 2, "0" * 32)  # fmt: skip
+          {"columns": ("age",)}, "secagg", "exact", 10, 1, 2, "0" * 32, "CN")  # fmt: skip
 
 
 def test_a_job_file_is_read_as_it_is_written():

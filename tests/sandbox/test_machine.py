@@ -159,7 +159,7 @@ def test_two_admissions_of_one_job_do_not_run_together():
     run = start()
     relay = run.close()
     for name in run.names:
-        run.deliver(name, replace(relay, admission=str(run.admission(relay, use=2 if name == "a" else 1))))
+        run.deliver(name, replace(relay, admission=str(run.admission(relay, uses=(2 if name == "a" else 1,)))))
     fails_closed(run)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 import inmemory
+import licensing
 import pyarrow as pa
 import pytest
 
@@ -14,7 +15,7 @@ from governance.catalogue import Schema, category, number
 from governance.encoding import build, plain
 from governance.errors import DecodeError, KeyongError, LicenceRefused, Refused
 from governance.keys import SigningKey, Trust
-from governance.licences import Licence, Revocations
+from governance.licences import Revocations
 from governance.parties import Party
 from sandbox import case as cases
 from sandbox import local
@@ -25,8 +26,9 @@ from sandbox.policy import DEFAULT, Docket, Policy, check_licence, check_policy
 NOW = inmemory.NOW
 SCHEMA = Schema("id", (number("age", "0", "100", cuts=("40",)), category("sex", ("f", "m")), category("ill", ("no", "yes"))))
 TRUST = Trust((inmemory.AUTHORITY.public,))
-LICENCE = Licence(str(inmemory.OPERATOR.public), "trial", ("age", "sex"), ("research",), ("crosstab@1",), 10, 5, NOW - 60, NOW + 86400)
-LICENCE_NOTE = notes.write(LICENCE).signed_by(inmemory.AUTHORITY)
+PLAN = licensing.plan(inmemory.OPERATOR, inmemory.AUTHORITY, now=NOW)
+ALLOW = licensing.rights(PLAN.id, now=NOW, holders=("a", "b", "c"), columns=("age", "sex"), methods=("crosstab@1",))
+LICENCE_NOTE = licensing.link(ALLOW, inmemory.OPERATOR, by=(inmemory.AUTHORITY,))
 REVOCATIONS = str(notes.write(Revocations(1, NOW - 60, NOW + 86400, ())).signed_by(inmemory.AUTHORITY))
 RIVAL = SigningKey.generate("rival")
 OPERATOR = Party("operator", "Data Operations", "operator", inmemory.OPERATOR.public)
@@ -38,12 +40,12 @@ SEXES = Crosstab("sex")
 
 def docket(changes=None, *, analysis=SEXES, where="age < 40", **job):
     texts = inmemory.texts(SCHEMA, analysis, "abc", where=where, **{"licence": LICENCE_NOTE.id, **job})
-    made = Docket(cases.read(*texts), texts[0], str(LICENCE_NOTE), REVOCATIONS, OPERATOR, COORDINATOR, HOLDERS)
+    made = Docket(cases.read(*texts), texts[0], (str(LICENCE_NOTE),), str(PLAN), REVOCATIONS, OPERATOR, COORDINATOR, HOLDERS)
     return replace(made, **(changes or {}))
 
 
-def signed(licence, *keys):
-    return notes.write(licence).signed_by(*(keys or (inmemory.AUTHORITY,)))
+def signed(document, *keys):
+    return notes.write(document).signed_by(*(keys or (inmemory.AUTHORITY,)))
 
 
 def resigned(made, *keys):
@@ -51,10 +53,21 @@ def resigned(made, *keys):
     return replace(made, job=str(notes.Note(notes.read(made.job).text).signed_by(*keys)))
 
 
-def under(licence, **job):
+def under(*delegates, job=None, by=inmemory.AUTHORITY, **changes):
     """A docket under another licence that the authority signed."""
-    note = signed(licence)
-    return docket({"licence": str(note)}, licence=note.id, **job)
+    note = licensing.link(replace(ALLOW, **changes), *(delegates or (inmemory.OPERATOR,)), by=(by,))
+    return docket({"chain": (str(note),)}, licence=note.id, **(job or {}))
+
+
+def stolen():
+    """Another operator's licence, with its plan."""
+    plan = licensing.plan(RIVAL, inmemory.AUTHORITY, now=NOW)
+    return replace(under(RIVAL, plan=plan.id), plan=str(plan))
+
+
+def two_must_sign():
+    note = licensing.link(ALLOW, inmemory.OPERATOR, RIVAL, by=(inmemory.AUTHORITY,), threshold=2)
+    return docket({"chain": (str(note),)}, licence=note.id)
 
 
 def refusal(call):
@@ -70,7 +83,7 @@ def explained(error):
 
 
 def test_what_is_licensed_may_run():
-    assert check_licence(docket(), TRUST, now=NOW) == LICENCE
+    assert check_licence(docket(), TRUST, now=NOW).rights == ALLOW
     check_policy(docket(), DEFAULT, holder="a")
 
 
@@ -84,18 +97,21 @@ def test_what_is_licensed_may_run():
     ("job.unsigned", lambda: docket({"job": docket(min_cell=3).job})),  # signed, and another one than is judged
     ("licence.bearer", lambda: docket({"operator": replace(OPERATOR, role="holder")})),
     ("licence.bearer", lambda: resigned(docket(operator=str(RIVAL.public)), inmemory.OPERATOR)),
-    ("licence.bearer", lambda: docket({"licence": str(signed(replace(LICENCE, use_count=9)))})),  # another licence than the job names
+    ("licence.bearer", lambda: docket({"chain": under(use_count=9).chain})),  # another licence than the job names
     ("licence.bearer", lambda: resigned(docket({"operator": replace(OPERATOR, name="rival", key=RIVAL.public)}), RIVAL)),  # in its name
-    ("licence.bearer", lambda: under(replace(LICENCE, operator=str(RIVAL.public)))),  # stolen
-    ("licence.forged", lambda: docket({"licence": str(signed(LICENCE, RIVAL))})),
-    ("licence.early", lambda: under(replace(LICENCE, not_before=NOW + 1))),
-    ("licence.expired", lambda: under(replace(LICENCE, not_after=NOW - 1))),
+    ("licence.bearer", stolen),  # stolen
+    ("licence.forged", lambda: under(by=RIVAL)),
+    ("licence.early", lambda: under(not_before=NOW + 1)),
+    ("licence.expired", lambda: under(not_after=NOW - 1)),
     ("licence.revoked", lambda: docket({"revocations": str(signed(Revocations(2, NOW, NOW + 9, (LICENCE_NOTE.id,))))})),
     ("licence.stale", lambda: docket({"revocations": str(signed(Revocations(2, NOW - 9, NOW - 1, ())))})),
     ("licence.stale", lambda: docket({"revocations": None})),
-    ("licence.dataset", lambda: under(replace(LICENCE, dataset="other"))),
+    ("licence.dataset", lambda: under(datasets={"other": ("age", "sex")})),
     ("licence.purpose", lambda: docket(purpose="marketing")),
-    ("licence.method", lambda: under(replace(LICENCE, methods=("describe@1",)))),
+    ("licence.grade", lambda: under(grade=2)), ("licence.holder", lambda: under(holders=("a", "b"))), ("licence.output", lambda: under(outputs=("dp",))),
+    ("licence.region", lambda: docket(region="SG")), ("licence.basis", lambda: under(regions={"CN": "", "SG": ""}, job={"region": "SG"})),
+    ("licence.plan", lambda: docket({"plan": ""})), ("licence.delegates", two_must_sign),
+    ("licence.method", lambda: under(methods=("describe@1",))),
     ("licence.column", lambda: docket(analysis=Crosstab("ill"))),
     ("licence.column", lambda: docket(where="ill == 'yes'")),  # a condition reads a column, too
     ("licence.min_cell", lambda: docket(min_cell=9)),
@@ -158,9 +174,9 @@ def test_no_row_is_looked_at(monkeypatch):
         (pa, "memory_map"),
     ):
         monkeypatch.setattr(module, name, touched)
-    assert check_licence(docket(), TRUST, now=NOW) == LICENCE
+    assert check_licence(docket(), TRUST, now=NOW).rights == ALLOW
     assert refusal(lambda: check_licence(docket(min_cell=3), TRUST, now=NOW)).code == "licence.min_cell"
-    assert {f.name for f in fields(Docket)} == {"case", "job", "licence", "revocations", "operator", "coordinator", "holders"}
+    assert {f.name for f in fields(Docket)} == {"case", "job", "chain", "plan", "revocations", "operator", "coordinator", "holders"}
 
 
 @pytest.mark.parametrize("bit", range(8))

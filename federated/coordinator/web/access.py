@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from federated.coordinator.office import ENTRY, Office
-from governance import notes
+from governance import licences, notes
 from governance.catalogue import Dataset
+from governance.contingency import Contingency
 from governance.errors import UsageError
 from governance.journal import View
-from governance.licences import Licence
 from governance.parties import Party
 from sandbox.job import Job
 from sandbox.messages import Status
@@ -63,15 +63,17 @@ def check_member(office: Office, caller: Party, job_id: str) -> None:
 
 
 def documents(office: Office, caller: Party, kind: str) -> list[tuple[str, str]]:
-    """Published documents. A licence is shown to the operator it names and to the holders of its dataset."""
+    """Published documents. A licence is shown to the delegates of its links and to the holders of its datasets; a plan to its operator."""
     found = office.documents(kind)
+    if kind == "plan":
+        return [(name, text) for name, text in found if notes.read(text).document(Contingency).operator == str(caller.key)]
     if kind != "licence":
         return found
     with office.journal.view() as t:
-        return [(name, text) for name, text in found if _concerns(t, caller, notes.read(text).document(Licence))]
+        return [(name, text) for name, text in found if _concerns(t, caller, licences.read(office.chain(t, name), office.trust))]
 
 
-def _concerns(t: View, caller: Party, licence: Licence) -> bool:
+def _concerns(t: View, caller: Party, licence: licences.Granted) -> bool:
     if caller.role == "holder":
-        return caller.name in _holders(t, "dataset", licence.dataset)
-    return caller.role == "operator" and licence.operator == str(caller.key)
+        return any(caller.name in _holders(t, "dataset", name) for name in licence.rights.datasets or ())
+    return caller.role == "operator" and str(caller.key) in licence.delegates

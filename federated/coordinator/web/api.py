@@ -17,6 +17,7 @@ from federated.coordinator.web.openapi import get, post
 from federated.coordinator.web.waiting import LONGEST, Waiting
 from governance.encoding import MESSAGE_LIMIT, SAFE_INTEGER, decode, encode
 from governance.errors import OutOfTurn, Refused, Unavailable
+from governance.licences import MOST_LINKS
 from governance.parties import Party
 from sandbox.messages import Ended, Offer, Post, Relay, Status
 
@@ -36,9 +37,10 @@ class NoteIn(_Closed):
 
 
 class JobIn(_Closed):
-    """A job, signed by its operator."""
+    """A job, signed by its operator; and the links of its licence that the authority did not publish, if there are any."""
 
     job: str
+    links: list[str] = Field(default_factory=list, max_length=MOST_LINKS)
 
 
 class OfJob(_Closed):
@@ -46,7 +48,7 @@ class OfJob(_Closed):
 
 
 class OfKind(_Closed):
-    kind: Literal["root", "dataset", "licence", "revocations"]
+    kind: Literal["root", "dataset", "licence", "plan", "revocations"]
 
 
 class Watch(_Closed):
@@ -116,7 +118,7 @@ class Desk:
 
     @post("/v1/documents", status=201)
     def publish(self, body: NoteIn) -> Published:
-        """Publish a key root's next version, a dataset, a licence or a revocation list. The note is signed by the authority."""
+        """Publish a key root's next version, a dataset, a licence, a contingency plan or a revocation list, signed by the authority."""
         return Published(*self.office.publish(body.note))
 
     # --- for every enrolled party
@@ -130,7 +132,7 @@ class Desk:
     def documents(self, caller: Party, query: OfKind) -> list[Named]:
         """Published documents of one kind.
 
-        A licence is shown to the operator it names and to the holders of its dataset.
+        A licence is shown to the delegates of its links and to the holders of its datasets, a contingency plan to its operator.
         """
         return [Named(name, note) for name, note in access.documents(self.office, caller, query.kind)]
 
@@ -138,8 +140,8 @@ class Desk:
 
     @post("/v1/jobs", roles=("operator",), status=201)
     def submit(self, caller: Party, body: JobIn) -> Submitted:
-        """Submit a job. The same job again is answered with the same id."""
-        return Submitted(self.office.submit(body.job, caller))
+        """Submit a job, with the links of its licence that the authority did not publish. The same job again has the same id."""
+        return Submitted(self.office.submit(body.job, caller, body.links))
 
     @get("/v1/jobs", roles=("holder", "operator"))
     def jobs(self, caller: Party) -> list[Status]:

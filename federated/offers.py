@@ -1,0 +1,34 @@
+"""A job with all the signed texts that a verdict needs: read alike by a node, and off line by whoever has the file."""
+
+from __future__ import annotations
+
+import functools
+
+from governance import notes
+from governance.catalogue import Dataset
+from governance.encoding import build, parse
+from governance.keys import Trust
+from governance.parties import Party, read_enrolment, roster
+from sandbox import case as cases
+from sandbox.messages import Offer
+from sandbox.policy import Docket
+
+
+def read(text: str | bytes) -> Offer:
+    return build(Offer, parse(text))
+
+
+@functools.lru_cache(maxsize=256)
+def _party(enrolment: str, trust: Trust) -> Party:
+    """A chain of signatures is verified once."""
+    return read_enrolment(enrolment, trust)
+
+
+def docket(offer: Offer, trust: Trust, *, revocations: str | None) -> Docket:
+    """What *offer* says, once the authority's signatures hold; *revocations* is the list to judge by."""
+    coordinator = _party(offer.coordinator, trust)
+    dataset = notes.opened(offer.dataset, Dataset, trust)
+    holders = roster([_party(text, trust) for text in offer.holders], dataset.holders)
+    operator = _party(offer.operator, trust)
+    case = cases.read(offer.job, offer.dataset)
+    return Docket(case, offer.job, offer.chain, offer.plan, revocations, operator, coordinator, tuple(holders.values()))
