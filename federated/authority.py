@@ -25,7 +25,7 @@ from sandbox.policy import METHOD_NAMES
 
 ROOT, EARLIER, DRAFTS = "root.note", "roots", "drafts"
 REVOCATIONS, LICENCES, DATASETS, PLANS = "revocations.note", "licences", "datasets", "plans"
-SIGNED = (Root, Dataset, Licence, Revocations, Invitation)
+SIGNED = (Root, Dataset, Contingency, Licence, Revocations, Invitation)
 DAY, YEAR = 86400, 365
 DATASET_FIELDS: dict[str, type] = {
     "dataset": str, "version": int, "title": str, "person": str, "holders": list, "colluding": int, "rows": int, "columns": dict,
@@ -98,13 +98,17 @@ class Authority:
     def sign(self, document: Any) -> str:
         """The document under enough signatures. Where there are too few keys here, its draft is kept for the others to sign."""
         note = self.draft(document)
+        self._check_signed(note)
+        return str(note)
+
+    def _check_signed(self, note: notes.Note) -> None:
+        """Raise unless enough signed *note*; it is then kept, for the others to sign."""
         if lacking := self.lacking(note):
             have, need = lacking[0]
             file = self.keep_draft(note)
             raise UsageError(
                 f"{need} keys must sign, {have} are in {self.path}; let the others sign {file} (keyong authority sign), then use it"
             )
-        return str(note)
 
     def keep_draft(self, note: notes.Note) -> Path:
         """Write a note that lacks signatures where it can be taken from, to others or back."""
@@ -173,8 +177,10 @@ class Authority:
         """The operator's contingency plan, signed by the authority, too."""
         note = notes.read(text)
         with by_hand():
-            operator = read_key(note.document(Contingency).operator)
-        signed = note.only(operator).signed_by(*self.keys)
+            plan = note.document(Contingency)
+            operator = read_key(plan.operator)
+        signed = note.only(operator).joined(self.draft(plan))
+        self._check_signed(signed)
         contingency.opened(signed, self.trust)
         return str(signed)
 

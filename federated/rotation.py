@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from federated.authority import DATASETS, DAY, EARLIER, LICENCES, REVOCATIONS, ROOT, SIGNED, YEAR, Authority
+from federated.authority import DATASETS, DAY, EARLIER, LICENCES, PLANS, REVOCATIONS, ROOT, SIGNED, YEAR, Authority
 from federated.tokens import write_private
 from governance import known, notes, roots
 from governance.catalogue import Dataset
+from governance.contingency import Contingency
 from governance.errors import UsageError
 from governance.handwritten import by_hand, read_text
 from governance.keys import SigningKey, VerifyKey, read_key
@@ -90,7 +91,7 @@ def accept(authority: Authority, note: notes.Note) -> Authority:
         (authority.path / EARLIER / f"{newest.root.version}.note").write_text(str(newest.note))
         write_private(authority.path / ROOT, str(note))
         return replace(authority, roots=chain)
-    if isinstance(document, (Dataset, Licence)):
+    if isinstance(document, (Dataset, Contingency, Licence)):
         authority.keep(str(note))
     elif isinstance(document, Revocations):
         (authority.path / REVOCATIONS).write_text(str(note))
@@ -99,8 +100,9 @@ def accept(authority: Authority, note: notes.Note) -> Authority:
 
 def renewed(authority: Authority) -> Iterator[notes.Note]:
     """What stands, with a line more by each key at hand that has not signed it; last a new revocation list."""
-    for file in sorted([*(authority.path / DATASETS).glob("*.note"), *(authority.path / LICENCES).glob("*.note")]):
-        yield countersign(authority, file)
+    for folder in (DATASETS, PLANS, LICENCES):
+        for file in sorted((authority.path / folder).glob("*.note")):
+            yield countersign(authority, file)
     if (file := authority.path / REVOCATIONS).exists():
         old = notes.read(read_text(file)).document(Revocations)
         now = int(time.time())

@@ -140,7 +140,109 @@ HELP = {
     "Verify a result bundle offline, up to the authority's keys. It proves who computed what, not that the data were true.": (
         "离线核验结果包，直到授权主体的公钥；证明谁算了什么，不证明数据真实。"
     ),
-    "The authority's keys: its trust.json.": "授权主体的公钥，即其 trust.json。",
+    "The invitation's draft, once the others have signed it.": "邀请的草稿，须其他人已签名。",
+    "Make the authority's keys, and root.note, the first version of its key root.": (
+        "生成授权主体的密钥，以及其密钥根的第一个版本 root.note。"
+    ),
+    "How long the key root's first version is valid.": "密钥根第一个版本的有效期。",
+    "Grant a licence to the operator with this verifier key (keyong operator show), or to several who sign together.": (
+        "向持此公钥（keyong operator show）的运营单位签发授权书，或签发给须共同签名的几家。"
+    ),
+    "The operator's contingency plan (keyong licence plan).": "运营单位的应急预案（keyong licence plan）。",
+    "How many of the keys must sign a job.": "其中须有几个密钥签署任务。",
+    "At how many holders a person must approve each job.": "每个任务须由几家持有方人工批准。",
+    "Further terms: a YAML file.": "其他条款：YAML 文件。",
+    "Publish a draft that enough have signed, and keep it: a version of the key root, a dataset, a licence or a revocation list.": (
+        "发布并保存签名已足的草稿：密钥根的一个版本、数据集、授权书或撤销清单。"
+    ),
+    "Sign anew what stands, after keys have changed: datasets, licences, and the revocation list.": (
+        "密钥更换之后，重新签署仍有效的文件：数据集、授权书和撤销清单。"
+    ),
+    "Publish the next revocation list: with LICENCES, or verifier keys, added. Without any, it only renews the list.": (
+        "发布下一份撤销清单，加入 LICENCES 所列授权书或公钥；不给则只续期。"
+    ),
+    "The key root: who may sign what, in versions that follow from each other.": "密钥根：谁可签署什么，各版本前后相承。",
+    "Make an officer's own key, where the officer is; the verifier key that is printed goes into the key root's next version.": (
+        "在签署人处生成其本人的密钥；打印出的公钥写入密钥根的下一个版本。"
+    ),
+    "The kind of key.": "密钥的种类。",
+    "Make the key root's next version: other keys, other thresholds, or only a later day until which it is valid.": (
+        "制作密钥根的下一个版本：更换密钥、门限，或只延长有效期。"
+    ),
+    "The coordinator's coordinator.json, to publish it at once if enough keys are here.": "协调方的 coordinator.json；密钥足够时立即发布。",
+    "Verifier key to add.": "要增加的公钥。",
+    "Name of a key to take out; whom it let in stays.": "要移出的密钥的名称；由它准入的各方保留。",
+    "Name of a stolen key: taken out everywhere, and its signatures count no more.": "被盗密钥的名称：全部移出，其签名不再作数。",
+    "How many must sign from now on.": "今后须有几人签名。",
+    "Which roles to change; root, authority and revoker unless given.": "要更改的角色；不给则为 root、authority 和 revoker。",
+    "How long the version is valid.": "该版本的有效期。",
+    "The newest version, for people to compare with what they were given.": "最新版本，供各方与所得的核对。",
+    "Read a draft in FILE, and sign it there with the keys that are in this folder. It is shown: what is signed is what is shown.": (
+        "读取 FILE 中的草稿，用本目录的密钥在其上签名。草稿会显示出来：所见即所签。"
+    ),
+    "Most exact results over the same rows, all operators together.": "同一批数据最多可得出的精确结果数，全部运营单位合计。",
+    "Most numbers that these may open.": "这些结果最多可打开的数的个数。",
+    "The licences of this operator: what each allows, until when, and whether it is in force. They are kept beside the identity, too.": (
+        "本运营单位的各份授权书：允许什么、到何时、是否有效；同时保存在身份文件旁。"
+    ),
+    "Narrow a licence, look into it, and judge it off line.": "收窄授权书，查看并离线判定。",
+    "Judge a licence, and a job under it, off line, as coordinator and nodes do. Exit code 3 with the reason where they would refuse.": (
+        "像协调方和节点那样离线判定授权书及其下的任务；会被拒绝时以退出码 3 结束并说明理由。"
+    ),
+    "The authority's root.note; the operator's own token where left out.": "授权主体的 root.note；不给则用运营单位自己的令牌。",
+    "A job as nodes get it (keyong job plan --out): is it covered, too?": "节点将收到的任务（keyong job plan --out）：是否也在授权范围内。",
+    "The current revocation list; the one in the file where left out.": "当前撤销清单；不给则用文件中的那份。",
+    "Make a key for a project, to which a part of a licence can be handed on.": "为项目生成密钥，可把授权的一部分转授给它。",
+    "Where to write it; NAME.key where left out.": "写入何处；不给则为 NAME.key。",
+    "Add a link to a licence that allows less: for a project, or for another key. Needs no network.": (
+        "给授权书加一环，范围更窄：用于项目或另一密钥。无需联网。"
+    ),
+    "What the new link allows: a YAML file.": "新的一环允许什么：YAML 文件。",
+    "How many jobs may run under it.": "其下可运行几个任务。",
+    "Verifier key of a delegate; those of the licence where left out; can be repeated.": "受托方的公钥；不给则沿用授权书的；可重复给出。",
+    "How many of the delegates must sign a job.": "须有几个受托方签署任务。",
+    "A further key that signs the link; can be repeated.": "另一个签署此环的密钥；可重复给出。",
+    "Where to write it; beside the identity where left out.": "写入何处；不给则在身份文件旁。",
+    "Sign a contingency plan, which the authority countersigns when it grants a licence with it.": (
+        "签署应急预案；授权主体凭它签发授权书时加签。"
+    ),
+    "Where to write it.": "写入何处。",
+    "What a licence allows with all its links together, and who may use it.": "授权书各环合起来允许什么、谁可使用。",
+    "A node's folder: how many uses are left as far as this node knows.": "节点的目录：据该节点所知还剩几次。",
+    "A further key that signs the job, where its licence names it; can be repeated.": (
+        "另一个签署任务的密钥（须为授权书所列）；可重复给出。"
+    ),
+    "Where to write the job as the nodes would get it.": "把节点将收到的任务写入何处。",
+    "Write the ledger as static files for others to follow (C2SP tlog-tiles); what is there already is added to.": (
+        "把账本写成静态文件供他人跟踪（C2SP tlog-tiles）；已有的文件只追加。"
+    ),
+    "Check a copy of an exported ledger, without a network and without its owner: every entry, tile and signature.": (
+        "离线核查导出账本的副本，不依赖其所有者：每条记录、每个分块、每个签名。"
+    ),
+    "The verifier key of the log: name+hash+key.": "账本的公钥：name+hash+key。",
+    "Logs, witnesses and quorum (C2SP tlog-policy).": "账本、见证方与法定数（C2SP tlog-policy）。",
+    "Keep the checkpoint here, and hold the next one against it.": "把检查点保存于此，下次据以核对。",
+    "A proof that the ledger holds an entry, for anybody to verify offline (C2SP tlog-proof).": (
+        "账本含有某条记录的证明，任何人可离线核验（C2SP tlog-proof）。"
+    ),
+    "Verify a proof that `prove` printed, offline.": "离线核验 `prove` 打印的证明。",
+    "Look into what was spent of privacy budgets, and find it again from a ledger.": "查看隐私预算的支出，并由账本重新算出。",
+    "Write the ledger's entries and the documents of the budget to FILE, for a check on another machine.": (
+        "把账本记录和预算文件写入 FILE，供在另一台机器上核查。"
+    ),
+    "Charge everything again from ledger and documents: those in EXPORTED, or those of this node, whose totals must then be the same.": (
+        "由账本和文件重新计费：EXPORTED 中的，或本节点的（合计须一致）。"
+    ),
+    "What each block, operator and licence has spent here, and what is left.": "各数据块、运营单位和授权书在此已支出多少、还剩多少。",
+    "List every exact result instead, with condition and numbers.": "改为列出每个精确结果及其条件和数的个数。",
+    "The authority's root.note, any version.": "授权主体的 root.note，任一版本均可。",
+    "Each requirement beside the test that holds it, by the record of the last whole run of the tests.": (
+        "每项要求与验证它的测试，以最近一次全部测试的记录为准。"
+    ),
+    "The project's checkout; this program's own if left out.": "项目的检出目录；不给则为本程序所在的。",
+    "Only requirements that stand so.": "只列处于此状态的要求。",
+    "Only requirements whose name starts so, such as PRIVACY or THREATS-1.": "只列名称以此开头的要求，如 PRIVACY 或 THREATS-1。",
+    "Each requirement beside the test that holds it.": "每项要求与验证它的测试。",
     # methods
     "Describe number columns.": "描述数值字段。",
     "Cross-tabulate two category or band columns, or count the levels of one.": "两个分类或分段字段的交叉表，或一个字段各取值的人数。",

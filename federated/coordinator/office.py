@@ -516,13 +516,14 @@ class Office:
 def _counted(note: notes.Note, trust: Trust) -> notes.Note:
     """*note* with the lines alone of those who sign such a document: the authority's, and under a plan its operator's.
 
-    A licence below the first link is its delegates', and stays as it is.
+    A licence below the first link is its delegates', and stays as it is; so does what none of them signed, for the verdict on it.
     """
     document: Any = note.document(*PUBLISHED.values())
     if isinstance(document, Licence) and document.parent:
         return note
     operator = [read_key(document.operator)] if isinstance(document, Contingency) else []
-    return note.only(*trust.of(type(document)).keys, *operator)
+    counted = note.only(*trust.of(type(document)).keys, *operator)
+    return counted if counted.signatures else note
 
 
 def _kind(note: notes.Note) -> str:

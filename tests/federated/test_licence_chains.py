@@ -189,7 +189,7 @@ def test_a_job_runs_where_persons_at_enough_holders_approved(floor):
     accepting(floor, enough, ["north", "south"]).run()
     assert floor.office.status(enough).phase == "released"
     bundle = parse(canonical(floor.bundle(enough)))
-    assert verify(Bundle.of(bundle), coordinators.TRUST)
+    assert verify(Bundle.of(bundle), coordinators.PINNED)
     assert approvals(bundle["acceptances"].values()) == 2
 
 
@@ -207,7 +207,7 @@ def test_a_bundle_without_the_approvals_does_not_verify(floor, monkeypatch):
     accepting(floor, job, ["north", "south"]).run()
     monkeypatch.undo()
     with pytest.raises(LicenceRefused, match="3 data holders"):
-        verify(Bundle.of(parse(canonical(floor.bundle(job)))), coordinators.TRUST)
+        verify(Bundle.of(parse(canonical(floor.bundle(job)))), coordinators.PINNED)
 
 
 def test_a_bundle_with_a_chain_verifies_and_every_link_counts(floor):
@@ -215,18 +215,18 @@ def test_a_bundle_with_a_chain_verifies_and_every_link_counts(floor):
     job = submitted(floor, link, "rival")
     Nodes(floor, job).run()
     bundle = parse(canonical(floor.bundle(job)))
-    assert verify(Bundle.of(bundle), coordinators.TRUST).result.outcome["columns"][0]["n"] == 160
+    assert verify(Bundle.of(bundle), coordinators.PINNED).result.outcome["columns"][0]["n"] == 160
     assert [notes.read(text).id for text in bundle["chain"]] == [floor.licence.id, link.id]
     for chain in (bundle["chain"][:1], bundle["chain"][::-1], [], [*bundle["chain"], bundle["chain"][1]]):
         with pytest.raises(IntegrityError):
-            verify(Bundle.of({**bundle, "chain": chain}), coordinators.TRUST)
+            verify(Bundle.of({**bundle, "chain": chain}), coordinators.PINNED)
     for uses, error, says in (
         ((1,), IntegrityError, "each link"),
         ((1, 1, 1), IntegrityError, "each link"),
         ((1, 2), LicenceRefused, "1 uses"),
     ):
         with pytest.raises(error, match=says):
-            verify(Bundle.of(readmitted(bundle, KEYS["coordinator"], uses=uses)), coordinators.TRUST)
+            verify(Bundle.of(readmitted(bundle, KEYS["coordinator"], uses=uses)), coordinators.PINNED)
 
 
 def test_a_link_that_cannot_be_read_is_bad_input(floor):

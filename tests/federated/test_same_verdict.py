@@ -123,9 +123,9 @@ def places(tmp_path_factory):
     office = coordinators.filled(path / "office.db")
     (path / "node").mkdir()
     Journal.create(path / "node" / "journal.db", KEYS["north"]).close()
-    home = Home(path / "node", KEYS["north"], "https://127.0.0.1:1", None, coordinators.TRUST, KEYS["coordinator"].public)
+    home = Home(path / "node", KEYS["north"], "https://127.0.0.1:1", None, coordinators.ROOTS, KEYS["coordinator"].public)
     journal = home.journal()
-    (path / "trust.json").write_text(json.dumps({"trust": [str(AUTHORITY.public)], "threshold": 1}))
+    (path / "root.note").write_text(coordinators.ROOTS.texts[-1])
     parties = {name: enrolment(KEYS[name], PARTIES[name]) for name in (*ROSTER, "operator", "coordinator")}
     yield path, office, home, journal, parties
     journal.close()
@@ -188,7 +188,7 @@ def on_the_command_line(path, trial, offer):
                     "check",
                     str(path / "a.licence"),
                     "--authority",
-                    str(path / "trust.json"),
+                    str(path / "root.note"),
                     "--job",
                     str(path / "offer.json"),
                     "--json",
@@ -208,7 +208,7 @@ def differ(places, count, seed):
     rng, seen, dataset = np.random.default_rng(seed), collections.Counter(), coordinators.dataset()
     for _ in range(count):
         trial = Trial(rng, dataset, int(time.time()))
-        offer = Offer(trial.job, trial.texts, trial.plan, dataset, trial.revocations, parties["operator"], parties["coordinator"],
+        offer = Offer(coordinators.ROOTS.texts, trial.job, trial.texts, trial.plan, dataset, trial.revocations, parties["operator"], parties["coordinator"],
                       tuple(parties[name] for name in ROSTER))  # fmt: skip
         codes = at_a_node(home, journal, trial, offer), on_the_command_line(path, trial, offer)
         assert codes[0] == codes[1], (codes, trial.texts)

@@ -323,7 +323,12 @@ def rotated(tmp_path_factory):
     nodes.run(until="0.0.upload")
     floor.office.publish(str(note))
     floor.restart()
-    renewed = [notes.read(dict(floor.office.documents("dataset"))["cohort"]), floor.licence, notes.read(coordinators.revocations(2))]
+    renewed = [
+        notes.read(dict(floor.office.documents("dataset"))["cohort"]),
+        coordinators.plan(),
+        floor.licence,
+        notes.read(coordinators.revocations(2)),
+    ]
     for each in renewed:
         floor.office.publish(str(each.signed_by(new)))
     nodes.run()
