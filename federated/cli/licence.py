@@ -161,7 +161,7 @@ def _trust(authority: Path | None, identity: Path) -> Any:
         return Trust.load(authority)
     file = identity.with_suffix(".trust")
     if not file.exists():
-        raise UsageError(f"whose licence is it? give --authority trust.json, or an --identity with its {file.name}")
+        raise UsageError(f"whose licence it is must be known: give --authority trust.json, or an --identity with its {file.name}")
     return Token.read(file.read_text().strip()).trust
 
 
