@@ -100,6 +100,21 @@ SENTENCES: dict[str, str] = {
     "only the operator that submitted a job may cancel it": "任务只能由提交它的运营单位取消",
     "the licence was not in force when the job was made": "授权书在任务创建时未生效",
     "the licence is not known here; the authority must publish it": "此处没有该授权书；须由授权主体发布",
+    # licences by hand
+    "{count} licences in {path} start with {start}; keyong operator licences fetches yours": (
+        "{path} 中有 {count} 份授权书以 {start} 开头；keyong operator licences 可取回您的授权书"
+    ),
+    "whose licence it is must be known: give --authority root.note, or an --identity with its {name}": (
+        "须指明授权书出自何处：请给出 --authority root.note，或带有 {name} 的 --identity"
+    ),
+    "a link can only narrow; the licence does not allow so much of: {names}": "下一级只能收窄；授权书在以下各项上没有这么宽：{names}",
+    "{least} of the delegates' keys must sign, {count} are here": "须由 {least} 把受托方密钥签名，此处有 {count} 把",
+    "a file of terms has: {names}": "条款文件可写：{names}",
+    "a plan has: {names}": "预案包括：{names}",
+    "the plan lacks: {names}": "预案缺少：{names}",
+    "{name} must be a date such as 2027-01-31": "{name} 须为日期，如 2027-01-31",
+    "{name} must be a number such as 0.5": "{name} 须为数字，如 0.5",
+    "term": "条款",
     # an operator's calls
     "there is no {own} {name}, did you mean {near}? there are: {names}": "没有{own} {name}，是否指 {near}？现有：{names}",
     "there is no {own} {name}; there are: {names}": "没有{own} {name}；现有：{names}",

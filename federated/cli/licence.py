@@ -162,7 +162,7 @@ def _trust(authority: Path | None, identity: Path) -> Any:
         return Chain((read_root(authority),)).trust
     file = identity.with_suffix(".trust")
     if not file.exists():
-        raise UsageError(f"whose licence is it? give --authority root.note, or an --identity with its {file.name}")
+        raise UsageError(f"whose licence it is must be known: give --authority root.note, or an --identity with its {file.name}")
     return Token.read(file.read_text().strip()).roots.trust
 
 

@@ -183,7 +183,8 @@ class Office:
             granted = check_licence(docket, self.trust, now=int(self.clock()))
             job = docket.case.job
             for name, text in zip(granted.ids, docket.chain, strict=True):
-                t.put_note("licence", name, text)
+                if t.note("licence", name) is None:
+                    t.put_note("licence", name, text)
             t.put_note("job", note.id, job_text)
             t.put_job(note.id, phase="offered", deadline=job.deadline, detail=operator.name)
             t.append("job.offered", note.id)

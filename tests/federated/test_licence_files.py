@@ -52,16 +52,16 @@ def grant():
 
 @pytest.fixture
 def place(tmp_path, grant):
-    """An operator's folder with its key, the authority's trust.json, and the licence as a file."""
+    """An operator's folder with its key, the authority's root.note, and the licence as a file."""
     OPERATOR.save(tmp_path / "operator.key")
     PROJECT.save(tmp_path / "project.key")
-    (tmp_path / "trust.json").write_text(json.dumps({"trust": [str(AUTHORITY.public)], "threshold": 1}))
+    (tmp_path / "root.note").write_text(coordinators.ROOTS.texts[-1])
     (tmp_path / "root.licence").write_text(grant.text())
     return tmp_path
 
 
 def common(place):
-    return "--identity", place / "operator.key", "--authority", place / "trust.json"
+    return "--identity", place / "operator.key", "--authority", place / "root.note"
 
 
 def keyong(capsys, *arguments, code=0):
@@ -184,12 +184,12 @@ def test_a_project_gets_a_part_of_a_licence_by_commands(capsys, place):
         "--identity",
         place / "project.key",
         "--authority",
-        place / "trust.json",
+        place / "root.note",
         "--uses",
         1,
     )
     assert kept["file"].startswith(str(place / "project.licences"))
-    judged = ("licence", "check", f"lic-{kept['licence'][:8]}", "--identity", place / "project.key", "--authority", place / "trust.json")
+    judged = ("licence", "check", f"lic-{kept['licence'][:8]}", "--identity", place / "project.key", "--authority", place / "root.note")
     assert keyong(capsys, *judged)["links"] == 3
     (place / "list.note").write_text(coordinators.revocations(2, key_id(str(PROJECT.public))))
     assert keyong(capsys, *judged, "--revocations", place / "list.note", code=3)["error"] == "licence.key"
@@ -207,7 +207,7 @@ def offered(grant, **changes):
     dataset = coordinators.dataset()
     job = coordinators.job(notes.read(grant.chain[-1]).id, dataset, **changes)
     parties = {name: enrolment(KEYS[name], PARTIES[name]) for name in (*ROSTER, "operator", "coordinator")}
-    return Offer(str(job), grant.chain, grant.plan, dataset, grant.revocations, parties["operator"], parties["coordinator"],
+    return Offer(coordinators.ROOTS.texts, str(job), grant.chain, grant.plan, dataset, grant.revocations, parties["operator"], parties["coordinator"],
                  tuple(parties[name] for name in ROSTER))  # fmt: skip
 
 
@@ -241,7 +241,7 @@ def test_a_table_says_what_is_allowed_and_what_is_left(capsys, place, monkeypatc
                                     "datasets          cohort: age", f"regions           CN; SG: {'f' * 64}", "1 of operator, 1000 uses, 999 left")),
                             ("zh", ("用途", "不限", "不收费", "剩余 999 次"))):  # fmt: skip
         monkeypatch.setenv("LC_ALL", language)
-        main(["licence", "show", str(place / "a.licence"), "--authority", str(place / "trust.json"), "--home", str(home)])
+        main(["licence", "show", str(place / "a.licence"), "--authority", str(place / "root.note"), "--home", str(home)])
         told = capsys.readouterr().out
         assert all(word in told for word in words), told
 

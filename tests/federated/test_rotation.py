@@ -16,6 +16,7 @@ from offices import Floor
 
 from federated import rotation
 from federated.authority import Authority, read_root
+from federated.chains import plan_by
 from federated.client import connect
 from federated.coordinator.office import Office
 from federated.coordinator.web import Listen, Server
@@ -97,8 +98,9 @@ def settle(city, capsys):
     key = join(token, city.path / "lab.key")
     (city.path / "dataset.yaml").write_text(DATASET)
     city.keyong(capsys, "dataset", city.path / "dataset.yaml", "--coordinator", city.card)
+    (city.path / "plan.note").write_text(str(plan_by(key)))
     city.keyong(capsys, "licence", key.public, "--coordinator", city.card, "--dataset", "cohort", "--columns", "age", "--purposes", "x",
-                "--methods", "describe@1")  # fmt: skip
+                "--methods", "describe@1", "--plan", city.path / "plan.note")  # fmt: skip
 
 
 # --- officers in different places
@@ -303,8 +305,10 @@ def test_what_stands_is_signed_anew_and_old_lines_stay_for_old_bundles(floor):
         floor.submit()
     assert refusal.value.code == "licence.forged", "the old key grants nothing any more"
     floor.office.publish(str(licence.signed_by(NEW)))
-    kept = notes.read(dict(floor.office.documents("licence"))[licence.id])
-    assert kept.signers(AUTHORITY.public, NEW.public) == {"authority", "authority-2"}
+    floor.office.publish(str(coordinators.plan().signed_by(NEW)))
+    with floor.office.journal.view() as t:
+        assert notes.read(t.note("licence", licence.id)).signers(AUTHORITY.public, NEW.public) == {"authority", "authority-2"}
+    assert notes.read(dict(floor.office.documents("licence"))[licence.id]).signers(AUTHORITY.public, NEW.public) == {"authority-2"}
     with pytest.raises(IntegrityError):
         floor.submit()  # the revocation list is the old revoker's
     floor.office.publish(str(notes.read(coordinators.revocations(2)).signed_by(NEW)))
