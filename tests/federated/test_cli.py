@@ -69,7 +69,7 @@ def hand_on(capsys, tmp_path, file):
     assert keyong(capsys, "job", "plan", job, *own, *sign, "--out", offer)["licence_uses"] == 1
     assert keyong(capsys, "licence", "check", part[:12], *own, "--job", offer)["links"] == 2
     assert keyong(capsys, "job", "submit", job, *own, *sign, "--wait", "--out", tmp_path / "part.json")["outcome"]["columns"][0]["n"] > 500
-    assert keyong(capsys, "verify", tmp_path / "part.json", "--authority", tmp_path / "authority" / "trust.json")["verified"]
+    assert keyong(capsys, "verify", tmp_path / "part.json", "--authority", tmp_path / "authority" / "root.note")["verified"]
     assert keyong(capsys, "job", "submit", job, *own, *sign, "--wait", code=3)["error"] == "licence.used"
     left = [link["left"] for link in keyong(capsys, "licence", "show", part[:12], *own, "--home", tmp_path / "north")["links"]]
     assert left == [98, 0]

@@ -126,7 +126,9 @@ def test_a_key_is_exchanged_by_officers_in_different_places_and_everybody_follow
 
     # the city's own folder has one key now; what stands is signed by two of the new three, since three had signed it
     renewed = city.keyong(capsys, "renew", "--coordinator", city.card)
-    assert [d["lacking"] for d in renewed] == [[], [], [{"signed": 1, "needed": 2}]], "dataset and licence stand; the new list lacks one"
+    assert [d["lacking"] for d in renewed] == [[], [], [], [{"signed": 1, "needed": 2}]], (
+        "dataset, plan and licence stand; the new list lacks one"
+    )
     assert city.keyong(capsys, "sign", renewed[-1]["file"], home=li)["lacking"] == []
     city.keyong(capsys, "publish", renewed[-1]["file"], "--coordinator", city.card)
 
