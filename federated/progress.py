@@ -9,7 +9,9 @@ from federated.language import language, said
 from sandbox.messages import Status
 
 STEPS = {
-    "accept": ("the holders decide", "各持有方审核中"), "upload": ("local step and masked upload", "本地计算与掩码上传"),
+    "accept": ("the holders decide", "各持有方审核中"), "spent": ("witnesses confirm what is spent", "见证方确认已记账"),
+    "deal": ("making the keys of this job", "生成本任务密钥"), "decrypt": ("opening the total", "打开合计"),
+    "weigh": ("weighing the state", "核定权重"), "upload": ("local step and masked upload", "本地计算与掩码上传"),
     "consent": ("agreeing who is in", "确认参与方"), "reveal": ("opening the total", "打开合计"),
     "state": ("checking and signing", "复算并签名"), "abstain": ("starting the round again", "重新开始本轮"),
 }  # fmt: skip

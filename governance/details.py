@@ -344,6 +344,9 @@ SENTENCES: dict[str, str] = {
     "{count} of {all} data holders computed and signed this result; {least} are needed": (
         "{all} 家数据持有方中有 {count} 家复算并签署了该结果；至少需要 {least} 家"
     ),
+    "each of them had spent the job in its own ledger, which {least} of {all} cosigned": (
+        "他们各自已在本方账本中记账，并由 {all} 家中至少 {least} 家联署"
+    ),
     "ledger entry {index} holds it, under a checkpoint of {name}": "账本第 {index} 条记录了该结果，由 {name} 的检查点覆盖",
     # why it proves nothing
     "the bundle was altered: {detail}": "结果包已被改动：{detail}",

@@ -138,7 +138,7 @@ def collect(t: Transaction, made: Request, answers: Mapping[str, Cosignature | R
     for name, answer in answers.items():
         if isinstance(answer, Refusal):
             _corrected(t, name, answer, policy)
-    lines = [line for a in answers.values() if isinstance(a, Cosignature) for line in _line(a.line)]
+    lines = [line for a in answers.values() if isinstance(a, Cosignature) for line in line_of(a.line)]
     note = cosignatures.gathered(note, lines, keys.values())
     found = cosignatures.times(note, keys.values())
     for name, at in found.items():
@@ -178,7 +178,8 @@ def require_ours(view: View, seen: str, logs: Iterable[VerifyKey]) -> Checkpoint
     return head
 
 
-def _line(text: str) -> tuple[notes.Signature, ...]:
+def line_of(text: str) -> tuple[notes.Signature, ...]:
+    """The signature line in *text*, or nothing where it is none."""
     try:
         return notes.read(f"\n\n{text}\n").signatures
     except DecodeError:

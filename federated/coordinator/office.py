@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from federated.coordinator.board import Board
+from federated.coordinator.mailbox import Mailbox
+from federated.witnessing import Duty
 from governance import known, notes
 from governance.catalogue import Dataset
 from governance.encoding import decode, encode
@@ -30,7 +32,8 @@ from sandbox.policy import Docket, check_licence
 
 PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations}
 BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
-BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
+BRIEF = 0.5  # seconds to wait for more than t signatures; who comes too late to these stays out, and so they get the whole patience:
+PATIENT = ("spent", "upload")
 T = TypeVar("T")
 
 
@@ -56,7 +59,9 @@ class Office:
         self.journal, self.key, self.trust, self.patience, self.clock = journal, key, trust, patience, clock
         self._changed = threading.Condition()
         self._live: dict[str, _Live] = {}
+        self.mailbox = Mailbox()
         with journal.view() as t:
+            self._listed = _listed(t.note("revocations", "current"))
             self._parties = {name: read_enrolment(text, trust) for name, text in t.notes("enrolment")}
             for row in t.jobs(open_only=True):
                 self._live[row.job] = self._resumed(t, row)
@@ -100,7 +105,28 @@ class Office:
                 if kind == "dataset":
                     t.put_note(ENTRY, note.id, text)
                 t.append("document.published", note.id)
+        if kind == "revocations":
+            self._revoke(text)
         return kind, note.id
+
+    def _revoke(self, text: str) -> None:
+        """Let the nodes know at once, and end the jobs whose licence does not hold any more; the nodes do so by themselves."""
+        self._listed = _listed(text)
+        self.mailbox.stir()
+        with self._changed:
+            for job, live in list(self._live.items()):
+                try:
+                    with self.journal.view() as t:
+                        docket = self._docket(t, _text(t.note("job", job)), self.parties()[live.row.detail], current=False)
+                    check_licence(docket, self.trust, now=int(self.clock()))
+                except Refused as error:
+                    self._end(job, "refused", error.code, error.text("en"), error.text("zh"))
+
+    def duty(self, witness: str, known: int, *, wait: float) -> Duty:
+        """What *witness* is asked to cosign, and the revocation list where it is newer than the one that it knows."""
+        requests = self.mailbox.waiting(witness, wait=wait, news=lambda: self._listed[0] > known)
+        version, text = self._listed
+        return Duty(requests, text if version > known else "")
 
     def _supersedes(self, kind: str, old: str | None, document: Any) -> None:
         """Versions only rise: a replayed old document is refused."""
@@ -225,7 +251,7 @@ class Office:
         """Close the open step if it can be closed."""
         board = live.board
         waited = self.clock() - live.since
-        late = waited >= (self._patience(live) if kind_of(board.step) == "upload" else min(self.patience, BRIEF))
+        late = waited >= (self._patience(live) if kind_of(board.step) in PATIENT else min(self.patience, BRIEF))
         refusal = board.refusal(live.posts)
         if refusal is not None:
             self._end(job, "refused", refusal.code, f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}")
@@ -250,6 +276,8 @@ class Office:
         with self.journal.transaction() as t:
             if live.board.step == step("accept"):
                 relay = self._admit(t, job, relay)
+            elif live.board.step == step("spent"):
+                t.put_note("spends", job, json.dumps({name: body.decode() for name, body in sorted(relay.bodies.items())}))
             if board.release:
                 self._release(t, job, live, board.release)
             else:
@@ -308,7 +336,7 @@ class Office:
         t.append("cohort.fixed", job)
 
     def _earlier(self, live: _Live) -> tuple[frozenset[str], ...]:
-        if live.board.survivors or not live.board.step.endswith("upload"):
+        if live.board.survivors or kind_of(live.board.step) not in PATIENT:
             return ()
         with self.journal.view() as t:
             return tuple(c for s in live.snapshots.values() for c in t.cohorts(live.dataset, s, "opened"))
@@ -403,7 +431,8 @@ class Office:
             return {
                 "keyong": "bundle/v1", "job": text, "licence": t.note("licence", document.licence), "dataset": dataset,
                 "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
-                "acceptances": json.loads(_text(t.note("acceptances", job))), "release": release,
+                "acceptances": json.loads(_text(t.note("acceptances", job))), "spends": json.loads(_text(t.note("spends", job))),
+                "release": release,
                 "ledger": self._proof(t, int(_text(t.get(f"release {job}")))),
             }  # fmt: skip
 
@@ -423,6 +452,11 @@ class Office:
         snapshots = {name: notes.read(text).document(Acceptance).snapshot for name, text in accepted.items()}
         dataset = notes.read(_text(t.note("job", row.job))).document(Job).dataset
         return _Live(board, row, dataset, snapshots, self.clock())
+
+
+def _listed(text: str | None) -> tuple[int, str]:
+    """A revocation list with its version."""
+    return (notes.read(text).document(Revocations).version, text) if text else (0, "")
 
 
 def _kind(note: notes.Note) -> str:

@@ -6,10 +6,11 @@ import functools
 
 from federated.node import history
 from federated.node.home import Home, read_snapshot
+from federated.node.timekeeping import time_of
 from governance import licences, notes
 from governance.catalogue import Dataset
 from governance.encoding import build, parse
-from governance.errors import IntegrityError, Refused
+from governance.errors import IntegrityError, Refused, Unavailable
 from governance.journal import Transaction, View
 from governance.keys import Trust
 from governance.licences import Licence
@@ -21,7 +22,7 @@ from sandbox.job import Job
 from sandbox.messages import Offer
 from sandbox.policy import Docket, check_licence, check_policy
 
-__all__ = ["Docket", "Job", "check_history", "judge", "learn_revocations", "min_cell_of", "read_offer"]
+__all__ = ["Docket", "Job", "check_history", "check_in_force", "judge", "learn_revocations", "min_cell_of", "read_offer"]
 
 
 def min_cell_of(dataset: str, snapshot: str) -> str:
@@ -52,11 +53,20 @@ def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket
     case = cases.read(offer.job, offer.dataset)
     revocations = t.note("revocations", "current")
     docket = Docket(case, offer.job, offer.licence, revocations, operator, coordinator, tuple(holders.values()))
-    licence = check_licence(docket, home.trust, now=now)
+    licence = check_licence(docket, home.trust, now=time_of(t, dataset, home.key.name, now))
     check_policy(docket, home.policy(), holder=home.key.name)
     _check_snapshot(docket, home, t)
     _check_peers(docket, t)
     return docket, licence
+
+
+def check_in_force(offer: Offer, home: Home, t: View, *, now: float) -> None:
+    """Raise unless the licence still holds, by the newest list at hand and the time that witnesses keep (PRIVACY 7 and 20)."""
+    dataset, deadline = notes.read(offer.dataset).document(Dataset), notes.read(offer.job).document(Job).deadline
+    today = time_of(t, dataset, home.key.name, now)
+    licences.in_force(offer.licence, home.trust, revocations=t.note("revocations", "current"), now=today)
+    if today >= deadline:
+        raise Unavailable(code="job.deadline")
 
 
 def _check_peers(docket: Docket, t: Transaction) -> None:
