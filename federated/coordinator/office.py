@@ -6,6 +6,7 @@ The coordinator checks what it can, to answer early and clearly; no node relies 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 
 from federated.coordinator.board import Board
 from federated.coordinator.mailbox import Mailbox
+from federated.coordinator.witnessed import Witnessed
 from federated.witnessing import Duty
 from governance import known, notes
 from governance.catalogue import Dataset
@@ -30,6 +32,7 @@ from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, kind_of, step
 from sandbox.policy import Docket, check_licence
 
+log = logging.getLogger("keyong.coordinator")
 PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations}
 BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
 BRIEF = 0.5  # seconds to wait for more than t signatures; who comes too late to these stays out, and so they get the whole patience:
@@ -60,6 +63,8 @@ class Office:
         self._changed = threading.Condition()
         self._live: dict[str, _Live] = {}
         self.mailbox = Mailbox()
+        self._witnessed = Witnessed(journal, key, self.mailbox)
+        self.alarm: IntegrityError | None = None
         with journal.view() as t:
             self._listed = _listed(t.note("revocations", "current"))
             self._parties = {name: read_enrolment(text, trust) for name, text in t.notes("enrolment")}
@@ -141,6 +146,7 @@ class Office:
 
     def submit(self, job_text: str, operator: Party) -> str:
         """Check and queue a job. The same job again is answered with the same id."""
+        self._check_sound()
         note = notes.read(job_text)
         with self.journal.transaction() as t:
             if t.note("job", note.id) is not None:
@@ -203,6 +209,7 @@ class Office:
 
     def post(self, job: str, post: Post, *, wait: float) -> Relay | Ended | None:
         """Take a post and answer with the relay of its step, or None if that does not close within *wait* seconds."""
+        self._check_sound()
         with self._changed:
             if post.step == step("stop"):
                 return self._stop(job, post)
@@ -359,9 +366,28 @@ class Office:
 
     def tick(self) -> None:
         """Close steps whose patience is over and end jobs whose deadline has passed; called a few times a second."""
+        if self.alarm is not None:
+            return
+        self._be_witnessed()
         with self._changed:
             for job, live in list(self._live.items()):
                 self._guarded(job, live)
+
+    def _be_witnessed(self) -> None:
+        """Have the ledger cosigned; where a holder saw more of it than is here, this is an older copy, and nothing is done on it."""
+        if not self._witnessed.due:
+            return
+        holders = {name: party.key for name, party in self._parties.items() if party.role == "holder"}
+        colluding = max((notes.read(text).document(Dataset).colluding for _, text in self.documents("dataset")), default=0)
+        try:
+            self._witnessed.turn(holders, colluding)
+        except IntegrityError as alarm:
+            self.alarm = alarm
+            log.error("%s", alarm)
+
+    def _check_sound(self) -> None:
+        if self.alarm is not None:
+            raise self.alarm
 
     def _guarded(self, job: str, live: _Live) -> None:
         if self.clock() >= live.row.deadline:

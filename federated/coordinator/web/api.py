@@ -103,6 +103,8 @@ class Desk:
             t.size()
         if not self.healthy():
             raise Unavailable("the clockwork does not run", retry_after=5)
+        if self.office.alarm is not None:
+            raise Unavailable(f"nothing is done here: {self.office.alarm}", retry_after=60)
         return Health("ok", round(self.office.clock(), 3))
 
     @get("/v1/identity")
