@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -22,10 +22,12 @@ from governance import checkpoint, cosignatures, merkle, notes
 from governance.checkpoint import Checkpoint
 from governance.encoding import strict, wire
 from governance.errors import DecodeError, IntegrityError, PeerError
-from governance.journal import Transaction, View
 from governance.keys import SigningKey, VerifyKey, read_base64
 from governance.notes import Note
 from governance.quorum import Policy
+
+if TYPE_CHECKING:  # a client reads requests and answers, and needs no database
+    from governance.journal import Transaction, View
 
 LONGEST = 63  # hashes of a proof: C2SP tlog-witness, "add-checkpoint"
 
@@ -138,7 +140,7 @@ def collect(t: Transaction, made: Request, answers: Mapping[str, Cosignature | R
     for name, answer in answers.items():
         if isinstance(answer, Refusal):
             _corrected(t, name, answer, policy)
-    lines = [line for a in answers.values() if isinstance(a, Cosignature) for line in line_of(a.line)]
+    lines = [line for a in answers.values() if isinstance(a, Cosignature) for line in _line(a.line)]
     note = cosignatures.gathered(note, lines, keys.values())
     found = cosignatures.times(note, keys.values())
     for name, at in found.items():
@@ -178,8 +180,7 @@ def require_ours(view: View, seen: str, logs: Iterable[VerifyKey]) -> Checkpoint
     return head
 
 
-def line_of(text: str) -> tuple[notes.Signature, ...]:
-    """The signature line in *text*, or nothing where it is none."""
+def _line(text: str) -> tuple[notes.Signature, ...]:
     try:
         return notes.read(f"\n\n{text}\n").signatures
     except DecodeError:

@@ -62,10 +62,10 @@ def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket
 
 def check_in_force(offer: Offer, home: Home, t: View, *, now: float) -> None:
     """Raise unless the licence still holds, by the newest list at hand and the time that witnesses keep (PRIVACY 7 and 20)."""
-    dataset, deadline = notes.read(offer.dataset).document(Dataset), notes.read(offer.job).document(Job).deadline
-    today = time_of(t, dataset, home.key.name, now)
+    case = cases.read(offer.job, offer.dataset)
+    today = time_of(t, case.dataset, home.key.name, now)
     licences.in_force(offer.licence, home.trust, revocations=t.note("revocations", "current"), now=today)
-    if today >= deadline:
+    if today >= case.job.deadline:
         raise Unavailable(code="job.deadline")
 
 
