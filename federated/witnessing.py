@@ -38,9 +38,8 @@ class Answers:
 
 @strict
 class Answer:
-    """A witness's answer to the request of the ledger *log* with the id *request*."""
+    """A witness's answer to the request with the id *request*."""
 
-    log: Name
     request: Digest
     answer: Cosignature | Refusal
 

@@ -67,10 +67,10 @@ class Mailbox:
         """Keep what *witness* answered to requests that are open still."""
         with self._changed:
             for each in answers:
-                slot = self._slots.get(each.log)
-                if slot is not None and slot.id == each.request and witness in slot.ask.witnesses:
-                    slot.answers[witness] = each.answer
-                    self._changed.notify_all()
+                for slot in self._slots.values():
+                    if slot.id == each.request and witness in slot.ask.witnesses:
+                        slot.answers[witness] = each.answer
+            self._changed.notify_all()
 
     def stir(self) -> None:
         """There are news for witnesses."""

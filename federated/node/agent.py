@@ -52,7 +52,7 @@ class Agent:
         self.home, self.link, self.clock = home, link, clock
         self.journal = home.journal()
         self.stopping = threading.Event()
-        self.witnessing = Witnessing(home, self.journal, link, clock)
+        self.witnessing = Witnessing(home, self.journal, link, clock=clock, stopping=self.stopping)
         self._alarm: IntegrityError | None = None
         self._threads: dict[str, threading.Thread] = {}
         self._memory: dict[tuple[str, tuple[str, ...]], int] = {}
@@ -65,12 +65,14 @@ class Agent:
         with self._zygote:
             self._hold_against_peers()
             self._resume()
-            for work, pause in ((self._decided, BREATH), (self._offered, 0.0), (self._witness, 0.0)):
-                threading.Thread(target=self._again, args=(work, pause), name=work.__name__.strip("_"), daemon=True).start()
+            works = ((self._decided, BREATH), (self._offered, 0.0), (self._witness, 0.0))
+            loops = [threading.Thread(target=self._again, args=each, name=each[0].__name__.strip("_"), daemon=True) for each in works]
+            for thread in loops:
+                thread.start()
             ready()
             self.stopping.wait()
-            for thread in list(self._threads.values()):
-                thread.join(timeout=5)
+            for thread in (*self._threads.values(), *loops):
+                thread.join(timeout=WAIT + 5)
         if self._alarm is not None:
             raise self._alarm
 

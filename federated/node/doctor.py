@@ -87,7 +87,7 @@ def _witnesses(link: Link, home: Home) -> str:
             forked, peers = [name for name, _ in t.notes("fork")], peers_of(t, home.key.name)
         if forked:
             raise IntegrityError(f"the ledger of {forked[0]} tells two histories, both signed: show the authority this node's journal")
-        heard = Witnessing(home, journal, link, time.time).check(wait=PATIENCE)
+        heard = Witnessing(home, journal, link).check(wait=PATIENCE)
     return f"{heard} of {len(peers)} other nodes have answered, and saw no more of this ledger than is here"
 
 

@@ -38,8 +38,11 @@ Heard = Cosignature | Refusal
 class Witnessing:
     """Thread-safe: jobs' threads ask, one at a time and for all that wait; one thread answers."""
 
-    def __init__(self, home: Home, journal: Journal, link: Link, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, home: Home, journal: Journal, link: Link, *, clock: Callable[[], float] = time.time, stopping: threading.Event | None = None
+    ) -> None:
         self.home, self.journal, self.link, self.clock = home, journal, link, clock
+        self._stopping = stopping or threading.Event()
         self._asking = threading.Lock()
         self._needs: dict[object, tuple[int, Policy]] = {}
         self._quorums: dict[str, notes.Note] = {}
@@ -72,7 +75,7 @@ class Witnessing:
             return 0
         policy, end = Policy.of(self.home.key.public, peers.values(), len(peers) // 2 + 1), time.monotonic() + wait
         with self._asking:
-            while str(policy) not in self._quorums and (left := end - time.monotonic()) > 0:
+            while str(policy) not in self._quorums and not self._stopping.is_set() and (left := end - time.monotonic()) > 0:
                 self._heard([policy], left)
         return sum(isinstance(answer, Cosignature) for name, answer in self._said[1].items() if name in peers)
 
@@ -122,7 +125,7 @@ class Witnessing:
         self._said = text, said
         self._write(made, said, policies)
         if min(_lacking(policy, said) for policy in policies) > 0:
-            time.sleep(max(0.0, min(PAUSE, end - time.monotonic())))  # not at once anew
+            self._stopping.wait(max(0.0, min(PAUSE, end - time.monotonic())))  # not at once anew
 
     def _write(self, made: Request, said: Mapping[str, Heard], policies: Iterable[Policy]) -> None:
         with self.journal.transaction() as t:
@@ -141,7 +144,7 @@ class Witnessing:
         duty = self.link.witness(Turn(self._answers, listed), wait=wait)
         self._answers = ()
         self._learnt(duty.revocations)
-        if duty.requests:
+        if duty.requests and not self._stopping.is_set():  # a node that has been alarmed says nothing about others either
             self._answers = self._cosigned(duty.requests)
 
     def _cosigned(self, requests: tuple[Request, ...]) -> tuple[Answer, ...]:
@@ -151,8 +154,8 @@ class Witnessing:
             judged = [(request, Witness(self.home.key, logs).cosign(t, request, int(self.clock()))) for request in requests]
         for request, answer in judged:
             if isinstance(answer, Refusal) and answer.status == 422:
-                log.error("integrity alarm: the ledger %s tells another history than before", _origin(request))
-        return tuple(Answer(_origin(request), id_of(request), answer) for request, answer in judged if _origin(request))
+                log.error("integrity alarm: a ledger tells another history than before: %s", request.checkpoint.split("\n")[:2])
+        return tuple(Answer(id_of(request), answer) for request, answer in judged)
 
     # --- revocations
 
@@ -188,13 +191,6 @@ def _verified(note: notes.Note, key: VerifyKey, answer: Heard) -> Heard:
     except (DecodeError, IntegrityError):
         signed = {}
     return answer if signed else Refusal(400, 0, "")
-
-
-def _origin(request: Request) -> str:
-    try:
-        return checkpoint.read(notes.read(request.checkpoint, limit=checkpoint.LIMIT)).origin
-    except DecodeError:
-        return ""
 
 
 def _version(listed: str | None) -> int:

@@ -51,7 +51,9 @@ class Node:
             self.journal.close()
         self.home = Home(self.path, KEYS[self.name], self.place.server.url, TLS.certificate, coordinators.TRUST, KEYS["coordinator"].public)
         self.journal, self.open = self.home.journal(), True
-        self.witnessing = Witnessing(self.home, self.journal, self.link, lambda: self.place.office.clock() + self.skew)
+        self.witnessing = Witnessing(
+            self.home, self.journal, self.link, clock=lambda: self.place.office.clock() + self.skew, stopping=self.stopping
+        )
 
     def spend(self, job=JOB):
         with self.journal.transaction() as t:
@@ -327,6 +329,43 @@ def told(office, node):
     office.mailbox.answer(node.name, node.witnessing._cosigned((request,)))
     office.tick()
     office.tick()
+
+
+def test_what_a_holder_has_seen_meanwhile_is_learnt_from_its_refusal(nodes, monkeypatch):
+    """As when the coordinator is killed after a holder cosigned, and before that was written down."""
+    monkeypatch.setattr("federated.coordinator.witnessed.PACE", 0.0)
+    north, office = nodes["north"], nodes["north"].place.office
+    office.tick()
+    [request] = office.mailbox.waiting("north", wait=20)
+    assert isinstance(north.witnessing._cosigned((request,))[0].answer, Cosignature)
+    again = Office(office.journal, KEYS["coordinator"], coordinators.TRUST)
+    for status in (409, 200):
+        again.tick()
+        [request] = again.mailbox.waiting("north", wait=20)
+        answers = north.witnessing._cosigned((request,))
+        assert getattr(answers[0].answer, "status", 200) == status
+        again.mailbox.answer("north", answers)
+        again.tick()
+    with office.journal.view() as t:
+        assert t.cosigned()["north"][0] == t.size()
+
+
+def test_a_request_that_is_none_is_refused_and_not_shown_again(nodes):
+    north, box = nodes["north"], nodes["north"].place.office.mailbox
+    asked = box.put("west", Ask(("north",), witness.Request("rubbish", ())))
+    box.answer("north", north.witnessing._cosigned(box.waiting("north", wait=20)[-1:]))
+    assert box.answers("west", asked, want=1, wait=0)["north"].status == 400
+
+
+def test_a_node_that_stops_cosigns_nothing_more(nodes):
+    north, box = nodes["north"], nodes["north"].place.office.mailbox
+    index = nodes["west"].spend()
+    with nodes["west"].journal.view() as t:
+        box.put("west", Ask(("north",), witness.request(t, ("north",))))
+    north.stopping.set()
+    north.witnessing.answer(wait=5)
+    with north.journal.view() as t:
+        assert t.seen("west") is None and index == 0
 
 
 def test_a_split_view_of_the_coordinator_finds_no_two_quorums(nodes):
