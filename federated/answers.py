@@ -58,9 +58,10 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The latest signed checkpoint of the ledger (C2SP tlog-checkpoint)."""
+    """The latest signed checkpoint of the ledger (C2SP tlog-checkpoint), and the last one that a quorum of data holders cosigned."""
 
     checkpoint: str
+    cosigned: str | None
 
 
 @dataclass(frozen=True, slots=True)

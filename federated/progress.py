@@ -13,7 +13,8 @@ Progress = Callable[[Status], None]
 WIDTH = 100  # of a line in a notebook, which is written over
 
 STEPS = {
-    "accept": ("the holders decide", "各持有方审核中"), "deal": ("the dealers make keys", "分发方生成密钥"),
+    "accept": ("the holders decide", "各持有方审核中"), "spent": ("witnesses confirm what is spent", "见证方确认已记账"),
+    "deal": ("the dealers make keys", "分发方生成密钥"),
     "upload": ("local step and upload", "本地计算与上传"), "consent": ("agreeing who is in", "确认参与方"),
     "reveal": ("opening the total", "打开合计"), "decrypt": ("opening the total", "打开合计"),
     "state": ("checking and signing", "复算并签名"), "weigh": ("weighing the next state", "核对下一步的权重"),

@@ -30,10 +30,10 @@ from governance.encoding import build, parse, plain
 from governance.errors import DecodeError, UsageError
 from governance.handwritten import by_hand
 from governance.keys import SigningKey, check_name
-from sandbox import analyses, local, machine, weight
+from sandbox import analyses, local, machine, spends, weight
 from sandbox.analyses import Analysis
 from sandbox.job import RULE, Job, Protection, check, least_cell, nonce, parameters
-from sandbox.machine import Accepting, Dealing, Local, Weighing
+from sandbox.machine import Accepting, Dealing, Local, Spending, Weighing
 from sandbox.messages import Admission, Post, Relay, Release, Status, kind_of, step
 from sandbox.summing import Plan
 
@@ -189,6 +189,9 @@ class _Run:
         else:
             state, post = state.receive(relay, self.keys[name])
             self.posts[name] = post or self.posts[name]
+        if isinstance(state, Spending):
+            proof = spends.proved(self.case.id, self.keys[name], self.keys.values(), self.case.job.created)
+            state, self.posts[name] = state.proved(proof)
         if isinstance(state, Dealing):
             state, self.posts[name] = state.dealt(self.keys[name])
         elif isinstance(state, Local):

@@ -25,15 +25,18 @@ from federated.answers import Enrolled, Entries, Head, Health, Identity, Named, 
 from federated.problems import error_of
 from federated.signatures import Signer
 from federated.tls import client_context
+from federated.witnessing import Answers, Ask, Duty, Turn
 from governance.encoding import MESSAGE_LIMIT, decode, encode
 from governance.errors import DecodeError, IntegrityError, Unavailable, UsageError
 from governance.keys import SigningKey
 from governance.ledger import Entry, read_entry
+from governance.witness import Cosignature, Refusal
 from sandbox.messages import Ended, Offer, Post, Relay, Status
 
 JSON, CBOR = "application/json", "application/cbor"
 CONNECT, ANSWER = 10.0, 30.0  # seconds, beside what a request asks to wait
 AGAIN = 2  # seconds after which a coordinator that was not reached may be tried again
+LONGEST = 60.0  # seconds that a request may ask to wait
 PACE = 1.0  # seconds between two long polls that tell nothing
 ANSWER_LIMIT = 16 * MESSAGE_LIMIT  # a relay holds what every holder posted
 
@@ -154,11 +157,30 @@ class Link:
             return None
         return decode(raw, Relay, Ended, limit=ANSWER_LIMIT)  # type: ignore[return-value]
 
+    # --- witnesses
+
+    def cosignatures(self, ask: Ask, *, want: int, wait: float) -> dict[str, Cosignature | Refusal]:
+        """Ask witnesses about one's own ledger; their answers as soon as *want* of them are there, or those so far after *wait* seconds."""
+        raw = self._ask("POST", "/v1/cosignatures", encode(ask), CBOR, want=want, wait=min(wait, LONGEST))[1]
+        return decode(raw, Answers).answers
+
+    def witness(self, turn: Turn, *, wait: float) -> Duty:
+        """Answer what was asked of this witness, and take what is asked next; nothing after *wait* seconds."""
+        started = time.monotonic()
+        duty = decode(self._ask("POST", "/v1/witness", encode(turn), CBOR, wait=wait)[1], Duty)
+        if not duty.requests and not duty.revocations:
+            _pace(started, wait)
+        return duty
+
     # --- the ledger
 
     def checkpoint(self) -> str:
         """The latest checkpoint of the coordinator's ledger, a note."""
         return self._get("/v1/ledger/checkpoint", Head).checkpoint
+
+    def cosigned(self) -> str | None:
+        """The last checkpoint of the coordinator's ledger that a quorum of data holders cosigned, a note with their lines."""
+        return self._get("/v1/ledger/checkpoint", Head).cosigned
 
     def entries(self, start: int = 0, count: int = 1000) -> list[Entry]:
         """Up to *count* ledger entries from *start* on."""

@@ -16,7 +16,7 @@ from governance import checkpoint, contingency, ledger, licences, merkle, notes,
 from governance.catalogue import Dataset
 from governance.contingency import Contingency
 from governance.encoding import build, canonical, parse, strict
-from governance.errors import DecodeError, IntegrityError, LicenceRefused, UsageError
+from governance.errors import DecodeError, IntegrityError, LicenceRefused, QuorumLost, UsageError
 from governance.keys import Trust
 from governance.licences import Granted
 from governance.parties import Party, read_enrolment, roster
@@ -24,6 +24,7 @@ from governance.rights import check_usable
 from governance.roots import Version
 from mpc import secagg
 from sandbox import case as cases
+from sandbox import spends
 from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Release, approvals
 from sandbox.policy import request
@@ -65,6 +66,7 @@ class Bundle:
     enrolments: dict[str, str]
     admission: str
     acceptances: dict[str, str]
+    spends: dict[str, str]
     release: str
     ledger: Proof
 
@@ -133,14 +135,15 @@ def verify(bundle: Bundle, pinned: Version) -> Verified:
         entry=bundle.ledger.index,
     )  # fmt: skip
     holders = len(signed.dataset.holders)
+    needed = secagg.threshold(holders, signed.dataset.colluding)
     checks = (
         f"authority signed dataset, licence and {len(bundle.enrolments)} enrolments, "
         f"under version {chain.newest.root.version} of its key root",
         f"operator {signed.operator.name} ({signed.operator.organisation}) signed the job; the licence covers it "
         f"(use {signed.admission.uses[-1]})",
         f"all {holders} data holders accepted it",
-        f"{len(signed.signers)} of {holders} data holders computed and signed this result; "
-        f"{secagg.threshold(holders, signed.dataset.colluding)} are needed",
+        f"{len(signed.signers)} of {holders} data holders computed and signed this result; {needed} are needed",
+        f"each of them had spent the job in its own ledger, which {needed} of {holders} cosigned",
         f"ledger entry {bundle.ledger.index} holds it, under a checkpoint of {signed.coordinator.name}",
     )
     return Verified(checks, made)
@@ -161,6 +164,7 @@ def _signed(bundle: Bundle, trust: Trust) -> _Signed:
         raise IntegrityError("there is an enrolment of a party that had no part in the job")
     admission = _admission(bundle, holders, coordinator)
     release, signers = _release(bundle, holders, dataset.colluding)
+    _spends(bundle, holders, dataset.colluding, release.survivors)
     _ledger(bundle, coordinator)
     approved = approvals(bundle.acceptances.values())
     return _Signed(job, licence, plan, approved, dataset, operator, coordinator, admission, release, tuple(sorted(signers)))
@@ -231,6 +235,18 @@ def _release(bundle: Bundle, holders: Mapping[str, Party], colluding: int) -> tu
     if len(signers) < least:
         raise IntegrityError(f"only {len(signers)} data holders signed the release")
     return release, signers
+
+
+def _spends(bundle: Bundle, holders: Mapping[str, Party], colluding: int, survivors: tuple[str, ...]) -> None:
+    """Whoever is in the totals has spent the job in its own ledger, as a quorum of the roster has seen it."""
+    if not set(survivors) <= bundle.spends.keys() <= holders.keys():
+        raise IntegrityError("the proofs that the job was spent are not those of the holders in the release")
+    keys = tuple(str(holders[name].key) for name in sorted(holders))
+    for name, proof in bundle.spends.items():
+        try:
+            spends.require(proof, notes.read(bundle.job).id, spends.policy_of(keys, name, colluding))
+        except QuorumLost as few:
+            raise IntegrityError(str(few)) from None
 
 
 def _ledger(bundle: Bundle, coordinator: Party) -> None:

@@ -295,6 +295,14 @@ SENTENCES: dict[str, str] = {
     "the system": "操作系统",
     "within {count} s of the coordinator's": "与协调方的时钟相差 {count} 秒以内",
     "this clock and the coordinator's differ by {count} s; set it by NTP": "本机与协调方的时钟相差 {count} 秒；请用 NTP 校时",
+    "{count} of {all} other nodes have answered, and saw no more of this ledger than is here": (
+        "其他 {all} 个节点中有 {count} 个已应答，所见本账本均不多于此处所有"
+    ),
+    "the ledger of {name} tells two histories, both signed: show the authority this node's journal": (
+        "{name} 的账本有两种历史，均经其签名：请将本节点库交授权主体查看"
+    ),
+    "{count} data holders have spent the job, {least} are needed": "{count} 家数据持有方已为任务记账；至少需要 {least} 家",
+    "has not shown that it spent the job": "未证明其已为任务记账",
     "{count} jobs offered now": "现有 {count} 个待处理的任务",
     # folders, keys and tokens
     "another process serves {path} already; stop that one first": "已有另一个进程在运行 {path}；请先停止它",
@@ -377,6 +385,9 @@ SENTENCES: dict[str, str] = {
     "all {count} data holders accepted it": "全部 {count} 家数据持有方均已接受",
     "{count} of {all} data holders computed and signed this result; {least} are needed": (
         "{all} 家数据持有方中有 {count} 家复算并签署了该结果；至少需要 {least} 家"
+    ),
+    "each of them had spent the job in its own ledger, which {least} of {all} cosigned": (
+        "他们各自已在本方账本中记账，并由 {all} 家中至少 {least} 家联署"
     ),
     "ledger entry {index} holds it, under a checkpoint of {name}": "账本第 {index} 条记录了该结果，由 {name} 的检查点覆盖",
     # why it proves nothing

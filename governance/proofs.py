@@ -19,14 +19,17 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from governance import checkpoint, merkle, notes, quorum
 from governance.checkpoint import Checkpoint
 from governance.errors import DecodeError, IntegrityError
-from governance.journal import View
 from governance.keys import read_base64
 from governance.ledger import Entry, read_entry
 from governance.quorum import Policy
+
+if TYPE_CHECKING:
+    from governance.journal import View
 
 KIND = "c2sp.org/tlog-proof@v1"
 LIMIT = checkpoint.LIMIT + (1 << 17)  # and room for the longest entry that a tile can hold

@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -22,10 +22,12 @@ from governance import checkpoint, cosignatures, merkle, notes
 from governance.checkpoint import Checkpoint
 from governance.encoding import strict, wire
 from governance.errors import DecodeError, IntegrityError, PeerError
-from governance.journal import Transaction, View
 from governance.keys import SigningKey, VerifyKey, read_base64
 from governance.notes import Note
 from governance.quorum import Policy
+
+if TYPE_CHECKING:  # a client reads requests and answers, and needs no database
+    from governance.journal import Transaction, View
 
 LONGEST = 63  # hashes of a proof: C2SP tlog-witness, "add-checkpoint"
 

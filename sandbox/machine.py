@@ -21,7 +21,7 @@ from governance.errors import IntegrityError, KeyongError, PeerError, QuorumLost
 from governance.keys import SigningKey, Trust, VerifyKey
 from mpc import secagg, threshold
 from mpc.rings import ring
-from sandbox import local
+from sandbox import local, spends
 from sandbox.messages import MOST_WORDS, Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, kind_of, step
 from sandbox.summing import (
     SUPPORT,
@@ -82,8 +82,8 @@ class Accepting:
     agree: bytes = field(repr=False)
     mine: str = field(repr=False)
 
-    def receive(self, relay: Relay, coordinator: VerifyKey) -> tuple[Computing | Dealing, Admission]:
-        """The roster, once every holder's signed acceptance is here."""
+    def receive(self, relay: Relay, coordinator: VerifyKey) -> tuple[Spending, Admission]:
+        """The roster, once every holder's signed acceptance is here. The job is spent with the transaction that keeps the next state."""
         acceptances = {name: self._acceptance(name, relay.bodies.get(name)) for name in self.plan.holders}
         admission = notes.opened(relay.admission, Admission, Trust((coordinator,)))
         ids = tuple(notes.read(relay.bodies[name]).id for name in sorted(acceptances))
@@ -91,9 +91,8 @@ class Accepting:
             raise IntegrityError("the coordinator's admission is for another job or other acceptances")
         run = notes.read(relay.admission).id
         terms = terms_of(self.plan, run, acceptances)
-        if self.plan.case.job.protect == "threshold":
-            return Dealing(self.plan, run, encoding.encode(threshold.Dealing(terms, self.plan.me, self.agree))), admission
-        return Computing(self.plan, run, "", encoding.encode(secagg.Ready(terms, self.plan.me, self.agree))), admission
+        first = threshold.Dealing if self.plan.case.job.protect == "threshold" else secagg.Ready
+        return Spending(self.plan, run, encoding.encode(first(terms, self.plan.me, self.agree))), admission
 
     def _acceptance(self, name: str, raw: bytes | None) -> Acceptance:
         if raw is None:
@@ -104,6 +103,47 @@ class Accepting:
         if document.job != self.plan.case.id or document.holder != name:
             raise PeerError("accepted another job", party=name)
         return document
+
+
+@wire("keyong/node-spending/v1")
+class Spending:
+    """Waiting for a quorum of witnesses over this node's own ledger, in which the job is spent.
+
+    There is no other way on: a node that is an older copy of itself gets no quorum, and so has no part in anything that is opened.
+    """
+
+    plan: Plan
+    run: str
+    party: bytes = field(repr=False)
+
+    def proved(self, proof: str) -> tuple[Proving, Post]:
+        """Show the others *proof* that the job is spent here."""
+        spends.require(proof, self.plan.case.id, self.plan.witnesses(self.plan.me))
+        return Proving(self.plan, self.run, self.party, proof), Post(step("spent"), self.plan.me, proof.encode(), ())
+
+
+@wire("keyong/node-proving/v1")
+class Proving:
+    """Waiting for the others' proofs that the job is spent. Whoever has none is not there any more."""
+
+    plan: Plan
+    run: str
+    party: bytes = field(repr=False)
+    mine: str = field(repr=False)
+
+    def receive(self, relay: Relay, key: SigningKey) -> tuple[Computing | Dealing, None]:
+        if relay.step != step("spent"):
+            raise PeerError(f"expected the relay of step {step('spent')}", party="coordinator")
+        if relay.bodies.get(self.plan.me) != self.mine.encode():
+            raise QuorumLost("the job goes on with another set, without this node")
+        for name, raw in relay.bodies.items():
+            spends.require(raw, self.plan.case.id, self.plan.witnesses(name))
+        if len(relay.bodies) < self.plan.threshold:
+            raise QuorumLost(f"{len(relay.bodies)} data holders have spent the job, {self.plan.threshold} are needed")
+        plan = replace(self.plan, spent=tuple(sorted(relay.bodies)))
+        if plan.case.job.protect == "threshold":
+            return Dealing(plan, self.run, self.party), None
+        return Computing(plan, self.run, "", self.party), None
 
 
 @wire("keyong/node-dealing/v1")
@@ -438,12 +478,12 @@ def finished(plan: Plan, ended: Ended) -> Finished | None:
     return Finished(plan, str(note))
 
 
-Local = Computing | Weighing  # these wait for the jail, and Dealing for this node's processor; the others for a relay
-Waiting = Uploading | Consenting | Revealing | Pooling | Keying | Gathering | Decrypting | Signing | Balancing | Abstaining
-State = Accepting | Dealing | Local | Waiting | Finished
+Local = Computing | Weighing  # these wait for the jail, Dealing for this node's processor, Spending for witnesses; the others for a relay
+Waiting = Proving | Uploading | Consenting | Revealing | Pooling | Keying | Gathering | Decrypting | Signing | Balancing | Abstaining
+State = Accepting | Spending | Dealing | Local | Waiting | Finished
 STATES: tuple[type, ...] = (
-    *(Accepting, Dealing, Computing, Weighing, Finished),
-    *(Uploading, Consenting, Revealing, Pooling, Keying, Gathering, Decrypting, Signing, Balancing, Abstaining),
+    *(Accepting, Spending, Dealing, Computing, Weighing, Finished),
+    *(Proving, Uploading, Consenting, Revealing, Pooling, Keying, Gathering, Decrypting, Signing, Balancing, Abstaining),
 )
 
 

@@ -16,8 +16,9 @@ from governance.encoding import wire
 from governance.parties import Seconds
 from governance.rights import Digest
 
-Kind = Literal["accept", "deal", "upload", "consent", "reveal", "decrypt", "abstain", "state", "weigh", "stop"]
-Step = Annotated[str, Field(pattern=r"^(accept|deal|stop|[0-9]{1,3}\.[0-9]{1,3}\.(upload|consent|reveal|decrypt|abstain|state|weigh))$")]
+Kind = Literal["accept", "spent", "deal", "upload", "consent", "reveal", "decrypt", "abstain", "state", "weigh", "stop"]
+OF_A_ROUND = r"[0-9]{1,3}\.[0-9]{1,3}\.(upload|consent|reveal|decrypt|abstain|state|weigh)"
+Step = Annotated[str, Field(pattern=rf"^(accept|spent|deal|stop|{OF_A_ROUND})$")]
 ENDINGS = ("released", "refused", "failed", "cancelled", "expired")
 MOST_WORDS = 2000
 Key32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -25,7 +26,7 @@ Key32 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 def step(kind: Kind, number: int = 0, attempt: int = 0) -> str:
     """Name of a step: of round *number*, in its *attempt*. A node may post to ``stop`` at any time: it cannot go on."""
-    return kind if kind in ("accept", "deal", "stop") else f"{number}.{attempt}.{kind}"
+    return kind if kind in ("accept", "spent", "deal", "stop") else f"{number}.{attempt}.{kind}"
 
 
 def kind_of(name: str) -> str:

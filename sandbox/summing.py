@@ -15,6 +15,7 @@ from governance.encoding import canonical, parse, wire
 from governance.envelope import open_signed
 from governance.errors import IntegrityError, PeerError, QuorumLost
 from governance.keys import VerifyKey, read_keys
+from governance.quorum import Policy
 from mpc import secagg, threshold
 from mpc.encoding import FixedPoint
 from mpc.rings import Buffer, Words, ring
@@ -22,6 +23,7 @@ from sandbox import case as cases
 from sandbox.case import Case
 from sandbox.messages import Acceptance, AgreedState, Post, Relay, Release, kind_of
 from sandbox.rows import Floats
+from sandbox.spends import policy_of
 
 SUPPORT, STATISTICS = "support", "statistics"
 MESSAGES: Mapping[str, Mapping[str, type[Any]]] = MappingProxyType({
@@ -38,7 +40,8 @@ Opened = secagg.Settled | threshold.Keyed  # what a secure sum leaves: its total
 class Plan:
     """What a node knows of a job from the start: the signed texts, the holders' keys in the order of their names, and who it is.
 
-    *light* says that this node once found too little weight in a state of the job, and will say so of every later one.
+    *light* says that this node once found too little weight in a state of the job, and will say so of every later one. *spent* are the
+    holders of which it has seen proof that they spent the job (`sandbox.spends`); those alone take part from then on.
     """
 
     job: str
@@ -47,6 +50,7 @@ class Plan:
     keys: tuple[str, ...]
     snapshot: str
     light: bool = False
+    spent: tuple[str, ...] = ()
 
     @property
     def case(self) -> Case:
@@ -55,6 +59,17 @@ class Plan:
     @property
     def holders(self) -> Mapping[str, VerifyKey]:
         return read_keys(self.keys)
+
+    @property
+    def threshold(self) -> int:
+        """How many holders must agree, on a set, on a state, and as witnesses."""
+        return secagg.threshold(len(self.keys), self.case.dataset.colluding)
+
+    def witnesses(self, holder: str) -> Policy:
+        """Whose cosignatures count for the ledger of *holder*, who must be of the roster."""
+        if holder not in self.holders:
+            raise PeerError("is not of the roster", party=holder)
+        return policy_of(self.keys, holder, self.case.dataset.colluding)
 
 
 @functools.lru_cache(maxsize=64)
@@ -128,9 +143,11 @@ def post_of(plan: Plan, name: str, body: bytes, payloads: Mapping[str, Buffer] |
 
 
 def messages_of(plan: Plan, relay: Relay, expected: str) -> dict[str, Any]:
-    """The senders' signed messages of the step *expected*."""
+    """The senders' signed messages of the step *expected*; whoever has not spent the job has no say in it."""
     if relay.step != expected:
         raise PeerError(f"expected the relay of step {expected}", party="coordinator")
+    for name in relay.bodies.keys() - set(plan.spent):
+        raise PeerError("has not shown that it spent the job", party=name)
     return {name: sent_by(plan, name, raw, kind_of(expected)) for name, raw in relay.bodies.items()}
 
 
@@ -154,9 +171,9 @@ def noted(plan: Plan, run: str, body: dict[str, Any], survivors: tuple[str, ...]
 
 def require(plan: Plan, note: notes.Note, survivors: Sequence[str]) -> None:
     """At least t of the *survivors* signed; only those count who were in the sum: the others could not compute it."""
-    signed, need = len(note.signers(*plan.holders.values()) & set(survivors)), secagg.threshold(len(plan.keys), plan.case.dataset.colluding)
-    if signed < need:
-        raise QuorumLost(f"{signed} nodes computed this state, {need} must agree before it is used")
+    signed = len(note.signers(*plan.holders.values()) & set(survivors))
+    if signed < plan.threshold:
+        raise QuorumLost(f"{signed} nodes computed this state, {plan.threshold} must agree before it is used")
 
 
 def weights_of(plan: Plan, relay: Relay, survivors: Sequence[str]) -> tuple[dict[str, Any], dict[str, dict[str, bytes]]]:

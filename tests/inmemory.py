@@ -18,12 +18,12 @@ from governance.catalogue import HOME, Dataset, Schema
 from governance.encoding import decode, encode, parse
 from governance.keys import SigningKey
 from mpc.encoding import FixedPoint
-from sandbox import analyses, local, machine
+from sandbox import analyses, local, machine, spends
 from sandbox import case as cases
 from sandbox.analyses import Analysis
 from sandbox.case import Case
 from sandbox.job import Job, nonce, parameters
-from sandbox.machine import Accepting, Dealing, Local, Weighing
+from sandbox.machine import Accepting, Dealing, Local, Spending, Weighing
 from sandbox.messages import Admission, Post, Relay, Release, kind_of, step
 from sandbox.rows import PERSON
 from sandbox.summing import Plan
@@ -177,7 +177,9 @@ class Run:
     def deliver(self, name: str, relay: Relay) -> None:
         """What a node does with a relay, up to its next post."""
         following, post = self.received(name, relay)
-        if isinstance(following, Dealing):
+        if isinstance(following, Spending):
+            following, post = following.proved(spends.proved(self.case.id, key(name), map(key, self.names), NOW))
+        elif isinstance(following, Dealing):
             following, post = following.dealt(key(name), bits=2048, primes=PRIMES[self.names.index(name) % 2])
         elif isinstance(following, Local):
             self.asked[name].append(following.question)

@@ -17,6 +17,7 @@ from governance.envelope import open_signed
 from governance.errors import DecodeError, DisclosureRefused, OutOfTurn, PeerError, QuorumLost
 from governance.keys import Trust, VerifyKey, read_keys
 from mpc import secagg, threshold
+from sandbox import spends
 from sandbox.disclosure import check_difference
 from sandbox.messages import Acceptance, AgreedState, Post, Refusal, Relay, Release, kind_of, step
 from sandbox.summing import MESSAGES
@@ -27,7 +28,11 @@ SPOKEN_OF = ("upload", "decrypt", "weigh")  # messages with digests of what come
 
 @wire("keyong/board/v1")
 class Board:
-    """A job between two steps. *survivors* is empty until the surviving set is fixed by an upload step."""
+    """A job between two steps.
+
+    *spent* are those who have shown that they spent the job, and take part from then on; *survivors* is the set that an upload step fixes.
+    Both are empty before.
+    """
 
     job: str
     keys: tuple[str, ...]
@@ -38,6 +43,7 @@ class Board:
     survivors: tuple[str, ...]
     release: str
     protect: str = "secagg"
+    spent: tuple[str, ...] = ()
 
     @property
     def holders(self) -> Mapping[str, VerifyKey]:
@@ -55,7 +61,7 @@ class Board:
     @property
     def expected(self) -> frozenset[str]:
         """Who may post to the current step."""
-        return frozenset(self.survivors or self.holders)
+        return frozenset(self.survivors or self.spent or self.holders)
 
     def check(self, post: Post) -> None:
         """Raise unless *post* is signed by its sender and fits the current step."""
@@ -66,6 +72,9 @@ class Board:
         kind, key = kind_of(self.step), self.holders[post.sender]
         if kind in ("accept", "state"):
             self._checked(kind, post, key)
+            return
+        if kind == "spent" and not post.payloads:
+            spends.require(post.body, self.job, spends.policy_of(self.keys, post.sender, self.colluding))
             return
         if kind == "deal" and post.sender not in self.dealers:
             if post.body or post.payloads:
@@ -84,7 +93,7 @@ class Board:
         if not isinstance(document, Refusal):
             raise PeerError("stopped without saying why", party=post.sender)
         kind, survivors = kind_of(self.step), frozenset(self.survivors)
-        needed = {"deal": self.dealers, "upload": survivors, "state": survivors}.get(kind, frozenset())
+        needed = {"spent": self._irreplaceable, "deal": self.dealers, "upload": survivors, "state": survivors}.get(kind, frozenset())
         return document if post.sender in needed else None
 
     def _checked(self, kind: str, post: Post, key: VerifyKey) -> Acceptance | Refusal | AgreedState | Release:
@@ -128,8 +137,10 @@ class Board:
         kind, everybody = kind_of(self.step), posts.keys() >= self.expected
         if kind == "deal":
             return posts if posts.keys() >= self.dealers else None
-        if kind == "upload" and not self.survivors:
+        if kind == "spent" or (kind == "upload" and not self.survivors):
             chosen = self._surviving(frozenset(posts), earlier) if everybody or late else None
+            if kind == "spent":  # which of them are opened is decided when they have uploaded
+                return posts if chosen is not None and posts.keys() >= self._irreplaceable else None
             return None if chosen is None else {name: posts[name] for name in sorted(chosen)}
         if everybody:
             return posts
@@ -140,6 +151,11 @@ class Board:
             weighed = agreed is not None and agreed.holds(AgreedState) and agreed.document(AgreedState).weighed
             return None if agreed is None or weighed else posts
         return posts if late and kind in enough and len(posts) >= enough[kind] else None
+
+    @property
+    def _irreplaceable(self) -> frozenset[str]:
+        """Those without whose part in it the job cannot get to its first total."""
+        return self.dealers if self.protect == "threshold" else frozenset()
 
     def _surviving(self, there: frozenset[str], earlier: tuple[frozenset[str], ...]) -> frozenset[str] | None:
         """Everybody who is there, or else the largest earlier set that is: a set that differs from it by few would tell their part."""
@@ -176,6 +192,8 @@ class Board:
     def _after(self, kind: str, posts: Mapping[str, Post]) -> Board:
         if kind == "state":
             return self._stated(posts)
+        if kind == "spent":
+            return replace(self, spent=tuple(sorted(posts)), step=self._following(kind))
         if kind == "upload" and not self.survivors:
             return replace(self, survivors=tuple(sorted(posts)), step=step("consent", 0, self.attempt))
         if kind == "abstain":
@@ -186,9 +204,9 @@ class Board:
 
     def _following(self, kind: str) -> str:
         if self.protect == "threshold":
-            return {"accept": step("deal"), "deal": step("upload"), "consent": step("decrypt", 0, self.attempt),
+            return {"accept": step("spent"), "spent": step("deal"), "deal": step("upload"), "consent": step("decrypt", 0, self.attempt),
                     "upload": step("decrypt", self.number), "decrypt": step("state", self.number)}[kind]  # fmt: skip
-        return {"accept": step("upload"), "consent": step("reveal", 0, self.attempt), "reveal": step("state"),
+        return {"accept": step("spent"), "spent": step("upload"), "consent": step("reveal", 0, self.attempt), "reveal": step("state"),
                 "upload": step("state", self.number)}[kind]  # fmt: skip
 
     def _next(self) -> Board:

@@ -6,6 +6,7 @@ The coordinator checks what it can, to answer early and clearly; no node relies 
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from federated.coordinator.board import Board
+from federated.coordinator.mailbox import Mailbox
+from federated.coordinator.witnessed import Witnessed
+from federated.witnessing import Duty
 from governance import contingency, known, licences, notes
 from governance.catalogue import Dataset
 from governance.contingency import Contingency
@@ -30,11 +34,13 @@ from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, approvals, kind_of, step
 from sandbox.policy import Docket, check_licence
 
+log = logging.getLogger("keyong.coordinator")
 PUBLISHED: dict[str, type] = {
     "root": Root, "dataset": Dataset, "licence": Licence, "plan": Contingency, "revocations": Revocations,
 }  # fmt: skip
 BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
-BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
+BRIEF = 0.5  # seconds to wait for more than t signatures; who comes too late to these stays out, and so they get the whole patience:
+PATIENT = ("spent", "upload")
 T = TypeVar("T")
 
 
@@ -60,8 +66,12 @@ class Office:
         self.journal, self.key, self.patience, self.clock = journal, key, patience, clock
         self._changed = threading.Condition()
         self._live: dict[str, _Live] = {}
+        self.mailbox = Mailbox()
+        self._witnessed = Witnessed(journal, key, self.mailbox)
+        self.alarm: IntegrityError | None = None
         with journal.view() as t:
             self.roots = joined.followed(text for _, text in t.notes("root"))
+            self._listed = _listed(t.note("revocations", "current"))
             self._parties = self._verified(t, self.roots)
             for row in t.jobs(open_only=True):
                 self._live[row.job] = self._resumed(t, row)
@@ -130,6 +140,8 @@ class Office:
             t.put_note(kind, name, text, replace=True)
             if kind == "dataset":
                 t.put_note(ENTRY, note.id, text, replace=True)
+        if kind == "revocations":
+            self._revoke(text)
         return kind, note.id
 
     def _rotate(self, note: notes.Note) -> str:
@@ -148,6 +160,25 @@ class Office:
             parties = self._verified(t, chain)
         self.roots, self._parties = chain, parties
         return note.id
+
+    def _revoke(self, text: str) -> None:
+        """Let the nodes know at once, and end the jobs whose licence does not hold any more; the nodes do so by themselves."""
+        self._listed = _listed(text)
+        self.mailbox.stir()
+        with self._changed:
+            for job, live in list(self._live.items()):
+                try:
+                    with self.journal.view() as t:
+                        docket = self._docket(t, _text(t.note("job", job)), self.parties()[live.row.detail], current=False)
+                    check_licence(docket, self.trust, now=int(self.clock()))
+                except Refused as error:
+                    self._end(job, "refused", error.code, error.text("en"), error.text("zh"))
+
+    def duty(self, witness: str, known: int, *, wait: float) -> Duty:
+        """What *witness* is asked to cosign, and the revocation list where it is newer than the one that it knows."""
+        requests = self.mailbox.waiting(witness, wait=wait, news=lambda: self._listed[0] > known)
+        version, text = self._listed
+        return Duty(requests, text if version > known else "")
 
     def _supersedes(self, kind: str, old: str | None, document: Any) -> None:
         """Versions only rise: a replayed old document is refused."""
@@ -174,6 +205,7 @@ class Office:
 
         *links* are those of its licence that the authority did not publish here; they are kept once a job under them passes.
         """
+        self._check_sound()
         note = notes.read(job_text)
         self.roots.check(int(self.clock()))
         with self.journal.transaction() as t:
@@ -261,6 +293,7 @@ class Office:
 
     def post(self, job: str, post: Post, *, wait: float) -> Relay | Ended | None:
         """Take a post and answer with the relay of its step, or None if that does not close within *wait* seconds."""
+        self._check_sound()
         with self._changed:
             if post.step == step("stop"):
                 return self._stop(job, post)
@@ -309,7 +342,7 @@ class Office:
         """Close the open step if it can be closed."""
         board = live.board
         waited = self.clock() - live.since
-        late = waited >= (self._patience(live) if kind_of(board.step) == "upload" else min(self.patience, BRIEF))
+        late = waited >= (self._patience(live) if kind_of(board.step) in PATIENT else min(self.patience, BRIEF))
         refusal = board.refusal(live.posts)
         if refusal is not None:
             self._end(job, "refused", refusal.code, f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}")
@@ -334,6 +367,8 @@ class Office:
         with self.journal.transaction() as t:
             if live.board.step == step("accept"):
                 relay = self._admit(t, job, relay)
+            elif live.board.step == step("spent"):
+                t.put_note("spends", job, json.dumps({name: body.decode() for name, body in sorted(relay.bodies.items())}))
             if board.release:
                 self._release(t, job, live, board.release)
             else:
@@ -394,7 +429,7 @@ class Office:
         t.append("cohort.fixed", job)
 
     def _earlier(self, live: _Live) -> tuple[frozenset[str], ...]:
-        if live.board.survivors or not live.board.step.endswith("upload"):
+        if live.board.survivors or kind_of(live.board.step) not in PATIENT:
             return ()
         with self.journal.view() as t:
             return tuple(c for s in live.snapshots.values() for c in t.cohorts(live.dataset, s, "opened"))
@@ -417,9 +452,28 @@ class Office:
 
     def tick(self) -> None:
         """Close steps whose patience is over and end jobs whose deadline has passed; called a few times a second."""
+        if self.alarm is not None:
+            return
+        self._be_witnessed()
         with self._changed:
             for job, live in list(self._live.items()):
                 self._guarded(job, live)
+
+    def _be_witnessed(self) -> None:
+        """Have the ledger cosigned; where a holder saw more of it than is here, this is an older copy, and nothing is done on it."""
+        if not self._witnessed.due:
+            return
+        holders = {name: party.key for name, party in self._parties.items() if party.role == "holder"}
+        colluding = max((notes.read(text).document(Dataset).colluding for _, text in self.documents("dataset")), default=0)
+        try:
+            self._witnessed.turn(holders, colluding)
+        except IntegrityError as alarm:
+            self.alarm = alarm
+            log.error("%s", alarm)
+
+    def _check_sound(self) -> None:
+        if self.alarm is not None:
+            raise self.alarm
 
     def _guarded(self, job: str, live: _Live) -> None:
         if self.clock() >= live.row.deadline:
@@ -492,7 +546,8 @@ class Office:
                 "keyong": "bundle/v1", "roots": versions.texts, "job": text, "chain": chain,
                 "plan": self._plan(t, chain, versions.trust), "dataset": str(_counted(notes.read(dataset), versions.trust)),
                 "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
-                "acceptances": json.loads(_text(t.note("acceptances", job))), "release": release,
+                "acceptances": json.loads(_text(t.note("acceptances", job))), "spends": json.loads(_text(t.note("spends", job))),
+                "release": release,
                 "ledger": self._proof(t, int(_text(t.get(f"release {job}")))),
             }  # fmt: skip
 
@@ -525,6 +580,11 @@ def _counted(note: notes.Note, trust: Trust) -> notes.Note:
     operator = [read_key(document.operator)] if isinstance(document, Contingency) else []
     counted = note.only(*trust.of(type(document)).keys, *operator)
     return counted if counted.signatures else note
+
+
+def _listed(text: str | None) -> tuple[int, str]:
+    """A revocation list with its version."""
+    return (notes.read(text).document(Revocations).version, text) if text else (0, "")
 
 
 def _kind(note: notes.Note) -> str:

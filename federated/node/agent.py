@@ -14,6 +14,7 @@ from connectors import snapshot as snapshots
 from connectors.snapshot import Snapshot
 from federated.node import history, judge, spending
 from federated.node.home import Home, read_snapshot
+from federated.node.witnessing import ALARMS, Witnessing
 from federated.transport import Link
 from governance import licences, notes
 from governance.encoding import canonical, decode, encode, plain, wire
@@ -23,12 +24,13 @@ from governance.licences import Granted
 from sandbox import local, machine
 from sandbox.disclosure import check_difference
 from sandbox.jail import Limits, Session, Zygote, seal
-from sandbox.machine import Accepting, Dealing, Finished, Local, Signing, State, Weighing
+from sandbox.machine import Accepting, Dealing, Finished, Local, Signing, Spending, State, Weighing
 from sandbox.messages import Admission, Ended, Offer, Post, Relay, approvals, kind_of, step
 from sandbox.summing import Plan
 
 log = logging.getLogger("keyong.node")
 PRELOAD = ("numpy", "pyarrow", "sandbox.local")
+CHECK = 3.0  # seconds for which a starting node waits for what others have seen of its ledger
 WAIT = 20.0  # seconds that a long poll may take
 BREATH = 0.25  # seconds between two looks at what persons decided, or two polls that offer only what is known
 MOST_KNOWN = 100  # jobs that are named as known: the head of a request has a limit
@@ -45,12 +47,14 @@ class Turn:
 
 
 class Agent:
-    """One node. `serve` returns when `stop` was called."""
+    """One node. `serve` returns when `stop` was called, and raises where a witness has seen what this node's journal does not hold."""
 
     def __init__(self, home: Home, link: Link, *, clock: Callable[[], float] = time.time) -> None:
         self.home, self.link, self.clock = home, link, clock
         self.journal = home.journal()
         self.stopping = threading.Event()
+        self.witnessing = Witnessing(home, self.journal, link, clock=clock, stopping=self.stopping)
+        self._alarm: IntegrityError | None = None
         self._threads: dict[str, threading.Thread] = {}
         self._memory: dict[tuple[str, tuple[str, ...]], int] = {}
         self._memory_lock = threading.Lock()
@@ -60,15 +64,37 @@ class Agent:
         """Resume what was under way, then take offers until told to stop."""
         self.home.sweep()
         with self._zygote:
+            self._hold_against_peers()
             self._resume()
-            threading.Thread(target=self._again, args=(self._decided, BREATH), name="decisions", daemon=True).start()
+            works = ((self._decided, BREATH), (self._offered, 0.0), (self._witness, 0.0))
+            loops = [threading.Thread(target=self._again, args=each, name=each[0].__name__.strip("_"), daemon=True) for each in works]
+            for thread in loops:
+                thread.start()
             ready()
-            self._again(self._offered, 0.0)
-            for thread in self._threads.values():
-                thread.join(timeout=5)
+            self.stopping.wait()
+            for thread in (*self._threads.values(), *loops):
+                thread.join(timeout=WAIT + 5)
+        if self._alarm is not None:
+            raise self._alarm
 
     def stop(self) -> None:
         self.stopping.set()
+
+    def _hold_against_peers(self) -> None:
+        """Before anything is served: a journal that was brought back from a copy is noticed by those who saw more of it."""
+        try:
+            self.witnessing.check(wait=CHECK)
+        except Unavailable as error:  # nothing can leave without a quorum, whenever they are heard
+            log.warning("other nodes could not be asked what they have seen of this one: %s", error)
+
+    def _sound(self, alarm: IntegrityError) -> None:
+        """This journal is not the one that others know: nothing more is served, and nothing is written in it."""
+        log.error("%s", alarm)
+        self._alarm = alarm
+        self.stop()
+
+    def _witness(self) -> None:
+        self.witnessing.answer(wait=WAIT)
 
     def _again(self, work: Callable[[], None], pause: float) -> None:
         """Do *work* again and again until told to stop; what goes wrong is written down."""
@@ -87,7 +113,8 @@ class Agent:
         now = self.clock()
         with self.journal.view() as t:
             known = [row.job for row in t.jobs(open_only=True) if row.deadline > now]
-        news = [self.consider(offer) for offer in self.link.offers(known=known[-MOST_KNOWN:], wait=WAIT)]
+        offers = self.link.offers(known=known[-MOST_KNOWN:], wait=WAIT)
+        news = [self.consider(offer) for offer in offers if not self.stopping.is_set()]
         if news and not any(news):
             self.stopping.wait(BREATH)
 
@@ -215,8 +242,12 @@ class Agent:
         """Outermost loop of a job's thread: whatever goes wrong ends this job, is written down, and touches no other."""
         try:
             Run(self, job).run()
+        except IntegrityError as error:
+            if error.code in ALARMS:
+                self._sound(error)
+            else:
+                self._give_up(job, "failed", error)
         except KeyongError as error:
-            log.warning("job %s ended here: %s", job[:12], error)
             self._give_up(job, "refused" if isinstance(error, Refused) else "failed", error)
         except Exception:
             log.exception("job %s ended here by a fault of this program", job[:12])
@@ -226,6 +257,7 @@ class Agent:
 
     def _give_up(self, job: str, phase: str, error: KeyongError) -> None:
         """End a job here, and say so: the others need not wait. Where that does not get through, they learn of it by the deadline."""
+        log.warning("job %s ended here: %s", job[:12], error)
         self._end(job, phase, error)
         with self.journal.view() as t:
             offer = t.note("offer", job)
@@ -259,11 +291,11 @@ class Run:
     def __init__(self, agent: Agent, job: str) -> None:
         self.agent, self.job, self.key = agent, job, agent.home.key
         with agent.journal.view() as t:
-            row = t.job(job)
+            row, offer = t.job(job), t.note("offer", job)
             turn = t.sealed(job, TURN)
-        if row is None or turn is None:
+        if row is None or turn is None or offer is None:
             raise IntegrityError("the journal lacks the state of an open job")
-        self.deadline = row.deadline
+        self.deadline, self.offer = row.deadline, judge.read_offer(offer)
         kept = decode(turn, Turn)
         self.state: State = decode(kept.state, *machine.STATES)
         self.post = decode(kept.post, Post) if kept.post else None
@@ -288,18 +320,50 @@ class Run:
             with self.agent.journal.transaction() as t:
                 self._become(t, *following)
             return
+        if isinstance(self.state, Spending):
+            self._prove(self.state)
+            return
         if self.post is None:
             raise IntegrityError("the journal lacks the post of an open job")
         try:
+            self._check_gate(self.post)
             answer = self.agent.link.post(self.job, self.post, wait=min(WAIT, max(0.0, self.deadline - self.agent.clock())))
         except Unavailable as error:
-            log.info("job %s waits for the coordinator: %s", self.job[:12], error)
-            self.agent.stopping.wait(0.25)
+            if error.code == "job.deadline":
+                raise
+            self._wait(error)
             return
         if isinstance(answer, Ended):
             self._ended(answer)
         elif answer is not None:
             self._receive(answer)
+
+    def _check_gate(self, post: Post) -> None:
+        """Nothing that could help to open a total leaves this node once its licence is revoked, stale or over (PRIVACY 7)."""
+        if kind_of(post.step) not in ("accept", "abstain"):
+            self.agent.witnessing.refresh()
+            with self.agent.journal.view() as t:
+                judge.check_in_force(self.offer, self.agent.home, t, now=self.agent.clock())
+
+    def _prove(self, state: Spending) -> None:
+        """Wait until others have seen this node's ledger as far as the job's spend, and show that they have."""
+        with self.agent.journal.view() as t:
+            index = int(t.get(spent_at(self.job)) or -1)
+        try:
+            proof = self.agent.witnessing.proof(index, state.plan.witnesses(state.plan.me), wait=self.deadline - self.agent.clock())
+            status = None if proof is not None else self.agent.link.status(self.job)
+        except Unavailable as error:
+            self._wait(error)
+            return
+        if proof is not None:
+            with self.agent.journal.transaction() as t:
+                self._become(t, *state.proved(str(proof)))
+        elif status is not None and status.ended and status.phase != "released":
+            self._ended(Ended(self.job, status.phase, status.code, status.english, status.chinese, ""))  # type: ignore[arg-type]
+
+    def _wait(self, error: Unavailable) -> None:
+        log.info("job %s waits for the coordinator: %s", self.job[:12], error)
+        self.agent.stopping.wait(0.25)
 
     def _compute(self, state: Local) -> None:
         if self._jail is None:
@@ -328,7 +392,9 @@ class Run:
         if isinstance(state, Accepting):
             admitted, admission = state.receive(relay, self.agent.home.coordinator)
             with self.agent.journal.transaction() as t:
+                judge.check_in_force(self.offer, self.agent.home, t, now=self.agent.clock())
                 self._spend(t, state.plan, admission, approvals(relay.bodies[name] for name in state.plan.holders))
+                t.put(spent_at(self.job), str(t.size() - 1))
                 self._become(t, admitted, None)
         elif isinstance(state, machine.Waiting):
             self._follow(*state.receive(relay, self.key))  # may take seconds, and so not within a transaction
@@ -344,7 +410,7 @@ class Run:
 
     def _spend(self, t: Transaction, plan: Plan, admission: Admission, approved: int) -> None:
         """A use of each link of the licence, budget and roster are spent durably before anything is computed, once enough approved."""
-        granted = licences.read(judge.read_offer(t.note("offer", self.job) or "").chain, self.agent.home.trust)
+        granted = licences.read(self.offer.chain, self.agent.home.current(t).trust)
         licences.check_approved(granted, approved)
         roster, dataset = frozenset(plan.holders), plan.case.dataset.name
         judge.check_history(t, plan.case, plan.snapshot, roster)
@@ -392,6 +458,11 @@ class Run:
             t.append("job.ended", self.job, ended.code)
             t.end_job(self.job, ended.phase, ended.code, ended.english)
         self.state = Finished(plan, "")
+
+
+def spent_at(job: str) -> str:
+    """Name of the journal's setting that says at which entry a job was spent."""
+    return f"spent {job}"
 
 
 def _keep(t: Transaction, job: str, state: State, post: Post | None) -> None:

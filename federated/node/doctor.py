@@ -12,14 +12,16 @@ from pathlib import Path
 
 from connectors import snapshot as snapshots
 from federated.node.home import KEY, Home, served
+from federated.node.witnessing import Witnessing, peers_of
 from federated.transport import Link
 from governance import notes
 from governance.catalogue import Dataset
-from governance.errors import KeyongError, Unavailable
+from governance.errors import IntegrityError, KeyongError, Unavailable
 from sandbox.jail import probe
 
 LEAST_DISK = 1 << 30
 MOST_SKEW = 30.0
+PATIENCE = 3.0  # seconds to wait for other nodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def _node(path: Path, proxy: str | None) -> Iterator[Finding]:
         yield _guarded("clock", lambda: _clock(link))
         yield _guarded("enrolment", lambda: f"{len(link.offers(wait=0))} jobs offered now")
         yield _guarded("catalogue", lambda: _catalogue(link, home))
+        yield _guarded("witnesses", lambda: _witnesses(link, home))
 
 
 def _guarded(name: str, look: Callable[[], str]) -> Finding:
@@ -75,6 +78,17 @@ def _guarded(name: str, look: Callable[[], str]) -> Finding:
 def _journal(home: Home) -> str:
     with closing(home.journal()) as journal:
         return f"ledger of {journal.fsck().size} entries is whole"
+
+
+def _witnesses(link: Link, home: Home) -> str:
+    """No peer has seen more of this node's ledger than is here, and no ledger that this node saw has told two histories."""
+    with closing(home.journal()) as journal:
+        with journal.view() as t:
+            forked, peers = [name for name, _ in t.notes("fork")], peers_of(t, home.key.name)
+        if forked:
+            raise IntegrityError(f"the ledger of {forked[0]} tells two histories, both signed: show the authority this node's journal")
+        heard = Witnessing(home, journal, link).check(wait=PATIENCE)
+    return f"{heard} of {len(peers)} other nodes have answered, and saw no more of this ledger than is here"
 
 
 def _snapshots(home: Home) -> str:

@@ -57,9 +57,13 @@ class Home:
         coordinator = read_enrolment(token.coordinator, chain.trust)
         return cls(path, key, token.url, token.ca, chain, coordinator.key)
 
+    def current(self, t: View) -> Home:
+        """The same home under the newest version of the key root that this node ever saw."""
+        return replace(self, roots=self.roots.followed(kept_roots(t)))
+
     def learn(self, t: Transaction, offered: Iterable[str]) -> Home:
         """Follow the key root as far as it is shown, and never back: the newest version that was ever seen stays in the journal."""
-        kept = self.roots.followed(kept_roots(t))
+        kept = self.current(t).roots
         chain = kept.followed(offered)
         if chain is not kept:
             for version in chain.versions[len(kept_roots(t)) :]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from federated import offers
 from federated.node import history, spending
 from federated.node.home import Home, read_snapshot
+from federated.node.timekeeping import time_of
 from governance import licences
-from governance.errors import IntegrityError, Refused
+from governance.errors import IntegrityError, Refused, Unavailable
 from governance.journal import Transaction, View
 from governance.licences import Granted
+from sandbox import case as cases
 from sandbox.case import Case
 from sandbox.disclosure import check_min_cell, check_roster
 from sandbox.job import Job
 from sandbox.messages import Offer
 from sandbox.policy import Docket, check_licence, check_policy
 
-__all__ = ["Docket", "Job", "check_history", "judge", "learn_revocations", "min_cell_of", "read_offer"]
+__all__ = ["Docket", "Job", "check_history", "check_in_force", "judge", "learn_revocations", "min_cell_of", "read_offer"]
 
 read_offer = offers.read
 
@@ -33,11 +35,20 @@ def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket
         raise IntegrityError("the offer names another coordinator than the one that this node joined")
     if (home.key.name, home.key.public) not in {(p.name, p.key) for p in docket.holders}:
         raise Refused(code="policy.dataset", dataset=docket.case.dataset.name)
-    licence = check_licence(docket, home.trust, now=now)
+    licence = check_licence(docket, home.trust, now=time_of(t, docket.case.dataset, home.key.name, now))
     check_policy(docket, home.policy(), holder=home.key.name)
     _check_snapshot(docket, home, t)
     _check_peers(docket, t)
     return docket, licence
+
+
+def check_in_force(offer: Offer, home: Home, t: View, *, now: float) -> None:
+    """Raise unless the licence still holds, by the newest list at hand and the time that witnesses keep (PRIVACY 7 and 20)."""
+    case, trust = cases.read(offer.job, offer.dataset), home.current(t).trust
+    today = time_of(t, case.dataset, home.key.name, now)
+    licences.in_force(offer.chain, trust, plan=offer.plan, revocations=t.note("revocations", "current"), now=today)
+    if today >= case.job.deadline:
+        raise Unavailable(code="job.deadline")
 
 
 def _check_peers(docket: Docket, t: Transaction) -> None:

@@ -16,12 +16,13 @@ from coordinators import KEYS, ROSTER, SCHEMA
 from federated.coordinator.office import Office
 from governance import notes
 from governance.journal import Journal
-from sandbox import local, machine
+from sandbox import local, machine, spends
 from sandbox.job import nonce
-from sandbox.machine import Abstaining, Accepting, Finished, Local
+from sandbox.machine import Abstaining, Accepting, Finished, Local, Spending
 from sandbox.messages import Ended, Post, Relay, kind_of
 from sandbox.summing import Plan
 
+KEYS_OF_ROSTER = [KEYS[name] for name in ROSTER]
 SNAPSHOTS = {name: nonce() for name in ROSTER}
 
 
@@ -98,7 +99,9 @@ class Nodes:
         else:
             state, post = state.receive(relay, key)
             self.posts[name] = post or self.posts[name]
-        if isinstance(state, Local):
+        if isinstance(state, Spending):
+            state, self.posts[name] = state.proved(spends.proved(self.job, key, KEYS_OF_ROSTER, int(self.floor.clock())))
+        elif isinstance(state, Local):
             state, self.posts[name] = state.computed(self.programs[name](state.question), key)
         self.states[name] = state
 

@@ -12,15 +12,17 @@ import pytest
 
 from connectors import snapshot
 from connectors.tables import TableSource
+from federated.node import judge
 from federated.node.agent import Agent, Run
 from federated.node.home import Home, snapshot_text
-from governance import notes
+from governance import notes, proofs
 from governance.encoding import canonical, plain
-from governance.errors import BudgetExhausted, IntegrityError, LicenceRefused
+from governance.errors import BudgetExhausted, IntegrityError, LicenceRefused, QuorumLost, Unavailable
 from governance.journal import Journal
+from sandbox import spends
 from sandbox.job import Job
-from sandbox.machine import accept
-from sandbox.messages import Acceptance, Admission, Refusal, Relay
+from sandbox.machine import Accepting, Finished, Proving, Spending, accept
+from sandbox.messages import Acceptance, Admission, Post, Refusal, Relay
 from sandbox.policy import DEFAULT
 from tests.federated import coordinators
 from tests.federated.coordinators import KEYS, TLS
@@ -125,6 +127,124 @@ def test_a_job_that_cannot_go_on_here_is_told_to_the_others(place, agent, monkey
     assert phase(agent, job) == "failed"
     [post] = told
     assert post.step == "stop" and notes.read(post.body).document(Refusal).code == "job.local"
+
+
+# --- the gate before the opening
+
+
+@pytest.fixture
+def spending(place, agent, monkeypatch):
+    """A job of north's that all accepted, and that is spent there; nothing runs by itself."""
+    agent.home.write_policy(DEFAULT)
+    monkeypatch.setattr(agent, "_start", lambda job: None)
+    job = place.submitted()
+    agent.consider(next(o for o in agent.link.offers(wait=1.0) if notes.read(o.job).id == job))
+    run = Run(agent, job)
+    bodies = {name: place.acceptance(job, name).body for name in coordinators.ROSTER} | {"north": run.post.body}
+    ids = tuple(notes.read(bodies[name]).id for name in sorted(bodies))
+    admission = notes.write(Admission(job, place.licence.id, 1, ids, int(time.time()))).signed_by(KEYS["coordinator"])
+    run._receive(Relay("accept", bodies, {}, str(admission)))
+    return run
+
+
+def proved(run, *witnesses):
+    return proofs.read(spends.proved(run.job, KEYS["north"], [KEYS[name] for name in witnesses], int(time.time())))
+
+
+def test_what_is_spent_waits_for_its_quorum_and_nothing_is_posted(place, agent, spending, monkeypatch):
+    posted = []
+    monkeypatch.setattr(agent.link, "post", lambda *given, **how: posted.append(given))
+    monkeypatch.setattr("federated.node.witnessing.TURN", 0.2)
+    with agent.journal.view() as t:
+        assert t.entries(int(t.get(f"spent {spending.job}")), 1)[0].event == "job.spent"
+    spending._turn()
+    assert isinstance(spending.state, Spending) and posted == []
+    monkeypatch.setattr(agent.witnessing, "proof", lambda *given, **how: proved(spending, "north", "east"))
+    with pytest.raises(QuorumLost):
+        spending._turn()
+    monkeypatch.setattr(agent.witnessing, "proof", lambda *given, **how: proved(spending, "north", "east", "west"))
+    spending._turn()
+    again = Run(agent, spending.job)  # as after a crash
+    assert isinstance(again.state, Proving) and again.post.step == "spent"
+    again._turn()
+    assert [post.step for _, post in posted] == ["spent"]
+
+
+def test_a_job_that_ended_meanwhile_is_not_waited_for(place, agent, spending, monkeypatch):
+    monkeypatch.setattr("federated.node.witnessing.TURN", 0.1)
+    place.office.cancel(spending.job, place.office.parties()["operator"])
+    spending._turn()
+    assert isinstance(spending.state, Finished) and phase(agent, spending.job) == "cancelled"
+
+
+KINDS = ["spent", "deal", "0.0.upload", "0.0.consent", "0.0.reveal", "0.0.decrypt", "0.0.state", "1.0.upload", "1.0.decrypt", "1.0.weigh"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_nothing_of_a_revoked_licence_leaves_the_node(place, agent, spending, monkeypatch, name):
+    """Whatever a job waits with: the list that came in mid-job stops it (PRIVACY 7)."""
+    posted, run = [], spending
+    monkeypatch.setattr(agent.link, "post", lambda *given, **how: posted.append(given))
+    run.state, run.post = Proving(run.state.plan, run.state.run, run.state.party, ""), Post(name, "north", b"x", ())
+    run._turn()
+    assert len(posted) == 1
+    with agent.journal.transaction() as t:
+        judge.learn_revocations(coordinators.revocations(2, place.licence.id), agent.home, t)
+    with pytest.raises(LicenceRefused) as refusal:
+        run._turn()
+    assert refusal.value.code == "licence.revoked" and len(posted) == 1
+
+
+def test_a_node_that_cannot_have_the_list_waits_and_posts_nothing(place, agent, spending, monkeypatch):
+    posted, run = [], spending
+    monkeypatch.setattr(agent.link, "post", lambda *given, **how: posted.append(given))
+    monkeypatch.setattr(agent.link, "documents", lambda kind: (_ for _ in ()).throw(Unavailable("not now")))
+    run.state, run.post = Proving(run.state.plan, run.state.run, run.state.party, ""), Post("0.0.reveal", "north", b"x", ())
+    agent.witnessing._listed = -1000.0
+    run._turn()
+    assert posted == []
+
+
+def test_a_revoked_licence_is_not_spent(place, agent, monkeypatch):
+    agent.home.write_policy(DEFAULT)
+    monkeypatch.setattr(agent, "_start", lambda job: None)
+    job = place.submitted()
+    agent.consider(next(o for o in agent.link.offers(wait=1.0) if notes.read(o.job).id == job))
+    run = Run(agent, job)
+    with agent.journal.transaction() as t:
+        judge.learn_revocations(coordinators.revocations(2, place.licence.id), agent.home, t)
+    bodies = {name: place.acceptance(job, name).body for name in coordinators.ROSTER} | {"north": run.post.body}
+    ids = tuple(notes.read(bodies[name]).id for name in sorted(bodies))
+    admission = notes.write(Admission(job, place.licence.id, 1, ids, int(time.time()))).signed_by(KEYS["coordinator"])
+    with pytest.raises(LicenceRefused):
+        run._receive(Relay("accept", bodies, {}, str(admission)))
+    with agent.journal.view() as t:
+        assert t.next_use(place.licence.id) == 1 and isinstance(run.state, Accepting)
+
+
+@pytest.mark.parametrize("code", ["integrity.rollback", "integrity.fork"])
+def test_an_alarm_ends_the_node_and_writes_nothing(place, agent, spending, monkeypatch, code):
+    told = []
+    monkeypatch.setattr(agent.link, "post", lambda *given, **how: told.append(given))
+    monkeypatch.setattr(agent.witnessing, "proof", lambda *given, **how: (_ for _ in ()).throw(IntegrityError(code=code, here=1, size=2)))
+    with agent.journal.view() as t:
+        before = t.size()
+    agent._run(spending.job)
+    assert agent.stopping.is_set() and told == [] and phase(agent, spending.job) == "running"
+    with agent.journal.view() as t:
+        assert t.size() == before
+    with pytest.raises(IntegrityError) as alarm:
+        agent.serve()
+    assert alarm.value.code == code
+
+
+def test_a_node_starts_where_nobody_can_be_asked(place, agent, monkeypatch):
+    monkeypatch.setattr(agent.witnessing, "check", lambda **how: (_ for _ in ()).throw(Unavailable("not now")))
+    monkeypatch.setattr("federated.node.agent.WAIT", 0.5)
+    serving = threading.Thread(target=lambda: agent.serve(agent.stop))
+    serving.start()
+    serving.join(timeout=20)
+    assert not serving.is_alive()
 
 
 def test_known_jobs_are_left_out_of_the_offers(place, http, ask):

@@ -25,11 +25,13 @@ from federated.coordinator.web.openapi import routes
 from federated.coordinator.web.waiting import Waiting
 from federated.tls import client_context
 from federated.transport import Link
+from federated.witnessing import Ask, Turn
 from governance import checkpoint, merkle, notes
 from governance.encoding import decode, encode
 from governance.errors import IntegrityError, OutOfTurn, PeerError, Refused, Unavailable, UsageError
 from governance.journal import Journal
 from governance.keys import SigningKey
+from governance.witness import Request
 from sandbox.messages import Ended, Post, Relay
 from tests.federated import coordinators
 from tests.federated.coordinators import CBOR, JSON, KEYS, ROSTER, STRANGER, TLS, coordinator, enrolment, refused
@@ -56,8 +58,11 @@ MATRIX = {  # what each party gets for a request that is right; whoever is not n
     "cancel": {"coordinator": 403, "north": 403, "other": 403, "operator": 200, "rival": 404},
     "offers": {"coordinator": 403, "north": 200, "other": 200, "operator": 403, "rival": 403},
     "posts": {"coordinator": 403, "north": 202, "other": 404, "operator": 403, "rival": 403},
+    "cosignatures": {"coordinator": 403, "north": 200, "other": 200, "operator": 403, "rival": 403},
+    "witness": {"coordinator": 403, "north": 200, "other": 200, "operator": 403, "rival": 403},
     "checkpoint": EVERYBODY, "entries": EVERYBODY, "inclusion": EVERYBODY, "consistency": EVERYBODY,
 }  # fmt: skip
+WITNESSED = {"cosignatures": Ask(("south",), Request("x", ())), "witness": Turn((), 1)}
 QUERIES = {"documents": "?kind=licence", "inclusion": "?index=0&size=3", "consistency": "?old=1&new=3"}
 
 
@@ -78,6 +83,8 @@ def test_what_each_party_gets(ask, place, every_route, route, name):
     if route == "posts":
         sender = name if name in ROSTER or name == "other" else "north"
         body, media = encode(replace(place.acceptance(target, "north"), sender=sender)), CBOR
+    elif route in WITNESSED:
+        body, media = encode(WITNESSED[route]), CBOR
     elif every_route[route].body_media:
         late = enrolment(SigningKey.generate(f"late-{name}".lower()), "holder")
         documents = {"enrol": late, "publish": coordinators.dataset("more"), "submit": place.job()}

@@ -16,7 +16,7 @@ from offices import Floor, Nodes
 
 from federated.authority import read_dataset
 from federated.verify import Bundle, Proof
-from governance import notes
+from governance import notes, proofs
 from governance.catalogue import Column, Dataset
 from governance.encoding import KINDS, canonical
 from sandbox import messages, predicate
@@ -118,10 +118,19 @@ def test_the_steps_of_the_example_are_those_of_a_run():
     assert [step for step in encrypted if kind_of(step) != "weigh"] == list(run.relays)[: len(encrypted) - 1]
 
 
+def test_the_proof_of_a_spend_is_made_and_verified_as_printed(capsys):
+    run("witnessing")
+    assert capsys.readouterr().out == "0\n"
+    (shown,) = plain_blocks("witnessing", proofs.KIND)
+    head, log, lines = shown.split("\n\n")
+    assert head.split("\n")[2] == "index 2" and log.split("\n")[:2] == ["b", "3"]
+    assert lines.split() == ["—", "b", "…", "—", "a", "…", "—", "b", "…", "—", "c", "…"]
+
+
 def test_every_kind_of_step_and_note_is_described():
     text = page("protocol")
     kinds = {kind_of(name) for name in named(section("protocol", "Steps"))}
-    assert kinds == {"accept", "upload", "consent", "reveal", "abstain", "state", "stop", "deal", "decrypt", "weigh"}
+    assert kinds == {"accept", "spent", "upload", "consent", "reveal", "abstain", "state", "stop", "deal", "decrypt", "weigh"}
     for cls in (messages.Acceptance, messages.Refusal, messages.Admission, messages.AgreedState, messages.Release):
         assert cls.kind in text
     for state in inmemory.bodies(jobs.finished()).values():

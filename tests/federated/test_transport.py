@@ -70,7 +70,7 @@ def _run(place, operator, job):
         thread.join()
     assert {type(a) for a in answers.values()} == {Relay} and answers["north"].admission
     assert len(set(map(encode, answers.values()))) == 1
-    assert operator.status(job, version=version, wait=5.0).step == "0.0.upload"
+    assert operator.status(job, version=version, wait=5.0).step == "spent"
 
 
 def test_a_whole_life_over_the_wire(tmp_path):

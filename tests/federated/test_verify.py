@@ -24,6 +24,7 @@ from governance.keys import SigningKey
 from governance.ledger import entry
 from governance.merkle import leaf_hash
 from governance.roots import NEEDED, Role, pinned
+from sandbox import spends
 from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Release
 
@@ -71,7 +72,7 @@ def test_a_bundle_proves_who_asked_who_took_part_and_who_signed(bundle):
     found = verified(bundle)
     text = "\n".join(found.checks)
     for part in ("authority signed dataset, licence and 6 enrolments, under version 1 of its key root", "operator operator (House of operator)", "all 4 data holders accepted it",
-                 "4 of 4 data holders computed and signed this result; 3 are needed", "ledger entry"):  # fmt: skip
+                 "4 of 4 data holders computed and signed this result; 3 are needed", "which 3 of 4 cosigned", "ledger entry"):  # fmt: skip
         assert part in text
     assert found.result.outcome["columns"][0]["n"] == 160
     assert found.result.provenance.entry == bundle["ledger"]["index"]
@@ -142,7 +143,9 @@ def test_no_hash_of_the_proof_has_two_spellings(bundle):
     refused({**bundle, "ledger": {**bundle["ledger"], "inclusion": [f" {path[0]}", *path[1:]]}}, "lower-case", IntegrityError)
 
 
-@pytest.mark.parametrize("part", ["job", "chain", "plan", "dataset", "enrolments", "admission", "acceptances", "release", "ledger"])
+@pytest.mark.parametrize(
+    "part", ["job", "chain", "plan", "dataset", "enrolments", "admission", "acceptances", "spends", "release", "ledger"]
+)
 def test_a_part_of_another_bundle_does_not_fit(made, part):
     if made[0][part] != made[1][part]:
         refused({**made[0], part: made[1][part]})
@@ -151,7 +154,7 @@ def test_a_part_of_another_bundle_does_not_fit(made, part):
 
 
 @pytest.mark.parametrize(
-    "part", ["job", "chain", "plan", "dataset", "enrolments", "admission", "acceptances", "release", "ledger", "keyong"]
+    "part", ["job", "chain", "plan", "dataset", "enrolments", "admission", "acceptances", "spends", "release", "ledger", "keyong"]
 )
 def test_nothing_can_be_left_out(bundle, part):
     error = DecodeError if part == "keyong" else IntegrityError  # without its version it is no bundle
@@ -438,6 +441,25 @@ FALSE = canonical({"analysis": "describe@1", "outcome": {"columns": []}})
 ])  # fmt: skip
 def test_a_release_needs_t_holders_of_the_set_it_speaks_of(bundle, names, changes, says):
     refused(release_by(bundle, names, **changes), says, IntegrityError)
+
+
+def spent(bundle, name, witnesses, *, job=""):
+    """*bundle* with another proof of *name*, which those *witnesses* cosigned."""
+    job = job or notes.read(bundle["job"]).id
+    proof = spends.proved(job, KEYS[name], [KEYS[n] for n in witnesses], 1_800_000_000)
+    return {**bundle, "spends": {**bundle["spends"], name: proof}}
+
+
+def test_every_survivor_had_spent_the_job_where_a_quorum_saw_it(bundle):
+    verified(spent(bundle, "west", ("east", "north", "west")))
+    refused(spent(bundle, "west", ("east", "west")), "too few witnesses cosigned the ledger of west, 2 of them", IntegrityError)
+    refused(spent(bundle, "west", ("east", "west", "other", "operator")), "too few witnesses", IntegrityError)
+    refused(spent(bundle, "west", ("east", "north", "west", "other")), "a line of nobody who could have signed there", IntegrityError)
+    refused(spent(bundle, "west", ("east", "north", "west"), job="0" * 64), "another entry", IntegrityError)
+    for names in (("east", "north", "south"), ("east", "north", "south", "west", "other")):
+        proofs = {n: bundle["spends"].get(n, bundle["spends"]["west"]) for n in names}
+        refused({**bundle, "spends": proofs}, "not those of the holders in the release", IntegrityError)
+    refused({**bundle, "spends": {**bundle["spends"], "west": bundle["spends"]["east"]}}, error=IntegrityError)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from sandbox.messages import Relay, Release
 
 DESCRIBE = Describe(("age", "income"))  # enough persons lack either: two rounds. Nobody lacks educ: beside it, a third
 NARROWED = Describe(("age", "educ"))
-STEPS = ("accept", "0.0.upload", "0.0.consent", "0.0.reveal", "0.0.state", "1.0.upload", "1.0.state", "2.0.upload", "2.0.state")
+STEPS = (
+    "accept", "spent", "0.0.upload", "0.0.consent", "0.0.reveal", "0.0.state", "1.0.upload", "1.0.state", "2.0.upload", "2.0.state",
+)  # fmt: skip
 
 
 def tables(holders: str = "abc") -> inmemory.Tables:

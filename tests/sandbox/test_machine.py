@@ -18,7 +18,7 @@ from governance.envelope import open_signed, sign
 from governance.errors import IntegrityError, PeerError, QuorumLost, Refused, UsageError
 from governance.keys import SigningKey, Trust
 from mpc import secagg
-from sandbox import machine
+from sandbox import machine, spends
 from sandbox.analyses import Crosstab, LogisticRegression
 from sandbox.machine import Computing, Finished, Signing
 from sandbox.messages import MOST_WORDS, Acceptance, AgreedState, Ended, Refusal, Relay, step
@@ -88,12 +88,12 @@ def test_signing_is_the_only_way_to_a_local_step_on_a_state():
     run, relay = closed("0.0.state")
     assert isinstance(run.states["a"], Signing)
     assert run.received("a", relay)[0].body == notes.read(relay.bodies["b"]).document(AgreedState).body
-    first, accepted = closed("accept")
+    first, accepted = closed("spent")
     assert first.received("a", accepted)[0].body == ""
 
 
 def test_an_answer_of_another_size_is_none():
-    run, relay = closed("accept")
+    run, relay = closed("spent")
     computing = run.received("a", relay)[0]
     assert isinstance(computing, Computing)
     for size in (0, computing.expect - 8, computing.expect + 8, computing.expect + 1):
@@ -160,6 +160,7 @@ def test_two_admissions_of_one_job_do_not_run_together():
     relay = run.close()
     for name in run.names:
         run.deliver(name, replace(relay, admission=str(run.admission(relay, uses=(2 if name == "a" else 1,)))))
+    run.advance()
     fails_closed(run)
 
 
@@ -176,11 +177,12 @@ def test_two_acceptances_of_one_node_do_not_run_together(kept):
     if kept == "second":
         run.states["c"] = second
     run.deliver("c", relay if kept == "first" else changed)
+    run.advance()
     fails_closed(run)
 
 
 def test_a_roster_that_differs_by_one_between_nodes_fails_closed():
-    """b was told another key for c (PRIVACY 4): c's acceptance does not verify there, and a forged one opens no sum."""
+    """b was told another key for c (PRIVACY 4): c's acceptance does not verify there, its cosignatures neither, and no sum is opened."""
     run = start()
     swapped = SigningKey.generate("c")
     plan = Plan(*job(), "b", (str(key("a").public), str(key("b").public), str(swapped.public)), "0" * 32, bytes(32))
@@ -190,9 +192,15 @@ def test_a_roster_that_differs_by_one_between_nodes_fails_closed():
         run.deliver("b", relay)
     forged = notes.Note(notes.read(relay.bodies["c"]).text).signed_by(swapped)
     for_b = replace(relay, bodies={**relay.bodies, "c": str(forged).encode()})
-    run.deliver("b", replace(for_b, admission=str(run.admission(for_b))))
-    run.deliver("a", relay)
-    run.deliver("c", relay)
+    spending, _ = run.received("b", replace(for_b, admission=str(run.admission(for_b))))
+    genuine = {n: spends.proved(run.case.id, key(n), [key(m) for m in run.names], inmemory.NOW) for n in run.names}
+    with pytest.raises(QuorumLost):
+        spending.proved(genuine["b"])
+    alike = machine.Computing(replace(plan, spent=run.names), spending.run, "", spending.party)  # as if it had gone on all the same
+    run.states["b"], run.posts["b"] = run.computed("b", alike)
+    for name in "ac":
+        run.deliver(name, relay)
+        run.deliver(name, Relay(step("spent"), {n: proof.encode() for n, proof in genuine.items()}, {}, ""))
     fails_closed(run)
     uploads = {n: run.posts[n].body for n in run.names}
     uploads["c"] = sign(swapped, open_signed(uploads["c"], {"c": key("c").public}, secagg.Upload)[1])

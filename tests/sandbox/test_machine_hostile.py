@@ -76,7 +76,7 @@ def test_a_part_that_is_missing_doubled_or_anothers_is_caught(name):
     for bodies in ({"a": a, "c": c}, {"a": a, "b": a, "c": c}, {"a": a, "b": forged, "c": c}, {}):
         with pytest.raises(KeyongError):
             run.received("a", replace(relay, bodies=bodies))
-    if not name.endswith("state"):  # whose name stands over a signed state does not matter, the signature names its signer
+    if not name.endswith(("state", "spent")):  # whose name stands over a signed state does not matter, the signature names its signer
         with pytest.raises(PeerError, match="another's message"):
             run.received("b", replace(relay, bodies={"a": c, "b": b, "c": a}))
 

@@ -26,6 +26,7 @@ from sandbox.machine import (
     Finished,
     Gathering,
     Keying,
+    Proving,
     Signing,
     Uploading,
 )
@@ -66,10 +67,11 @@ def test_steps_and_states_are_those_of_the_specification():
         steps.append(run.board.step)
         waited.setdefault(kind_of(run.board.step), set()).update(map(type, run.states.values()))
         run.advance()
+    assert steps.pop(1) == "spent"
     assert steps[:5] == ["accept", "deal", "0.0.upload", "0.0.consent", "0.0.decrypt"]
     assert steps[5:9] == ["0.0.state", "1.0.upload", "1.0.decrypt", "1.0.state"]
     assert steps[9:13] == ["1.0.weigh", "2.0.upload", "2.0.decrypt", "2.0.state"]
-    assert waited == {"accept": {Accepting}, "deal": {Keying}, "upload": {Uploading, Gathering}, "consent": {Consenting},
+    assert waited == {"accept": {Accepting}, "spent": {Proving}, "deal": {Keying}, "upload": {Uploading, Gathering}, "consent": {Consenting},
                       "decrypt": {Decrypting}, "state": {Signing},
                       "weigh": {Balancing}}  # fmt: skip
     assert all(isinstance(state, Finished) for state in run.states.values())
@@ -217,7 +219,7 @@ def threshold_deal(run: Run) -> threshold.Deal:
 
 
 def test_a_dealer_makes_its_key_outside_of_the_relay():
-    run = start()
+    run = start().to("spent")
     relay = run.close()
     state, post = run.received("a", relay)
     assert isinstance(state, Dealing) and post is None

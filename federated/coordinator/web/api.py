@@ -15,6 +15,7 @@ from federated.coordinator.web import access
 from federated.coordinator.web.access import ENROLLED
 from federated.coordinator.web.openapi import get, post
 from federated.coordinator.web.waiting import LONGEST, Waiting
+from federated.witnessing import LIMIT, MOST, Answers, Ask, Duty, Turn
 from governance.encoding import MESSAGE_LIMIT, SAFE_INTEGER, decode, encode
 from governance.errors import OutOfTurn, Refused, Unavailable
 from governance.licences import MOST_LINKS
@@ -62,6 +63,11 @@ class Waits(_Closed):
     wait: Wait = 0.0
 
 
+class Wants(_Closed):
+    want: Annotated[int, Field(ge=1, le=MOST, description="Answers to wait for")] = 1
+    wait: Wait = 0.0
+
+
 class News(_Closed):
     known: Annotated[
         str, Field(pattern=r"^([0-9a-f]{64}(,[0-9a-f]{64})*)?$", description="Ids of jobs to leave out, with commas between them")
@@ -99,6 +105,8 @@ class Desk:
             t.size()
         if not self.healthy():
             raise Unavailable("the clockwork does not run", retry_after=5)
+        if self.office.alarm is not None:
+            raise Unavailable(f"nothing is done here: {self.office.alarm}", retry_after=60)
         return Health("ok", round(self.office.clock(), 3))
 
     @get("/v1/identity")
@@ -204,13 +212,44 @@ class Desk:
         answer = self.waiting.until(query.wait, ask, done=lambda found: found is not None, party=caller.name)
         return None if answer is None else encode(answer)
 
+    # --- witnesses
+
+    @post("/v1/cosignatures", roles=("holder",), limit=LIMIT)
+    def cosignatures(self, caller: Party, query: Wants, body: bytes) -> bytes:
+        """Ask other data holders to cosign the newest checkpoint of one's own ledger.
+
+        Takes a ``keyong/witness-ask/v1``. Gives the ``keyong/witness-answers/v1`` so far, as soon as there are *want* of them. A newer
+        request takes the place of an older one.
+        """
+        box, ask = self.office.mailbox, decode(body, Ask, limit=LIMIT)
+        asked = box.put(caller.name, ask)
+
+        def heard(seconds: float) -> Answers:
+            return Answers(box.answers(caller.name, asked, want=query.want, wait=seconds))
+
+        return encode(self.waiting.until(query.wait, heard, done=lambda a: len(a.answers) >= query.want, party=caller.name))
+
+    @post("/v1/witness", roles=("holder",), limit=LIMIT)
+    def witness(self, caller: Party, query: Waits, body: bytes) -> bytes:
+        """Answer what one was asked to cosign, and take what is asked next.
+
+        Takes a ``keyong/witness-turn/v1``, gives a ``keyong/witness-duty/v1``, which also brings a newer revocation list.
+        """
+        turn = decode(body, Turn, limit=LIMIT)
+        self.office.mailbox.answer(caller.name, turn.answers)
+
+        def ask(seconds: float) -> Duty:
+            return self.office.duty(caller.name, turn.revocations, wait=seconds)
+
+        return encode(self.waiting.until(query.wait, ask, done=lambda d: bool(d.requests or d.revocations), party=caller.name))
+
     # --- the ledger
 
     @get("/v1/ledger/checkpoint", roles=ENROLLED)
     def checkpoint(self, caller: Party) -> Head:
-        """The latest signed checkpoint of the coordinator's ledger (C2SP tlog-checkpoint)."""
+        """The latest signed checkpoint of the coordinator's ledger (C2SP tlog-checkpoint), and the last one that holders cosigned."""
         with self.office.journal.view() as t:
-            return Head(t.checkpoint())
+            return Head(t.checkpoint(), t.note("cosigned", self.office.key.name))
 
     @get("/v1/ledger/entries", roles=ENROLLED)
     def entries(self, caller: Party, query: Page) -> Entries:

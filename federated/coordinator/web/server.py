@@ -36,7 +36,7 @@ from governance.encoding import MESSAGE_LIMIT
 from governance.errors import Unavailable, UsageError
 
 log = logging.getLogger("keyong.coordinator")
-LEAST_THREADS, MOST_THREADS, MORE_THREADS = 16, 256, 16
+LEAST_THREADS, MOST_THREADS, MORE_THREADS = 24, 256, 16
 SPARE_THREADS = 32  # never kept by long polls
 TICK = 0.1
 STALLED = 5.0  # seconds without a tick after which the coordinator is not healthy
