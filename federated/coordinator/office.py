@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from federated.coordinator import published
 from federated.coordinator.board import Board
 from federated.coordinator.mailbox import Mailbox
 from federated.coordinator.witnessed import Witnessed
@@ -22,10 +23,10 @@ from governance import contingency, known, licences, notes
 from governance.catalogue import Dataset
 from governance.contingency import Contingency
 from governance.encoding import decode, encode
-from governance.errors import DecodeError, IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
+from governance.errors import IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
 from governance.journal import JobRow, Journal, Transaction, View
-from governance.keys import SigningKey, Trust, read_key
-from governance.licences import MOST_LINK, MOST_LINKS, Licence, Revocations
+from governance.keys import SigningKey, Trust
+from governance.licences import MOST_LINK, MOST_LINKS, Licence
 from governance.parties import Party, read_enrolment, roster
 from governance.roots import Chain, Root
 from governance.texts import text_of
@@ -35,9 +36,6 @@ from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, S
 from sandbox.policy import Docket, check_licence
 
 log = logging.getLogger("keyong.coordinator")
-PUBLISHED: dict[str, type] = {
-    "root": Root, "dataset": Dataset, "licence": Licence, "plan": Contingency, "revocations": Revocations,
-}  # fmt: skip
 BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
 BRIEF = 0.5  # seconds to wait for more than t signatures; who comes too late to these stays out, and so they get the whole patience:
 PATIENT = ("spent", "upload")
@@ -71,7 +69,7 @@ class Office:
         self.alarm: IntegrityError | None = None
         with journal.view() as t:
             self.roots = joined.followed(text for _, text in t.notes("root"))
-            self._listed = _listed(t.note("revocations", "current"))
+            self._listed = published.listed(t.note("revocations", "current"))
             self._parties = self._verified(t, self.roots)
             for row in t.jobs(open_only=True):
                 self._live[row.job] = self._resumed(t, row)
@@ -116,12 +114,12 @@ class Office:
     def publish(self, text: str) -> tuple[str, str]:
         """Keep a document that the authority signed; return its kind and id."""
         note = notes.read(text)
-        kind = _kind(note)
+        kind = published.kind_of(note)
         if kind == "root":
             return kind, self._rotate(note)
         with _sent():
-            document: Any = notes.opened(text, PUBLISHED[kind], self.trust)
-            note = _counted(note, self.trust)
+            document: Any = notes.opened(text, published.PUBLISHED[kind], self.trust)
+            note = published.counted(note, self.trust)
             if isinstance(document, Contingency):
                 contingency.opened(note, self.trust)
             if isinstance(document, Licence):
@@ -163,7 +161,7 @@ class Office:
 
     def _revoke(self, text: str) -> None:
         """Let the nodes know at once, and end the jobs whose licence does not hold any more; the nodes do so by themselves."""
-        self._listed = _listed(text)
+        self._listed = published.listed(text)
         self.mailbox.stir()
         with self._changed:
             for job, live in list(self._live.items()):
@@ -182,7 +180,7 @@ class Office:
 
     def _supersedes(self, kind: str, old: str | None, document: Any) -> None:
         """Versions only rise: a replayed old document is refused."""
-        if old is not None and self._kept(old, PUBLISHED[kind]).version >= document.version:
+        if old is not None and self._kept(old, published.PUBLISHED[kind]).version >= document.version:
             raise UsageError(f"version {document.version} of the {kind} is not newer than the one published")
 
     def _kept(self, text: str, cls: type[T]) -> T:
@@ -196,7 +194,9 @@ class Office:
             return [(f"{v.root.version:03}", str(v.note)) for v in self.roots.versions]
         with self.journal.view() as t:
             found = t.notes(kind)
-        return [(name, str(_counted(notes.read(text), self.trust)) if kind in ("licence", "plan") else text) for name, text in found]
+        return [
+            (name, str(published.counted(notes.read(text), self.trust)) if kind in ("licence", "plan") else text) for name, text in found
+        ]
 
     # --- jobs
 
@@ -255,13 +255,13 @@ class Office:
                 raise UsageError("the licence is not known here; the authority must publish it")
             found.insert(0, text)
             last = notes.read(text, limit=MOST_LINK).document(Licence).parent
-        return str(_counted(notes.read(found[0], limit=MOST_LINK), trust or self.trust)), *found[1:]
+        return str(published.counted(notes.read(found[0], limit=MOST_LINK), trust or self.trust)), *found[1:]
 
     def _plan(self, t: View, chain: tuple[str, ...], trust: Trust | None = None) -> str:
         """The contingency plan that the licence names, if it was published; nothing is verified here."""
         named = (notes.read(text).document(Licence).allow.plan for text in chain)
         plan = t.note("plan", next(filter(None, named), ""))
-        return str(_counted(notes.read(plan), trust or self.trust)) if plan else ""
+        return str(published.counted(notes.read(plan), trust or self.trust)) if plan else ""
 
     def offers(self, holder: str, *, known: Collection[str] = (), wait: float) -> list[Offer]:
         """Jobs that wait for *holder*'s answer, apart from those that it knows; blocks up to *wait* seconds for the first."""
@@ -544,7 +544,7 @@ class Office:
             chain = self.chain(t, document.licence, trust=versions.trust)
             return {
                 "keyong": "bundle/v1", "roots": versions.texts, "job": text, "chain": chain,
-                "plan": self._plan(t, chain, versions.trust), "dataset": str(_counted(notes.read(dataset), versions.trust)),
+                "plan": self._plan(t, chain, versions.trust), "dataset": str(published.counted(notes.read(dataset), versions.trust)),
                 "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
                 "acceptances": json.loads(_text(t.note("acceptances", job))), "spends": json.loads(_text(t.note("spends", job))),
                 "release": release,
@@ -567,31 +567,6 @@ class Office:
         snapshots = {name: notes.read(text).document(Acceptance).snapshot for name, text in accepted.items()}
         dataset = notes.read(_text(t.note("job", row.job))).document(Job).dataset
         return _Live(board, row, dataset, snapshots, self.clock())
-
-
-def _counted(note: notes.Note, trust: Trust) -> notes.Note:
-    """*note* with the lines alone of those who sign such a document: the authority's, and under a plan its operator's.
-
-    A licence below the first link is its delegates', and stays as it is; so does what none of them signed, for the verdict on it.
-    """
-    document: Any = note.document(*PUBLISHED.values())
-    if isinstance(document, Licence) and document.parent:
-        return note
-    operator = [read_key(document.operator)] if isinstance(document, Contingency) else []
-    counted = note.only(*trust.of(type(document)).keys, *operator)
-    return counted if counted.signatures else note
-
-
-def _listed(text: str | None) -> tuple[int, str]:
-    """A revocation list with its version."""
-    return (notes.read(text).document(Revocations).version, text) if text else (0, "")
-
-
-def _kind(note: notes.Note) -> str:
-    for kind, cls in PUBLISHED.items():
-        if note.holds(cls):
-            return kind
-    raise DecodeError(f"only these documents can be published: {', '.join(PUBLISHED)}")
 
 
 @contextmanager

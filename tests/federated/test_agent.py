@@ -142,7 +142,7 @@ def spending(place, agent, monkeypatch):
     run = Run(agent, job)
     bodies = {name: place.acceptance(job, name).body for name in coordinators.ROSTER} | {"north": run.post.body}
     ids = tuple(notes.read(bodies[name]).id for name in sorted(bodies))
-    admission = notes.write(Admission(job, place.licence.id, 1, ids, int(time.time()))).signed_by(KEYS["coordinator"])
+    admission = notes.write(Admission(job, place.licence.id, (1,), ids, int(time.time()))).signed_by(KEYS["coordinator"])
     run._receive(Relay("accept", bodies, {}, str(admission)))
     return run
 
@@ -215,7 +215,7 @@ def test_a_revoked_licence_is_not_spent(place, agent, monkeypatch):
         judge.learn_revocations(coordinators.revocations(2, place.licence.id), agent.home, t)
     bodies = {name: place.acceptance(job, name).body for name in coordinators.ROSTER} | {"north": run.post.body}
     ids = tuple(notes.read(bodies[name]).id for name in sorted(bodies))
-    admission = notes.write(Admission(job, place.licence.id, 1, ids, int(time.time()))).signed_by(KEYS["coordinator"])
+    admission = notes.write(Admission(job, place.licence.id, (1,), ids, int(time.time()))).signed_by(KEYS["coordinator"])
     with pytest.raises(LicenceRefused):
         run._receive(Relay("accept", bodies, {}, str(admission)))
     with agent.journal.view() as t:

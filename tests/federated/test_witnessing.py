@@ -49,7 +49,7 @@ class Node:
     def restart(self):
         if self.open:
             self.journal.close()
-        self.home = Home(self.path, KEYS[self.name], self.place.server.url, TLS.certificate, coordinators.TRUST, KEYS["coordinator"].public)
+        self.home = Home(self.path, KEYS[self.name], self.place.server.url, TLS.certificate, coordinators.ROOTS, KEYS["coordinator"].public)
         self.journal, self.open = self.home.journal(), True
         self.witnessing = Witnessing(
             self.home, self.journal, self.link, clock=lambda: self.place.office.clock() + self.skew, stopping=self.stopping
@@ -310,7 +310,7 @@ def test_a_coordinator_that_was_brought_back_from_a_copy_does_nothing_more(nodes
     told(office, north)
     assert office.alarm is None
     with closing(Journal.open(tmp_path / "before.db", KEYS["coordinator"])) as before:
-        restored = Office(before, KEYS["coordinator"], coordinators.TRUST)
+        restored = Office(before, KEYS["coordinator"], coordinators.ROOTS)
         told(restored, north)
         assert restored.alarm.code == "integrity.rollback"
         with pytest.raises(IntegrityError):
@@ -338,7 +338,7 @@ def test_what_a_holder_has_seen_meanwhile_is_learnt_from_its_refusal(nodes, monk
     office.tick()
     [request] = office.mailbox.waiting("north", wait=20)
     assert isinstance(north.witnessing._cosigned((request,))[0].answer, Cosignature)
-    again = Office(office.journal, KEYS["coordinator"], coordinators.TRUST)
+    again = Office(office.journal, KEYS["coordinator"], coordinators.ROOTS)
     for status in (409, 200):
         again.tick()
         [request] = again.mailbox.waiting("north", wait=20)
@@ -413,7 +413,7 @@ def test_a_licence_is_held_against_the_time_that_witnesses_keep(nodes):
     west, place = nodes["west"], nodes["west"].place
     job = place.submitted()
     [offer] = [o for o in place.office.offers("west", wait=0) if notes.read(o.job).id == job]
-    end, now = notes.read(offer.licence).document(Licence).not_after, int(place.office.clock())
+    end, now = notes.read(offer.chain[0]).document(Licence).allow.not_after, int(place.office.clock())
     late = notes.read(offer.job).document(judge.Job).deadline
     with west.journal.transaction() as t:
         judge.learn_revocations(offer.revocations, west.home, t)
