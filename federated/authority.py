@@ -86,7 +86,7 @@ class Authority:
     def licence(self, operator: str, *, dataset: str, columns: tuple[str, ...], purposes: tuple[str, ...], methods: tuple[str, ...],
                 min_cell: int, uses: int, days: int) -> str:  # fmt: skip
         """A licence for the operator with the verifier key *operator*, on columns of a dataset that this folder registered."""
-        known.check("dataset in the authority's folder called", [dataset], self._datasets())
+        known.check("dataset in the authority's folder called", [dataset], self.datasets())
         entry = notes.opened((self.path / DATASETS / f"{dataset}.note").read_text(), Dataset, self.trust)
         known.check(f"column of {dataset} called", columns, [c.name for c in entry.schema.columns])
         known.check("method", methods, METHOD_NAMES)
@@ -104,7 +104,7 @@ class Authority:
         (self.path / folder / f"{name}.note").write_text(text)
         return note.id
 
-    def _datasets(self) -> list[str]:
+    def datasets(self) -> list[str]:
         return sorted(file.stem for file in (self.path / DATASETS).glob("*.note"))
 
     def licence_id(self, start: str) -> str:

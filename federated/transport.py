@@ -107,7 +107,7 @@ class Link:
         return made.kind, made.id
 
     def documents(self, kind: str) -> list[tuple[str, str]]:
-        """Names and notes of the published documents of *kind*: dataset, licence or revocations."""
+        """Names and notes of the published documents of *kind*: dataset, licence, revocations, asset or certificate."""
         return [(each.name, each.note) for each in self._get("/v1/documents", list[Named], kind=kind)]
 
     # --- jobs

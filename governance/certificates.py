@@ -36,11 +36,16 @@ EVENTS: dict[str, str] = {
 
 @wire("keyong/certificate/v1")
 class Certificate:
-    """One link. *asset* is the id of the registration's newest link when it was issued; *creditor* is the pledge's key, or empty."""
+    """One link of a certificate.
+
+    *number* is the id of the first link (empty in itself), *asset* that of the registration's newest link when it was issued. *creditor*
+    is the pledge's key, or empty.
+    """
 
     name: Slug
     step: Step
     previous: Previous
+    number: Previous
     at: Seconds
     asset: Digest
     title: Label
@@ -57,6 +62,8 @@ class Certificate:
             raise DecodeError("a pledge, and nothing else, names a creditor")
         if self.creditor:
             read_key(self.creditor)
+        if bool(self.number) != (self.step != "issue"):
+            raise DecodeError("every link but the first names the certificate's number")
         if not self.rights or list(self.rights) != sorted(set(self.rights)):
             raise DecodeError("a certificate's rights are sorted, distinct, and at least one")
         if not self.begins < self.ends:
@@ -92,7 +99,7 @@ def issue(asset: Registered, *, at: int, ends: int) -> Certificate:
         code = "asset.cancelled" if asset.now.step == "cancel" else "asset.unregistered"
         raise Refused(code=code, asset=asset.name, dataset=asset.now.manifest.dataset)
     what = asset.now.manifest
-    return Certificate(asset.name, "issue", "", at, asset.head, what.title, what.sort, what.holder, "", what.rights, at, ends)
+    return Certificate(asset.name, "issue", "", "", at, asset.head, what.title, what.sort, what.holder, "", what.rights, at, ends)
 
 
 def opened(raw: str | bytes, trust: Trust) -> Certified:
@@ -125,6 +132,13 @@ def check_list(number: str, newest: Certificate, revocations: str | None, trust:
         raise Refused(code="certificate.expired", certificate=newest.name, end=day(newest.ends))
 
 
+def standing(note: notes.Note, trust: Trust) -> tuple[str, Certificate]:
+    """Number and document of a certificate's newest *note* alone, as a page shows it: the authority signed what led to it."""
+    note.require(trust)
+    document = note.document(Certificate)
+    return document.number or note.id, document
+
+
 def signers(before: Certificate | None, link: Certificate) -> tuple[VerifyKey, ...]:
     """Who must sign *link* beside the authority."""
     if before is None or link.step == "cancel":
@@ -137,6 +151,8 @@ def _verified(links: Sequence[notes.Note], trust: Trust) -> Certified:
     documents = chains.linked(links, Certificate)
     for before, note, link in zip((None, *documents), links, documents, strict=False):
         _allowed(before, link)
+        if link.number not in ("", links[0].id):
+            raise IntegrityError("a link has another number than the certificate")
         note.require(trust)
         for key in signers(before, link):
             note.require(Trust((key,)))

@@ -31,22 +31,26 @@ WIDE = 10**6  # a whole number without unit in so wide a range may number person
 # Grade, reason in English and Chinese, words of a name or title, and pieces of Chinese ones.
 WORDS: tuple[tuple[int, str, str, str, str], ...] = (
     (5, "identifies a person", "直接标识个人",
-     "name surname forename idcard id ssn passport phone mobile telephone email address account licence plate wechat fingerprint face",
+     "name surname forename idcard id ssn passport phone mobile telephone email address account "
+     "licence plate wechat fingerprint face",
      "姓名 身份证 护照 手机 电话 邮箱 住址 地址 银行卡 账号 车牌 指纹 人脸 病历号 医保卡号"),
-    (5, "special disease or genome", "特殊病种或基因", "hiv aids syphilis std psychiatric mental schizophrenia abortion gene genome genotype dna",
+    (5, "special disease or genome", "特殊病种或基因",
+     "hiv aids syphilis std psychiatric mental schizophrenia abortion gene genome genotype dna",
      "艾滋 梅毒 性病 精神 流产 基因 传染病"),
     (4, "diagnosis, treatment or sensitive personal information", "诊疗或敏感个人信息",
-     "diagnosis diagnoses disease icd drug medication prescription surgery operation cancer tumor tumour stroke death birthdate dob birthday "
-     "religion ethnicity race nationality income salary credit location latitude longitude",
+     "diagnosis diagnoses disease icd drug medication prescription surgery operation cancer tumor tumour stroke death "
+     "birthdate dob birthday religion ethnicity race nationality income salary credit location latitude longitude",
      "诊断 疾病 用药 药物 处方 手术 肿瘤 癌 死亡 出生日期 宗教 民族 收入 工资 信用 轨迹 经度 纬度 病史"),
     (3, "health state or measurement of a person", "个人健康状况或检测值",
-     "age bmi weight height pressure systolic diastolic bp cholesterol chol glucose sugar heart rate thalach pulse ecg ekg restecg angina pain cp "
-     "smoking smoker alcohol creatinine hemoglobin haemoglobin temperature lab test admission discharge visit oldpeak slope vessels ca thal "
-     "fbs exang trestbps pregnancy vaccine education marital occupation",
+     "age bmi weight height pressure systolic diastolic bp cholesterol chol glucose sugar heart rate "
+     "thalach pulse ecg ekg restecg angina pain cp smoking smoker alcohol creatinine hemoglobin haemoglobin temperature lab test admission "
+     "discharge visit oldpeak slope vessels ca thal fbs exang trestbps pregnancy vaccine education marital occupation",
      "年龄 体重 身高 血压 血糖 胆固醇 心率 脉搏 心电 吸烟 饮酒 肌酐 血红蛋白 体温 检验 检查 入院 出院 就诊 妊娠 疫苗 学历 婚姻 职业"),
-    (2, "coarse group of persons", "粗分的人群", "sex gender region city province district department ward insurance payer type class group",
+    (2, "coarse group of persons", "粗分的人群",
+     "sex gender region city province district department ward insurance payer type class group",
      "性别 地区 城市 省 区县 科室 病区 医保类型 类别 分组"),
-    (1, "about no person", "与个人无关", "year month weekday quarter season holiday weather calendar", "年份 月份 星期 季度 季节 节假日 天气"),
+    (1, "about no person", "与个人无关",
+     "year month weekday quarter season holiday weather calendar", "年份 月份 星期 季度 季节 节假日 天气"),
 )  # fmt: skip
 MEASURED = re.compile(r"(mm ?hg|mmol|µmol|umol|mg|g)\s*/?\s*(d?l|kg)?$|mm ?hg|bpm|/min|℃|°c|kg/m", re.IGNORECASE)
 CODES = re.compile(r"^[A-Z][0-9]{2}(\.[0-9]+)?$")  # ICD-10

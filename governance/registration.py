@@ -51,8 +51,8 @@ class Manifest:
     """What is registered of an asset.
 
     *sort* is the class of data by which regions recognise each other. *responsible* is the office that answers for the asset. *schema* is
-    the digest of the dataset's columns, *snapshot* that of the frozen rows' commitment (or empty), *work* that of an intellectual-property
-    registration (or empty).
+    the digest of the dataset's columns, *grading* the id of the person's word on their grades (or empty: the rules alone), *snapshot* the
+    commitment to the frozen rows (or empty), *work* the digest of an intellectual-property registration (or empty).
     """
 
     title: Label
@@ -64,6 +64,7 @@ class Manifest:
     dataset: Slug
     schema: Digest
     grades: tuple[Grade, ...]
+    grading: Previous
     snapshot: Previous
     work: Previous
     begins: Seconds

@@ -21,6 +21,8 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Sub-commands are imported when they are asked for: `keyong node` must not pay for what `keyong demo` needs.
 GROUPS = {
     "authority": "Authorise: enrol parties, publish datasets, grant and revoke licences.",
+    "asset": "Register data assets: apply, register, change, correct, cancel.",
+    "cert": "Issue, transfer, pledge, cancel, print and verify certificates of registered assets.",
     "coordinator": "Relay jobs between nodes.",
     "node": "Serve a data holder's data, and decide what may be done with them.",
     "operator": "Make an operator's identity.",

@@ -9,6 +9,7 @@ import click
 from federated.authority import Authority, read_card, read_dataset
 from federated.cli import json_option, say
 from federated.language import said
+from governance import chains
 from governance.handwritten import read_text
 
 HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("authority"), show_default=True, help="The authority's folder.")
@@ -63,7 +64,7 @@ def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
     """Register a dataset in the catalogue."""
     authority, made = Authority.open(home), read_dataset(read_text(file))
     text = authority.sign(made)
-    _publish(coordinator, text)
+    publish(coordinator, text)
     done = said(f"dataset {made.name}, version {made.version}, is registered", f"数据集 {made.name} 的版本 {made.version} 已登记")
     say({"dataset": made.name, "id": authority.keep(text)}, done, as_json)
 
@@ -88,9 +89,9 @@ def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns:
     authority = Authority.open(home)
     granted = authority.licence(operator, dataset=dataset, columns=_list(columns), purposes=_list(purposes), methods=_list(methods),
                                 min_cell=min_cell, uses=uses, days=days)  # fmt: skip
-    _publish(coordinator, granted)
+    publish(coordinator, granted)
     if not (authority.path / "revocations.note").exists():
-        _publish(coordinator, authority.revocations())
+        publish(coordinator, authority.revocations())
     identity = authority.keep(granted)
     say({"licence": identity}, said(f"licence lic-{identity[:12]} is granted", f"授权书 lic-{identity[:12]} 已签发"), as_json)
 
@@ -106,7 +107,7 @@ def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tu
     """Publish the next revocation list: with LICENCES added. Without any, it only renews the list."""
     authority = Authority.open(home)
     text = authority.revocations(*map(authority.licence_id, licences), restore=tuple(map(authority.licence_id, restore)), days=days)
-    _publish(coordinator, text)
+    publish(coordinator, text)
     say({"revoked": list(licences)}, said("the revocation list is published", "撤销清单已发布"), as_json)
 
 
@@ -127,7 +128,8 @@ def licences(home: Path, as_json: bool) -> None:
     say(rows, "\n".join(text) or said("none yet", "尚无"), as_json)
 
 
-def _publish(coordinator: Path, text: str) -> None:
+def publish(coordinator: Path, *texts: str) -> None:
+    """Send *texts*, documents and whole chains, to the coordinator; what it has already of a chain changes nothing."""
     import os
 
     from federated.tls import client_files
@@ -135,7 +137,8 @@ def _publish(coordinator: Path, text: str) -> None:
 
     where = read_card(coordinator)
     with Link(where["url"], where["ca"], None, proxy=os.environ.get("KEYONG_PROXY"), client_cert=client_files(coordinator.parent)) as link:
-        link.publish(text)
+        for note in (note for text in texts for note in chains.read(text)):
+            link.publish(str(note))
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from federated.coordinator import register
 from federated.coordinator.board import Board
 from governance import known, notes
 from governance.catalogue import Dataset
@@ -84,6 +85,10 @@ class Office:
     def publish(self, text: str) -> tuple[str, str]:
         """Keep a document that the authority signed; return its kind and id."""
         note = notes.read(text)
+        if kind := register.kind_of(note):
+            with _sent(), self.journal.transaction() as t:
+                register.keep(t, note, self.trust)
+            return kind, note.id
         kind = _kind(note)
         with _sent():
             document: Any = notes.opened(text, PUBLISHED[kind], self.trust)
@@ -429,7 +434,7 @@ def _kind(note: notes.Note) -> str:
     for kind, cls in PUBLISHED.items():
         if note.holds(cls):
             return kind
-    raise DecodeError(f"only these documents can be published: {', '.join(PUBLISHED)}")
+    raise DecodeError(f"only these documents can be published: {', '.join([*PUBLISHED, 'asset', 'certificate'])}")
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def test_both_sides_sign(name):
 def test_a_certificate_is_transferred_once():
     chain = issued()
     old = opened(chain, TRUST)
-    second = replace(old.now, step="transfer", previous=old.head, holder=str(BANK.public))
+    second = replace(old.now, step="transfer", previous=old.head, number=old.number, holder=str(BANK.public))
     once = taken(chain, "transfer")
     with pytest.raises(Refused) as refused:
         certificates.follow(once, signed(second, HOLDER, BANK), TRUST)
@@ -85,7 +85,7 @@ def test_a_pledged_certificate_is_not_transferred_until_the_creditor_releases_it
 
 @pytest.mark.parametrize("changes, says", [
     ({"title": "Other"}, "another certificate"), ({"at": NOW - 1}, "older"), ({"rights": ("hold", "operate", "process")}, "more than"),
-    ({"ends": NOW + 10**8}, "more than"), ({"begins": NOW - 1}, "more than"), ({"holder": str(HOLDER.public)}, "another holder"),
+    ({"ends": NOW + 10**8}, "more than"), ({"begins": NOW - 1}, "more than"), ({"holder": str(HOLDER.public)}, "another holder"), ({"number": "ab" * 32}, "another number"),
 ])  # fmt: skip
 def test_a_link_that_does_not_fit(changes, says):
     with pytest.raises(IntegrityError, match=says):
@@ -93,7 +93,15 @@ def test_a_link_that_does_not_fit(changes, says):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"creditor": str(BANK.public)}, {"rights": ()}, {"ends": 0}, {"holder": "x"}, {"step": "pledge", "creditor": "x"}]
+    "changes",
+    [
+        {"creditor": str(BANK.public)},
+        {"rights": ()},
+        {"ends": 0},
+        {"holder": "x"},
+        {"step": "pledge", "creditor": "x"},
+        {"number": "ab" * 32},
+    ],
 )
 def test_certificates_that_are_none(changes):
     with pytest.raises(DecodeError):

@@ -46,7 +46,7 @@ class OfJob(_Closed):
 
 
 class OfKind(_Closed):
-    kind: Literal["dataset", "licence", "revocations"]
+    kind: Literal["dataset", "licence", "revocations", "asset", "certificate"]
 
 
 class Watch(_Closed):
@@ -117,7 +117,7 @@ class Desk:
 
     @post("/v1/documents", status=201)
     def publish(self, body: NoteIn) -> Published:
-        """Publish a dataset, a licence or a revocation list. The note is signed by the authority."""
+        """Publish a dataset, a licence, a revocation list, or the next link of an asset or certificate. The authority signs each."""
         return Published(*self.office.publish(body.note))
 
     # --- for every enrolled party
@@ -129,7 +129,7 @@ class Desk:
 
     @get("/v1/documents", roles=ENROLLED)
     def documents(self, caller: Party, query: OfKind) -> list[Named]:
-        """Published documents of one kind.
+        """Published documents of one kind; of an asset or a certificate, its whole chain.
 
         A licence is shown to the operator it names and to the holders of its dataset.
         """
