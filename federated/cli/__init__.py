@@ -29,7 +29,7 @@ GROUPS = {
     "job": "Plan, submit and watch jobs.",
     "ledger": "Look into a ledger, and prove or check it.",
     "budget": "Look into what was spent of privacy budgets, and find it again from a ledger.",
-    "catalogue": "List the datasets that are registered.",
+    "catalogue": "List the datasets that are registered, grade columns, and export the catalogue.",
     "method": "List the methods, and what each discloses.",
     "demo": "A whole federation on this machine, on real data, the pooled answer beside it.",
     "verify": "Verify a result bundle offline.",

@@ -22,6 +22,7 @@ LIMIT = 1 << 16
 FORMAT = "keyong-job"
 Side = Literal["consumer", "provider"]
 BOTH: tuple[Side, ...] = ("consumer", "provider")
+EVENT = "ContractNegotiationEventMessage"
 END = "ContractNegotiationTerminationMessage"
 # State, message (an event with its type) and who may send it; the state that follows.
 TURNS: dict[tuple[str, str], tuple[Side, str]] = {
@@ -35,6 +36,7 @@ TURNS: dict[tuple[str, str], tuple[Side, str]] = {
     ("AGREED", "ContractAgreementVerificationMessage"): ("consumer", "VERIFIED"),
     ("VERIFIED", "FINALIZED"): ("provider", "FINALIZED"),
 }
+MESSAGES = {EVENT, END, *(name for _, name in TURNS if name.startswith("Contract"))}
 ENDED = ("FINALIZED", "TERMINATED")
 STATES = ("REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED", *ENDED)
 
@@ -85,7 +87,7 @@ class Negotiation:
 
     def receive(self, message: Mapping[str, Any], sender: Side) -> Negotiation:
         """The negotiation after *message* by *sender*; what may not come now, or not from there, is refused."""
-        name = message["eventType"] if message["@type"] == "ContractNegotiationEventMessage" else message["@type"]
+        name = message["eventType"] if message["@type"] == EVENT else message["@type"]
         self._check_parties(message, sender)
         if name == END and self.state not in ("", *ENDED):
             return replace(self, state="TERMINATED")
@@ -123,7 +125,7 @@ class Negotiation:
         return self._opening("ContractOfferMessage", "consumerPid", made, callback)
 
     def accept(self) -> dict[str, Any]:
-        return self._message("ContractNegotiationEventMessage", eventType="ACCEPTED")
+        return self._message(EVENT, eventType="ACCEPTED")
 
     def agree(self, *, identity: str, assigner: str, assignee: str, at: int) -> dict[str, Any]:
         """The provider's agreement to the last offer."""
@@ -135,7 +137,7 @@ class Negotiation:
         return self._message("ContractAgreementVerificationMessage")
 
     def finalize(self) -> dict[str, Any]:
-        return self._message("ContractNegotiationEventMessage", eventType="FINALIZED")
+        return self._message(EVENT, eventType="FINALIZED")
 
     def terminate(self, code: str, reason: str) -> dict[str, Any]:
         return self._message(END, code=code, reason=[reason])
@@ -169,14 +171,9 @@ def read(raw: bytes) -> dict[str, Any]:
     if not isinstance(data, dict) or not isinstance(data.get("@context"), list) or CONTEXT not in data["@context"]:
         raise DecodeError("a message names the context of the protocol")
     kind, event = data.get("@type"), data.get("eventType")
-    if not isinstance(kind, str) or kind not in {name for _, name in TURNS if name.startswith("Contract")} | {
-        END,
-        "ContractNegotiationEventMessage",
-    }:
+    if not isinstance(kind, str) or kind not in MESSAGES:
         raise DecodeError("not a message of a negotiation")
-    if (kind == "ContractNegotiationEventMessage") != (event in ("ACCEPTED", "FINALIZED")) or (
-        event is not None and not isinstance(event, str)
-    ):
+    if (kind == EVENT) != (event in ("ACCEPTED", "FINALIZED")):
         raise DecodeError("an event, and nothing else, is ACCEPTED or FINALIZED")
     part = {"ContractRequestMessage": "offer", "ContractOfferMessage": "offer", "ContractAgreementMessage": "agreement"}.get(kind)
     if any((name in data) != (name == part) or (name == part and not _policy_like(data[name])) for name in ("offer", "agreement")):

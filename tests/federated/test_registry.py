@@ -290,6 +290,34 @@ def test_a_certificate_of_another_region(desk, tmp_path):
     assert desk(*words, "--region", "taizhou", code=2)["error"] == "usage"
 
 
+# --- grades and exports
+
+
+def test_a_person_settles_grades_by_command(desk):
+    file, word = desk.path / "heart.yaml", desk.path / "word.note"
+    file.write_text(DATASET + "  xyz: {kind: category, levels: [a, b]}\n")
+    rows = {row["column"]: row for row in desk("catalogue", "grade", file)}
+    assert (rows["age"]["grade"], rows["sex"]["grade"], rows["xyz"]["grade"], rows["xyz"]["known"]) == (3, 3, 5, False)
+    assert "xyz              5  unknown" in calls.keyong(desk.capsys, "catalogue", "grade", file).out
+    settle = ["catalogue", "grade", file, "--set", "xyz=2", "--set", "age=1", "--person", "Dr Zhao"]
+    rows = {row["column"]: row["grade"] for row in desk(*settle, "--key", desk.path / "hospital-a.key", "--out", word)}
+    assert rows == {"age": 3, "sex": 3, "xyz": 3}, "the catalogue's grade and the rules' are the least"
+    assert "--key" in desk(*settle, code=2)["en"]
+    for wrong in (["--set", "xyz=9", "--person", "x"], ["--set", "xyz=1"], ["--set", "abc=1", "--person", "x"]):
+        desk("catalogue", "grade", file, *wrong, code=2)
+    desk.apply("--grading", word)
+
+
+def test_the_catalogue_is_exported(desk):
+    desk.apply()
+    desk.take("register")
+    export = ["catalogue", "export", "--home", desk.home, "--as"]
+    assert desk(*export, "dcat")["dcat:dataset"][0]["dct:title"] == "Heart patients 2024"
+    assert "heart-2024,Heart patients 2024,health,hospital-a" in calls.keyong(desk.capsys, *export, "csv").out
+    assert desk(*export, "dataspace", "--endpoint", "https://city.example/dsp")["participantId"] == "urn:keyong:party:city-1"
+    assert "--endpoint" in desk(*export, "dataspace", code=2)["en"]
+
+
 # --- the coordinator's copy
 
 
