@@ -111,14 +111,22 @@ def grade(file: Path, settled: tuple[str, ...], person: str, key: Path | None, o
             raise UsageError("a person's word is signed with --key and written to --out")
         out.write_text(str(notes.write(word).signed_by(SigningKey.load(key))))
     final = {each.column: each.grade for each in grading.settled(dataset.schema, word)}
+    signed = {each.column for each in word.grades} if word else set()
     rows = [
-        {"column": p.column, "grade": final[p.column], "proposed": p.grade, "known": bool(p.reasons),
-         "reasons": [said(r.english, r.chinese) for r in p.reasons]}
+        {"column": p.column, "grade": final[p.column], "proposed": p.grade, "known": bool(p.reasons), "reasons": _why(p, person, signed)}
         for p in grading.propose(dataset.schema)
-    ]  # fmt: skip
-    unknown = said("unknown: highest until a person says", "未识别：在人工定级前按最高级")
-    text = [f"{r['column']:<16} {r['grade']}  {'; '.join(r['reasons']) or unknown}" for r in rows]  # type: ignore[arg-type]
-    say(rows, "\n".join(text), as_json)
+    ]
+    say(rows, "\n".join(f"{r['column']:<16} {r['grade']}  {'; '.join(r['reasons'])}" for r in rows), as_json)  # type: ignore[arg-type]
+
+
+def _why(proposal: grading.Proposal, person: str, signed: set[str]) -> list[str]:
+    """Everything that speaks of a column: rules, the catalogue where it is stricter, a person."""
+    found = [said(reason.english, reason.chinese) for reason in proposal.reasons]
+    if proposal.reasons and proposal.declared > max(reason.grade for reason in proposal.reasons):
+        found.append(said(f"registered with grade {proposal.declared}", f"目录登记为 {proposal.declared} 级"))
+    if proposal.column in signed:
+        found.append(said(f"said by {person}", f"由 {person} 认定"))
+    return found or [said("unknown: highest until a person says", "未识别：在人工定级前按最高级")]
 
 
 def _word(dataset: Dataset, settled: tuple[str, ...], person: str) -> grading.Grading:

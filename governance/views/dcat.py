@@ -74,7 +74,7 @@ def _dataset(asset: Registered) -> dict[str, Any]:
 def as_csv(assets: Iterable[Registered]) -> str:
     """One line for each asset. A text that a spreadsheet would take for a formula has an apostrophe before it."""
     out = io.StringIO()
-    rows = csv.writer(out)
+    rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS)
     rows.writerows([_harmless(cell) for cell in _cells(asset)] for asset in live(assets))
     return out.getvalue()
