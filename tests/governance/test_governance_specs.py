@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from governance import checkpoint, encoding, ledger, merkle, notes
+from governance import certificates, checkpoint, encoding, ledger, merkle, notes  # noqa: F401 -- kinds are declared before examples run
 from governance.journal import database
 from governance.keys import SigningKey, Trust
 from governance.licences import Revocations
