@@ -22,6 +22,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 GROUPS = {
     "authority": "Authorise: enrol parties, publish datasets, grant and revoke licences.",
     "asset": "Register data assets: apply, register, change, correct, cancel.",
+    "product": "Freeze questions as priced products, check jobs against them, and match demands.",
     "cert": "Issue, transfer, pledge, cancel, print and verify certificates of registered assets.",
     "coordinator": "Relay jobs between nodes.",
     "node": "Serve a data holder's data, and decide what may be done with them.",
