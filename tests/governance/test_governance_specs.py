@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from governance import certificates, checkpoint, encoding, ledger, merkle, notes  # noqa: F401 -- kinds are declared before examples run
+from governance import certificates, checkpoint, encoding, ledger, merkle, notes, products, quality  # noqa: F401 -- kinds are declared before examples run
 from governance.journal import database
 from governance.keys import SigningKey, Trust
 from governance.licences import Revocations
@@ -31,6 +31,7 @@ def shown(text, language=""):
         ("registration.md", 0),
         ("certificates.md", 0),
         ("views.md", 0),
+        ("products.md", 0),
     ],
 )
 def test_examples_run(name, at, monkeypatch):
