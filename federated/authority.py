@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from federated import chains
+from federated import grants
 from federated.tokens import Token
 from governance import contingency, known, notes, parties, roots
 from governance.catalogue import HOME, Column, Dataset, Schema, band, category, number
@@ -154,7 +154,7 @@ class Authority:
         Where *terms*, further fields of `Rights`, do not say otherwise: up to the highest grade of the columns, exact releases, at the
         dataset's holders, and no result leaves the dataset's region.
         """
-        known.check("dataset in the authority's folder called", [dataset], self._datasets())
+        known.check("dataset in the authority's folder called", [dataset], self.datasets())
         entry = notes.opened((self.path / DATASETS / f"{dataset}.note").read_text(), Dataset, self.trust)
         known.check(f"column of {dataset} called", columns, [c.name for c in entry.schema.columns])
         known.check("method", methods, METHOD_NAMES)
@@ -165,7 +165,7 @@ class Authority:
             "holders": entry.holders, "regions": {entry.region: ""}, "min_cell": min_cell, "use_count": uses, "not_before": now - 60,
             "not_after": now + days * DAY, "plan": notes.read(plan).id,
         }  # fmt: skip
-        allow = chains.rights({**usual, **(terms or {})})
+        allow = grants.rights({**usual, **(terms or {})})
         with by_hand():
             delegates = tuple(str(read_key(key)) for key in operators)
             made = build(Licence, {"parent": "", "delegates": delegates, "threshold": threshold, "allow": plain(allow)})
@@ -194,7 +194,7 @@ class Authority:
         (self.path / folder / f"{name}.note").write_text(text)
         return note.id
 
-    def _datasets(self) -> list[str]:
+    def datasets(self) -> list[str]:
         return sorted(file.stem for file in (self.path / DATASETS).glob("*.note"))
 
     def licence_id(self, start: str) -> str:
@@ -285,6 +285,11 @@ def read_root(path: Path) -> Version:
         return roots.pinned(notes.read(read_text(path), limit=roots.LIMIT))
     except DecodeError:
         raise UsageError(f"{path} is not the root.note of an authority, which holds its key root") from None
+
+
+def read_trust(path: Path) -> Trust:
+    """Whose signatures count by a ``root.note``."""
+    return Chain((read_root(path),)).trust
 
 
 def read_card(path: Path) -> dict[str, Any]:

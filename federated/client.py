@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from federated import verify as verification
-from federated.chains import VERSION, Folder, Grant
+from federated.grants import VERSION, Folder, Grant
 from federated.progress import Progress, bar
 from federated.results import Returned
 from federated.tls import client_files

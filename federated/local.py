@@ -15,9 +15,9 @@ from typing import IO, Self
 
 import connectors
 from federated.authority import Authority, read_card, read_dataset
-from federated.chains import plan_by
 from federated.client import Hub, connect
 from federated.coordinator import folder
+from federated.grants import plan_by
 from federated.node import desk
 from federated.node import home as homes
 from federated.operator import join

@@ -110,7 +110,7 @@ class Link:
         return made.kind, made.id
 
     def documents(self, kind: str) -> list[tuple[str, str]]:
-        """Names and notes of the published documents of *kind*: root, dataset, licence, plan or revocations."""
+        """Names and notes of the published documents of *kind*: root, dataset, licence, plan, revocations, asset or certificate."""
         return [(each.name, each.note) for each in self._get("/v1/documents", list[Named], kind=kind)]
 
     # --- jobs

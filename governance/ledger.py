@@ -41,6 +41,16 @@ Event = Literal[
     "total.opened",
     "job.released",
     "job.ended",
+    "asset.applied",
+    "asset.registered",
+    "asset.changed",
+    "asset.corrected",
+    "asset.cancelled",
+    "certificate.issued",
+    "certificate.transferred",
+    "certificate.pledged",
+    "certificate.released",
+    "certificate.cancelled",
 ]
 
 EVENTS = frozenset(get_args(Event))

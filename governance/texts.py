@@ -155,6 +155,51 @@ TEXTS: dict[str, tuple[str, str]] = {
         "min_cell {asked} is not the licence's, {minimum} persons; ask with that, or ask the authority for another licence",
         "最小单元人数 {asked} 与授权书不符：授权书规定为 {minimum} 人；请按此提出，或向授权主体另行申请授权",
     ),
+    # registration and certificates
+    "asset.unregistered": (
+        "the dataset {dataset} is not registered as an asset in its present form; the holder must apply and the authority register it",
+        "数据集 {dataset} 的现有形式尚未登记为资产，须由持有方申请、登记机构登记",
+    ),
+    "asset.cancelled": (
+        "the registration of the asset {asset} was cancelled; nothing more may be authorised or computed on it",
+        "资产 {asset} 已注销登记，不得再授权或计算",
+    ),
+    "asset.step": (
+        "the asset {asset} is in the state {state}, after which {step} may not come; see keyong asset show",
+        "资产 {asset} 当前状态为 {state}，不能进行 {step}；请查看 keyong asset show",
+    ),
+    "certificate.step": (
+        "the certificate {certificate} is in the state {state}, after which {step} may not come",
+        "凭证 {certificate} 当前状态为 {state}，不能进行 {step}",
+    ),
+    "certificate.pledged": (
+        "the certificate {certificate} is pledged; the creditor must release it first",
+        "凭证 {certificate} 处于质押中，须先由质权人解除质押",
+    ),
+    "certificate.spent": (
+        "the certificate {certificate} has moved on since this was signed; begin from its newest link",
+        "凭证 {certificate} 在此签名之后已有新的变动，请从其最新一环重新办理",
+    ),
+    "certificate.cancelled": (
+        "the certificate {certificate} was cancelled by its authority",
+        "凭证 {certificate} 已由登记机构注销",
+    ),
+    "certificate.expired": (
+        "the certificate {certificate} is not valid now; it ends at {end}",
+        "凭证 {certificate} 目前不在有效期内；有效期至 {end}",
+    ),
+    "certificate.stale": (
+        "the list by which certificates are checked is missing or older than {next_update}; get a new one from the authority",
+        "核验凭证所用的清单缺失或早于 {next_update}，请向登记机构获取新清单",
+    ),
+    "certificate.foreign": (
+        "certificates of the class {sort} from the region {region} are not recognised here; the own authority's list of regions decides",
+        "本地不认可地区 {region} 的 {sort} 类凭证，以本地登记机构的互认清单为准",
+    ),
+    "product.frozen": (
+        "this is not the product that was registered: {detail}; run it as it was frozen, or ask for another product",
+        "与登记的数据产品不符：{detail}；请按冻结的内容运行，或另行申请产品",
+    ),
     "policy.min_cell": (
         "the cells of this snapshot are judged by {fixed} persons; another min_cell would tell one holder's number; ask under a licence "
         "with that min_cell, or once the holder has added changed rows",

@@ -22,6 +22,9 @@ CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 # Sub-commands are imported when they are asked for: `keyong node` must not pay for what `keyong demo` needs.
 GROUPS = {
     "authority": "Authorise: enrol parties, publish datasets, grant and revoke licences.",
+    "asset": "Register data assets: apply, register, change, correct, cancel.",
+    "product": "Freeze questions as priced products, check jobs against them, and match demands.",
+    "cert": "Issue, transfer, pledge, cancel, print and verify certificates of registered assets.",
     "coordinator": "Relay jobs between nodes.",
     "node": "Serve a data holder's data, and decide what may be done with them.",
     "operator": "Make an operator's identity.",
@@ -29,7 +32,7 @@ GROUPS = {
     "job": "Plan, submit and watch jobs.",
     "ledger": "Look into a ledger, and prove or check it.",
     "budget": "Look into what was spent of privacy budgets, and find it again from a ledger.",
-    "catalogue": "List the datasets that are registered.",
+    "catalogue": "List the datasets that are registered, grade columns, and export the catalogue.",
     "method": "List the methods, and what each discloses.",
     "demo": "A whole federation on this machine, on real data, the pooled answer beside it.",
     "verify": "Verify a result bundle offline.",

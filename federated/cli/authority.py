@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from federated import chains
+from federated import grants
 from federated.authority import YEAR, Authority, read_dataset
 from federated.cli import json_option, officers, say
 from federated.cli.officers import HOME, PUBLISH, publish
@@ -102,7 +102,7 @@ def licence(operators: tuple[str, ...], home: Path, coordinator: Path, dataset: 
             as_json: bool) -> None:  # fmt: skip
     """Grant a licence to the operator with this verifier key (keyong operator show), or to several who sign together."""
     authority = Authority.open(home)
-    more = {**(chains.read_terms(read_text(terms)) if terms else {}), **({} if approvals is None else {"approvals": approvals})}
+    more = {**(grants.read_terms(read_text(terms)) if terms else {}), **({} if approvals is None else {"approvals": approvals})}
     contingency = authority.plan(read_text(plan))
     granted = authority.licence(*operators, dataset=dataset, columns=_list(columns), purposes=_list(purposes), methods=_list(methods),
                                 min_cell=min_cell, uses=uses, days=days, plan=contingency, threshold=threshold, terms=more)  # fmt: skip

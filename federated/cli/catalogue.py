@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import click
 
+from federated.authority import read_dataset
 from federated.cli import json_option, say
 from federated.language import padded, said
-from governance import known, notes
+from federated.registry import Registry
+from governance import grading, known, notes
 from governance.catalogue import Column, Dataset
 from governance.details import in_chinese
 from governance.encoding import plain
+from governance.errors import UsageError
+from governance.handwritten import by_hand, read_text
+from governance.keys import SigningKey
+from governance.registration import Grade, Registered, digest, opened
 
 IDENTITY = click.option(
     "--identity", type=click.Path(path_type=Path), default=Path("operator.key"), show_default=True, help="The operator's key."
 )
+FILE = click.Path(path_type=Path, exists=True)
 OUTSIDE = {"clip": "截到界上", "missing": "按缺失计"}
 
 
 @click.group()
 def command() -> None:
-    """List the datasets that are registered."""
+    """List the datasets that are registered, grade columns, and export the catalogue."""
 
 
 def _datasets(identity: Path) -> dict[str, Dataset]:
@@ -85,3 +94,87 @@ def _line(c: Column) -> str:
     title = c.title + said(": ", "：") if c.title != c.name else ""
     grade = said(f"grade {c.grade}", f"{c.grade} 级")
     return f"{c.name:<16} {padded(said(c.kind, in_chinese(c.kind)), 9)} {grade}  {title}{detail}"
+
+
+@command.command(epilog="Example: keyong catalogue grade heart.yaml")
+@click.argument("file", type=FILE)
+@click.option("--set", "settled", multiple=True, help="COLUMN=GRADE as the person says; may be given again.")
+@click.option("--person", default="", help="Who settles these grades, by name.")
+@click.option("--key", type=FILE, help="The key with which the person's word is signed: the data holder's.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write the person's word.")
+@json_option
+def grade(file: Path, settled: tuple[str, ...], person: str, key: Path | None, out: Path | None, as_json: bool) -> None:
+    """Propose a grade for each column of a dataset file, with reasons; with --set, sign a person's word on them. Reads no row."""
+    dataset = read_dataset(read_text(file))
+    word = _word(dataset, settled, person) if settled else None
+    if word is not None:
+        if key is None or out is None:
+            raise UsageError("a person's word is signed with --key and written to --out")
+        out.write_text(str(notes.write(word).signed_by(SigningKey.load(key))))
+    final = {each.column: each.grade for each in grading.settled(dataset.schema, word)}
+    signed = {each.column for each in word.grades} if word else set()
+    rows = [
+        {"column": p.column, "grade": final[p.column], "proposed": p.grade, "known": bool(p.reasons), "reasons": _why(p, person, signed)}
+        for p in grading.propose(dataset.schema)
+    ]
+    say(rows, "\n".join(f"{r['column']:<16} {r['grade']}  {'; '.join(r['reasons'])}" for r in rows), as_json)  # type: ignore[arg-type]
+
+
+def _why(proposal: grading.Proposal, person: str, signed: set[str]) -> list[str]:
+    """Everything that speaks of a column: rules, the catalogue where it is stricter, a person."""
+    found = [said(reason.english, reason.chinese) for reason in proposal.reasons]
+    if proposal.reasons and proposal.declared > max(reason.grade for reason in proposal.reasons):
+        found.append(said(f"registered with grade {proposal.declared}", f"目录登记为 {proposal.declared} 级"))
+    if proposal.column in signed:
+        found.append(said(f"said by {person}", f"由 {person} 认定"))
+    return found or [said("unknown: highest until a person says", "未识别：在人工定级前按最高级")]
+
+
+def _word(dataset: Dataset, settled: tuple[str, ...], person: str) -> grading.Grading:
+    given = dict(part.partition("=")[::2] for part in settled)
+    known.check(f"column of {dataset.name} called", given, [c.name for c in dataset.schema.columns])
+    if not all(grade in ("1", "2", "3", "4", "5") for grade in given.values()) or not person:
+        raise UsageError("--set reads COLUMN=GRADE with a grade of 1 to 5, and --person says who settles it")
+    grades = tuple(Grade(column, int(given[column])) for column in sorted(given))
+    with by_hand():
+        return grading.Grading(dataset.name, digest(dataset.schema), person, int(time.time()), grades)
+
+
+@command.command(epilog="Example: keyong catalogue export --as dcat --home authority")
+@click.option("--as", "form", type=click.Choice(["dcat", "csv", "dataspace"]), required=True, help="The form.")
+@click.option(
+    "--home", type=click.Path(path_type=Path, exists=True), help="The authority's folder; without it, what the coordinator shows."
+)
+@IDENTITY
+@click.option("--participant", default="", help="Identifier of the participant, for dataspace; else made of the authority's name.")
+@click.option("--endpoint", default="", help="URL of the participant's service, for dataspace.")
+@json_option
+def export(form: str, home: Path | None, identity: Path, participant: str, endpoint: str, as_json: bool) -> None:
+    """Print the registered assets as a DCAT-AP catalogue, as CSV, or as a Dataspace Protocol catalogue. Sizes are bands."""
+    from governance.views import dataspace, dcat
+
+    publisher, assets = _assets(home, identity)
+    if form == "dataspace" and not endpoint:
+        raise UsageError("a Dataspace Protocol catalogue names the URL of its service: --endpoint")
+    if form == "csv":
+        text = dcat.as_csv(assets)
+        say({"csv": text}, text.rstrip(), as_json)
+        return
+    participant = participant or f"urn:keyong:party:{publisher}"
+    made = (
+        dataspace.catalogue(assets, participant=participant, endpoint=endpoint)
+        if form == "dataspace"
+        else dcat.as_dcat(assets, publisher=publisher)
+    )
+    say(made, json.dumps(made, ensure_ascii=False, indent=2), as_json)
+
+
+def _assets(home: Path | None, identity: Path) -> tuple[str, list[Registered]]:
+    """The authority's name and the verified chains of its folder, or of the coordinator."""
+    if home is not None:
+        registry = Registry.open(home)
+        return registry.authority.trust.keys[0].name, list(registry.assets().values())
+    from federated.client import connect
+
+    hub = connect(identity=identity)
+    return hub.trust.keys[0].name, [opened(text, hub.trust) for _, text in hub.link.documents("asset")]

@@ -39,7 +39,7 @@ def command() -> None:
 @json_option
 def plan(file: Path, identity: Path, out: Path, as_json: bool) -> None:
     """Sign a contingency plan, which the authority countersigns when it grants a licence with it."""
-    from federated.chains import read_plan
+    from federated.grants import read_plan
     from governance.keys import SigningKey
 
     note = read_plan(read_text(file), SigningKey.load(identity))
@@ -80,18 +80,18 @@ def narrow(licence: str, identity: Path, authority: Path | None, terms: Path | N
            uses: int | None, days: int | None, to: tuple[str, ...], threshold: int, sign: tuple[Path, ...], out: Path | None,
            as_json: bool) -> None:  # fmt: skip
     """Add a link to a licence that allows less: for a project, or for another key. Needs no network."""
-    from federated import chains
+    from federated import grants
     from governance import notes
     from governance.keys import SigningKey
 
-    given = chains.read_terms(read_text(terms)) if terms else {}
+    given = grants.read_terms(read_text(terms)) if terms else {}
     lists = {"purposes": purposes, "methods": methods}
     given |= {name: tuple(sorted({x.strip() for x in text.split(",") if x.strip()})) for name, text in lists.items() if text is not None}
     given |= {} if uses is None else {"use_count": uses}
     given |= {} if days is None else {"not_after": int(time.time()) + days * 86400}
-    folder = chains.Folder(identity)
+    folder = grants.Folder(identity)
     keys = tuple(SigningKey.load(file) for file in (identity, *sign))
-    made = chains.narrow(folder.find(licence), _trust(authority, identity), keys, allow=chains.rights(given), to=to, threshold=threshold)
+    made = grants.narrow(folder.find(licence), _trust(authority, identity), keys, allow=grants.rights(given), to=to, threshold=threshold)
     file = folder.keep(made) if out is None else out
     if out is not None:
         out.write_text(made.text())
@@ -110,17 +110,17 @@ def check(licence: str, identity: Path, authority: Path | None, job: Path | None
     """Judge a licence, and a job under it, off line, as coordinator and nodes do. Exit code 3 with the reason where they would refuse."""
     from dataclasses import replace
 
-    from federated import chains, offers
+    from federated import grants, offers
     from sandbox.policy import check_licence
 
     trust, now = _trust(authority, identity), int(time.time())
-    grant = chains.Folder(identity).find(licence)
+    grant = grants.Folder(identity).find(licence)
     grant = replace(grant, revocations=read_text(revocations)) if revocations is not None else grant
     if job is not None:
         offer = replace(offers.read(job.read_bytes().rstrip(b"\n")), chain=grant.chain, plan=grant.plan)
         granted = check_licence(offers.docket(offer, trust, revocations=grant.revocations or None), trust, now=now)
     else:
-        granted = chains.in_force(grant, trust, now=now)
+        granted = grants.in_force(grant, trust, now=now)
     text = said(f"lic-{granted.id[:12]} is in force", f"lic-{granted.id[:12]} 有效") + (
         said(" and covers the job", "，且覆盖该任务") if job else ""
     )
@@ -135,12 +135,12 @@ def check(licence: str, identity: Path, authority: Path | None, job: Path | None
 @json_option
 def show(licence: str, identity: Path, authority: Path | None, home: Path | None, as_json: bool) -> None:
     """What a licence allows with all its links together, and who may use it."""
-    from federated import chains
+    from federated import grants
     from governance import licences
     from governance.encoding import plain
 
     trust = _trust(authority, identity)
-    grant = chains.Folder(identity).find(licence)
+    grant = grants.Folder(identity).find(licence)
     granted = licences.read(grant.chain, trust)
     taken = _taken(home, granted.ids) if home is not None else {}
     links = [
@@ -153,13 +153,12 @@ def show(licence: str, identity: Path, authority: Path | None, home: Path | None
 
 def _trust(authority: Path | None, identity: Path) -> Any:
     """The authority's keys: in its own file, or in the token that the operator joined with."""
-    from federated.authority import read_root
+    from federated.authority import read_trust
     from federated.tokens import Token
     from governance.errors import UsageError
-    from governance.roots import Chain
 
     if authority is not None:
-        return Chain((read_root(authority),)).trust
+        return read_trust(authority)
     file = identity.with_suffix(".trust")
     if not file.exists():
         raise UsageError(f"whose licence it is must be known: give --authority root.note, or an --identity with its {file.name}")

@@ -11,7 +11,7 @@ import click
 from federated.authority import YEAR, Authority, read_card
 from federated.cli import json_option, say
 from federated.language import said
-from governance import notes
+from governance import chains, notes
 from governance.encoding import plain
 from governance.licences import day
 from governance.roots import RoleName, Root
@@ -22,14 +22,15 @@ CARD = click.Path(path_type=Path, exists=True)
 PUBLISH = click.option("--coordinator", type=CARD, required=True, help="The coordinator's coordinator.json.")
 
 
-def publish(coordinator: Path, text: str) -> None:
-    """Send a signed document to a coordinator."""
+def publish(coordinator: Path, *texts: str) -> None:
+    """Send *texts*, documents and whole chains, to a coordinator; what it has already of a chain changes nothing."""
     from federated.tls import client_files
     from federated.transport import Link
 
     where = read_card(coordinator)
     with Link(where["url"], where["ca"], None, proxy=os.environ.get("KEYONG_PROXY"), client_cert=client_files(coordinator.parent)) as link:
-        link.publish(text)
+        for note in (note for text in texts for note in chains.read(text)):
+            link.publish(str(note))
 
 
 @click.group()

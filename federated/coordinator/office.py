@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from federated.coordinator import published
+from federated.coordinator import published, register
 from federated.coordinator.board import Board
 from federated.coordinator.mailbox import Mailbox
 from federated.coordinator.witnessed import Witnessed
@@ -114,6 +114,10 @@ class Office:
     def publish(self, text: str) -> tuple[str, str]:
         """Keep a document that the authority signed; return its kind and id."""
         note = notes.read(text)
+        if kind := register.kind_of(note):
+            with _sent(), self.journal.transaction() as t:
+                register.keep(t, note, self.trust)
+            return kind, note.id
         kind = published.kind_of(note)
         if kind == "root":
             return kind, self._rotate(note)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from federated import chains
+from federated import grants
 from federated.authority import Authority, read_dataset, read_root
 from federated.tokens import Token
 from governance import notes
@@ -109,7 +109,7 @@ def granted(authority, **changes):
         "days": 9,
     }
     operator = SigningKey.generate("op")
-    plan = authority.plan(str(chains.plan_by(operator)))
+    plan = authority.plan(str(grants.plan_by(operator)))
     return authority.licence(str(operator.public), plan=plan, **{**asked, **changes})
 
 
@@ -132,7 +132,7 @@ def test_it_does_not_sign_an_entry_or_invitation_that_nobody_could_read(authorit
         authority.enrol("Not-A-Name", "Office", "coordinator")
     with pytest.raises(UsageError, match="key"):
         authority.licence("no key", dataset="heart", columns=("age",), purposes=("research",), methods=("describe@1",), min_cell=10, uses=5,
-                          days=9, plan=str(chains.plan_by(SigningKey.generate("op"))))  # fmt: skip
+                          days=9, plan=str(grants.plan_by(SigningKey.generate("op"))))  # fmt: skip
 
 
 def test_an_authority_needs_a_name(tmp_path):

@@ -11,9 +11,9 @@ import licensing
 import pytest
 from coordinators import AUTHORITY, KEYS, PARTIES, ROSTER, TRUST, enrolment
 
-from federated import chains
-from federated.chains import VERSION, Folder, Grant
+from federated import grants
 from federated.cli import main
+from federated.grants import VERSION, Folder, Grant
 from governance import licences, notes
 from governance.encoding import canonical, plain
 from governance.errors import DecodeError, UsageError
@@ -96,11 +96,11 @@ def test_what_is_no_licence_file_is_refused(raw):
 
 
 def test_terms_are_read_as_they_are_meant():
-    assert chains.rights(chains.read_terms(TERMS)) == Rights(
+    assert grants.rights(grants.read_terms(TERMS)) == Rights(
         {"cohort": ("age",)}, 3, ("audit", "research"), regions={"CN": "", "SG": "f" * 64}, epsilon_job=500_000, epsilon_year=2_000_000,
         not_after=1_896_048_000, split={"City": 4000, "Hospitals": 6000},
     )  # fmt: skip
-    assert chains.read_terms("{grade: 2, holders:}") == {"grade": 2}
+    assert grants.read_terms("{grade: 2, holders:}") == {"grade": 2}
 
 
 @pytest.mark.parametrize("text, says", [
@@ -111,11 +111,11 @@ def test_terms_are_read_as_they_are_meant():
 ])  # fmt: skip
 def test_terms_that_are_wrong_are_answered_with_what_is_wrong(text, says):
     with pytest.raises(UsageError, match=says):
-        chains.rights(chains.read_terms(text))
+        grants.rights(grants.read_terms(text))
 
 
 def test_a_plan_file_becomes_a_plan():
-    plan = chains.read_plan(PLAN, OPERATOR).document(licences.contingency.Contingency)
+    plan = grants.read_plan(PLAN, OPERATOR).document(licences.contingency.Contingency)
     assert (plan.operator, plan.triggers, plan.drilled) == (str(OPERATOR.public), ("intrusion", "leak"), 1_769_817_600)
 
 
@@ -126,38 +126,38 @@ def test_a_plan_file_becomes_a_plan():
 ])  # fmt: skip
 def test_a_plan_file_that_is_wrong_is_answered_with_what_is_wrong(old, new, says):
     with pytest.raises(UsageError, match=says):
-        chains.read_plan(PLAN.replace(old, new), OPERATOR)
+        grants.read_plan(PLAN.replace(old, new), OPERATOR)
 
 
 # --- narrowing
 
 
 def test_a_link_is_made_off_line_and_holds(grant):
-    made = chains.narrow(grant, TRUST, (OPERATOR,), allow=Rights(use_count=2), to=(str(PROJECT.public),))
-    below = chains.narrow(made, TRUST, (PROJECT,), allow=Rights(grade=2))
-    granted = chains.in_force(below, TRUST, now=int(time.time()))
+    made = grants.narrow(grant, TRUST, (OPERATOR,), allow=Rights(use_count=2), to=(str(PROJECT.public),))
+    below = grants.narrow(made, TRUST, (PROJECT,), allow=Rights(grade=2))
+    granted = grants.in_force(below, TRUST, now=int(time.time()))
     assert (granted.rights.use_count, granted.rights.grade) == (2, 2)
     assert granted.links[2].delegates == granted.links[1].delegates == (str(PROJECT.public),)
 
 
 def test_two_sign_where_two_must(grant):
-    both = chains.narrow(grant, TRUST, (OPERATOR,), allow=Rights(), to=(str(PROJECT.public), str(OPERATOR.public)), threshold=2)
+    both = grants.narrow(grant, TRUST, (OPERATOR,), allow=Rights(), to=(str(PROJECT.public), str(OPERATOR.public)), threshold=2)
     with pytest.raises(UsageError, match="2 of the delegates' keys must sign, 1 are here"):
-        chains.narrow(both, TRUST, (OPERATOR,), allow=Rights())
-    assert len(chains.narrow(both, TRUST, (OPERATOR, PROJECT), allow=Rights()).chain) == 3
+        grants.narrow(both, TRUST, (OPERATOR,), allow=Rights())
+    assert len(grants.narrow(both, TRUST, (OPERATOR, PROJECT), allow=Rights()).chain) == 3
 
 
 @pytest.mark.parametrize("allow, field", [(Rights(use_count=10**6), "use_count"), (Rights(purposes=("audit", "research")), "purposes"), (Rights(min_cell=3), "min_cell"),
                                           (Rights(plan="0" * 64), "plan")])  # fmt: skip
 def test_a_link_that_would_allow_more_is_not_made(grant, allow, field):
     with pytest.raises(UsageError, match=f"does not allow so much of: {field}"):
-        chains.narrow(grant, TRUST, (OPERATOR,), allow=allow)
+        grants.narrow(grant, TRUST, (OPERATOR,), allow=allow)
 
 
 @pytest.mark.parametrize("more", [{"to": ("no key",)}, {"to": (str(PROJECT.public),), "threshold": 2}])
 def test_delegates_must_be_keys_that_can_sign(grant, more):
     with pytest.raises(UsageError):
-        chains.narrow(grant, TRUST, (OPERATOR,), allow=Rights(), **more)
+        grants.narrow(grant, TRUST, (OPERATOR,), allow=Rights(), **more)
 
 
 # --- commands

@@ -16,10 +16,10 @@ from offices import Floor
 
 from federated import rotation
 from federated.authority import Authority, read_root
-from federated.chains import plan_by
 from federated.client import connect
 from federated.coordinator.office import Office
 from federated.coordinator.web import Listen, Server
+from federated.grants import plan_by
 from federated.node import desk
 from federated.node import home as homes
 from federated.node.agent import Agent

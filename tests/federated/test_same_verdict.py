@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from coordinators import AUTHORITY, KEYS, PARTIES, ROSTER, STRANGER, enrolment
 
-from federated.chains import VERSION, Grant
 from federated.cli import main
+from federated.grants import VERSION, Grant
 from federated.node.home import Home
 from federated.node.judge import judge, learn_revocations
 from governance import notes

@@ -7,7 +7,23 @@ from typing import get_args
 
 import pytest
 
-from governance import checkpoint, contingency, cosignatures, encoding, ledger, licences, merkle, notes, proofs, quorum, rights, roots
+from governance import (  # noqa: F401 -- kinds are declared before examples run
+    certificates,
+    checkpoint,
+    contingency,
+    cosignatures,
+    encoding,
+    ledger,
+    licences,
+    merkle,
+    notes,
+    products,
+    proofs,
+    quality,
+    quorum,
+    rights,
+    roots,
+)
 from governance.journal import database
 from governance.keys import SigningKey, Trust
 from governance.licences import Revocations
@@ -34,6 +50,10 @@ def shown(text, language=""):
         ("settlement.md", 0),
         ("budget.md", 0),
         ("witness.md", 0),
+        ("registration.md", 0),
+        ("certificates.md", 0),
+        ("views.md", 0),
+        ("products.md", 0),
     ],
 )
 def test_examples_run(name, at, monkeypatch):

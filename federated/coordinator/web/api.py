@@ -49,7 +49,7 @@ class OfJob(_Closed):
 
 
 class OfKind(_Closed):
-    kind: Literal["root", "dataset", "licence", "plan", "revocations"]
+    kind: Literal["root", "dataset", "licence", "plan", "revocations", "asset", "certificate"]
 
 
 class Watch(_Closed):
@@ -126,7 +126,10 @@ class Desk:
 
     @post("/v1/documents", status=201)
     def publish(self, body: NoteIn) -> Published:
-        """Publish a key root's next version, a dataset, a licence, a contingency plan or a revocation list, signed by the authority."""
+        """Publish what the authority signed: the key root's next version, a dataset, a licence, a contingency plan, a revocation list.
+
+        An asset's or certificate's next link is published alike.
+        """
         return Published(*self.office.publish(body.note))
 
     # --- for every enrolled party
@@ -138,7 +141,7 @@ class Desk:
 
     @get("/v1/documents", roles=ENROLLED)
     def documents(self, caller: Party, query: OfKind) -> list[Named]:
-        """Published documents of one kind.
+        """Published documents of one kind; of an asset or a certificate, its whole chain.
 
         A licence is shown to the delegates of its links and to the holders of its datasets, a contingency plan to its operator.
         """

@@ -1,0 +1,121 @@
+"""keyong product …"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from federated.cli import json_option, say
+from federated.cli.asset import FILE, KEY, TRUST
+from federated.cli.officers import HOME
+from federated.language import said
+from governance import notes, products
+from governance.handwritten import by_hand, read_text
+from governance.keys import SigningKey
+from governance.products import Demand, Product
+
+TAGS = click.option("--tags", default="", help="Comma-separated.")
+
+
+@click.group()
+def command() -> None:
+    """Freeze questions as priced products, check jobs against them, and match demands."""
+
+
+@command.command(epilog="Example: keyong product freeze baseline describe.yaml --asset heart-2024 --title Baseline --tags heart")
+@click.argument("name")
+@click.argument("file", type=FILE)
+@HOME
+@click.option("--asset", required=True, help="The registered asset.")
+@click.option("--title", required=True, help="For people.")
+@TAGS
+@click.option("--price", type=FILE, help="The note of its price; without it, it costs nothing.")
+@json_option
+def freeze(name: str, file: Path, home: Path, asset: str, title: str, tags: str, price: Path | None, as_json: bool) -> None:
+    """Freeze a job file as a product on a registered asset, and list it."""
+    from federated.market import freeze as frozen
+    from federated.registry import Registry
+
+    cost = notes.read(read_text(price)).id if price else ""
+    text = frozen(Registry.open(home), name, read_text(file), asset=asset, title=title, tags=_list(tags), price=cost)
+    product = notes.read(text).document(Product)
+    done = said(f"product {name}, version {product.version}, is listed", f"数据产品 {name} 的版本 {product.version} 已上架")
+    say({"name": name, "version": product.version, "question": product.question}, done, as_json)
+
+
+@command.command(epilog="Example: keyong product delist baseline")
+@click.argument("name")
+@HOME
+@json_option
+def delist(name: str, home: Path, as_json: bool) -> None:
+    """Take a product off the list."""
+    from federated.authority import Authority
+    from federated.market import delist as taken
+
+    version = notes.read(taken(Authority.open(home), name)).document(Product).version
+    say({"name": name, "version": version}, said(f"product {name} is off the list", f"数据产品 {name} 已下架"), as_json)
+
+
+@command.command(epilog="Example: keyong product check describe.yaml --product baseline.note --dataset heart.note --authority root.note")
+@click.argument("file", type=FILE)
+@click.option("--product", type=FILE, required=True, help="The product's note.")
+@click.option("--dataset", type=FILE, required=True, help="The note of the dataset's entry.")
+@TRUST
+@json_option
+def check(file: Path, product: Path, dataset: Path, authority: Path, as_json: bool) -> None:
+    """Check that a job file asks just what a product froze; anything else is refused."""
+    from federated.market import asked, entry_of
+
+    found = products.check(read_text(product), asked(read_text(file), entry_of(dataset)), read_trust(authority))
+    say({"product": found.name, "version": found.version}, said(f"it is the product {found.name}, version {found.version}",
+        f"与数据产品 {found.name} 的版本 {found.version} 一致"), as_json)  # fmt: skip
+
+
+@command.command(
+    epilog="Example: keyong product demand --title 'Ages of patients' --purpose research --days 30 --key buyer.key --out demand.note"
+)
+@click.option("--title", required=True, help="What is looked for.")
+@click.option("--purpose", required=True, help="For which purpose.")
+@click.option("--sorts", default="", help="Comma-separated classes of data; any, unless given.")
+@TAGS
+@click.option("--days", default=90, show_default=True, help="How long it is open.")
+@KEY
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the demand.")
+@json_option
+def demand(title: str, purpose: str, sorts: str, tags: str, days: int, key: Path, out: Path, as_json: bool) -> None:
+    """A buyer's demand, signed with its key."""
+    own = SigningKey.load(key)
+    with by_hand():
+        made = Demand(str(own.public), title, _list(sorts), _list(tags), purpose, int(time.time()) + days * 86400)
+        note = notes.write(made).signed_by(own)
+        note.document(Demand)
+    out.write_text(str(note))
+    say({"demand": note.id}, said(f"the demand is in {out}", f"需求已写入 {out}"), as_json)
+
+
+@command.command("list", epilog="Example: keyong product list --demand demand.note")
+@HOME
+@click.option("--demand", type=FILE, help="List only what meets this demand.")
+@json_option
+def list_products(home: Path, demand: Path | None, as_json: bool) -> None:
+    """The products in the authority's folder, by name, and how many there are in each class. There is no ranking."""
+    from federated.authority import Authority
+    from federated.market import products as kept
+
+    authority = Authority.open(home)
+    found = [notes.opened(text, Product, authority.trust) for text in kept(authority).values()]
+    if demand is not None:
+        found = products.matching(products.demanded(read_text(demand), now=int(time.time())), found)
+    rows = [{"name": p.name, "version": p.version, "title": p.title, "sort": p.sort, "method": p.method, "state": p.state} for p in found]
+    counts = Counter(p.sort for p in found if p.state == "listed")
+    states = {"listed": said("listed", "已上架"), "delisted": said("delisted", "已下架")}
+    text = [f"{p.name:<24} v{p.version}  {p.sort}  {p.method}  {states[p.state]}  {p.title}" for p in found]
+    text += [said(f"{sort}: {count} listed", f"{sort}：已上架 {count} 项") for sort, count in sorted(counts.items())]
+    say({"products": rows, "classes": dict(counts)}, "\n".join(text) or said("none yet", "尚无"), as_json)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(sorted({part.strip() for part in text.split(",") if part.strip()}))

@@ -1,0 +1,139 @@
+"""Data products: one question on one registered asset, frozen and priced; and demand notes, by which buyers say what they look for.
+
+A product fixes everything on which its answer depends but the rows. A job that differs in any of it is another product.
+Matching lists what fits by name; there is no ranking that anybody could buy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from governance import notes
+from governance.catalogue import Label, Slug
+from governance.chains import Previous
+from governance.encoding import canonical, wire
+from governance.errors import DecodeError, IntegrityError, Refused
+from governance.keys import Trust, read_key
+from governance.parties import Seconds
+from governance.rights import Digest, Method
+
+
+@wire("keyong/product/v1")
+class Product:
+    """A product, signed by the authority.
+
+    *asset* is the id of the registration's link, *catalogue* that of the dataset's entry, *question* the digest of what is asked, *price*
+    the id of the note of its price (or empty: it costs nothing). *state* says whether it is on the list (上架、下架).
+    """
+
+    name: Slug
+    version: Annotated[int, Field(ge=1)]
+    title: Label
+    sort: Slug
+    tags: tuple[Slug, ...]
+    asset: Digest
+    dataset: Slug
+    catalogue: Digest
+    method: Method
+    question: Digest
+    purposes: tuple[Slug, ...]
+    price: Previous
+    state: Literal["listed", "delisted"]
+
+    def __post_init__(self) -> None:
+        _sorted("tags", self.tags)
+        _sorted("purposes", self.purposes)
+        if not self.purposes:
+            raise DecodeError("a product says for which purposes it is")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a job asks, as far as a product fixes it. Its title, deadline and nonce are its own."""
+
+    dataset: str
+    catalogue: str
+    method: str
+    purpose: str
+    where: str
+    parameters: Mapping[str, Any]
+    rule: str
+    min_cell: int
+
+    @property
+    def question(self) -> str:
+        """SHA-256 of condition, parameters and release rule in canonical JSON."""
+        parts = {"where": self.where, "parameters": dict(self.parameters), "rule": self.rule, "min_cell": self.min_cell}
+        return hashlib.sha256(canonical(parts).encode()).hexdigest()
+
+
+def check(product: str, asked: Asked, trust: Trust) -> Product:
+    """The product, if it is the authority's, on the list, and *asked* is just what it froze; else `Refused`."""
+    document = notes.opened(product, Product, trust)
+    if document.state != "listed":
+        raise Refused(code="product.frozen", detail="it is not on the list")
+    for what in ("dataset", "catalogue", "method", "question"):
+        if getattr(asked, what) != getattr(document, what):
+            raise Refused(code="product.frozen", detail=f"another {what}")
+    if asked.purpose not in document.purposes:
+        raise Refused(code="product.frozen", detail="another purpose")
+    return document
+
+
+def newer(old: str | None, new: str, trust: Trust) -> Product:
+    """The product in *new*, which must have a higher version than *old*, and its name."""
+    document = notes.opened(new, Product, trust)
+    before = None if old is None else notes.opened(old, Product, trust)
+    if before is not None and (before.name != document.name or before.version >= document.version):
+        raise IntegrityError(f"version {document.version} of the product {document.name} does not follow the one at hand")
+    return document
+
+
+@wire("keyong/demand/v1")
+class Demand:
+    """What *buyer* (a verifier key) looks for, until when; signed with that key. Empty *sorts* or *tags* mean any."""
+
+    buyer: str
+    title: Label
+    sorts: tuple[Slug, ...]
+    tags: tuple[Slug, ...]
+    purpose: Slug
+    until: Seconds
+
+    def __post_init__(self) -> None:
+        read_key(self.buyer)
+        _sorted("sorts", self.sorts)
+        _sorted("tags", self.tags)
+
+
+def demanded(raw: str | bytes, *, now: int) -> Demand:
+    """The demand in *raw*, signed by its buyer and still open."""
+    note = notes.read(raw)
+    document = note.document(Demand)
+    note.require(Trust((read_key(document.buyer),)))
+    if now > document.until:
+        raise Refused("the demand is no longer open")
+    return document
+
+
+def matching(demand: Demand, products: Iterable[Product]) -> list[Product]:
+    """Listed products of a wanted class, with all wanted tags, for the purpose; by name."""
+    found = [
+        each
+        for each in products
+        if each.state == "listed"
+        and (not demand.sorts or each.sort in demand.sorts)
+        and set(demand.tags) <= set(each.tags)
+        and demand.purpose in each.purposes
+    ]
+    return sorted(found, key=lambda each: each.name)
+
+
+def _sorted(what: str, values: tuple[str, ...]) -> None:
+    if list(values) != sorted(set(values)):
+        raise DecodeError(f"{what} are sorted and distinct")
