@@ -67,6 +67,7 @@ def delist(name: str, home: Path, as_json: bool) -> None:
 @json_option
 def check(file: Path, product: Path, dataset: Path, authority: Path, as_json: bool) -> None:
     """Check that a job file asks just what a product froze; anything else is refused."""
+    from federated.authority import read_trust
     from federated.market import asked, entry_of
 
     found = products.check(read_text(product), asked(read_text(file), entry_of(dataset)), read_trust(authority))

@@ -12,23 +12,20 @@ from governance.keys import Trust, read_key
 from governance.licences import Granted
 
 CONTEXT = ["http://www.w3.org/ns/odrl.jsonld", {"keyong": "urn:keyong:"}]
+FORBIDDEN = ("extract", "reproduce", "distribute")
 
 
 def as_odrl(granted: Granted, trust: Trust) -> dict[str, Any]:
     """What all links of a licence allow together, granted by the authority with the keys of *trust* to the last link's delegates."""
     allow, last = granted.rights, granted.links[-1]
     datasets = allow.datasets or {}
+    between, among = (
+        (("gteq", allow.not_before), ("lteq", allow.not_after)),
+        (("purpose", allow.purposes), ("keyong:method", allow.methods)),
+    )
     limits = [
-        *(
-            _limit("dateTime", operator, _time(at))
-            for operator, at in (("gteq", allow.not_before), ("lteq", allow.not_after))
-            if at is not None
-        ),
-        *(
-            _limit(left, "isAnyOf", list(of))
-            for left, of in (("purpose", allow.purposes), ("keyong:method", allow.methods))
-            if of is not None
-        ),
+        *(_limit("dateTime", operator, _time(at)) for operator, at in between if at is not None),
+        *(_limit(left, "isAnyOf", list(of)) for left, of in among if of is not None),
         _limit("count", "lteq", _number(granted.limits[-1])),
         *([] if allow.min_cell is None else [_limit("keyong:minCell", "eq", _number(allow.min_cell))]),
     ]

@@ -62,7 +62,7 @@ class Desk:
             key.save(path / f"{name}.key")
         (path / "heart.yaml").write_text(DATASET)
         (path / "asset.yaml").write_text(ASSET)
-        self.trust, self.asset = self.home / "trust.json", self.home / "assets" / "heart-2024.chain"
+        self.trust, self.asset = self.home / "root.note", self.home / "assets" / "heart-2024.chain"
         self.cert = self.home / "certificates" / "heart-2024.chain"
 
     def __call__(self, *words, code=0):
@@ -284,7 +284,7 @@ def test_a_certificate_of_another_region(desk, tmp_path):
     own = Authority.create(tmp_path / "other", "other-city")
     region = Region("taizhou", tuple(str(k) for k in desk.authority.trust.keys), 2, ("health",), ("hold",))
     (tmp_path / "regions.note").write_text(own.sign(Regions(1, 0, 10**10, (region,))))
-    words = ["cert", "verify", desk.cert, "--authority", own.path / "trust.json", "--revocations", desk.home / "revocations.note"]
+    words = ["cert", "verify", desk.cert, "--authority", own.path / "root.note", "--revocations", desk.home / "revocations.note"]
     assert desk(*words, "--region", "taizhou", "--regions", tmp_path / "regions.note")["rights"] == ["hold"]
     assert desk(*words, code=4)["error"] == "integrity"
     assert desk(*words, "--region", "taizhou", code=2)["error"] == "usage"
