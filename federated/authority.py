@@ -12,6 +12,7 @@ from federated import grants
 from federated.tokens import Token
 from governance import contingency, known, notes, parties, roots
 from governance.catalogue import HOME, Column, Dataset, Schema, band, category, number
+from governance.certificates import Certificate, Regions
 from governance.contingency import Contingency
 from governance.encoding import build, plain
 from governance.errors import DecodeError, UsageError
@@ -19,13 +20,15 @@ from governance.handwritten import by_hand, check_types, read_json, read_text, r
 from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day, key_id
 from governance.parties import Invitation
+from governance.products import Product
+from governance.registration import Asset
 from governance.rights import check_usable
 from governance.roots import NEEDED, Chain, Role, Root, Version
 from sandbox.policy import METHOD_NAMES
 
 ROOT, EARLIER, DRAFTS = "root.note", "roots", "drafts"
 REVOCATIONS, LICENCES, DATASETS, PLANS = "revocations.note", "licences", "datasets", "plans"
-SIGNED = (Root, Dataset, Contingency, Licence, Revocations, Invitation)
+SIGNED = (Root, Dataset, Contingency, Licence, Revocations, Invitation, Asset, Certificate, Regions, Product)
 DAY, YEAR = 86400, 365
 DATASET_FIELDS: dict[str, type] = {
     "dataset": str, "version": int, "title": str, "person": str, "holders": list, "colluding": int, "rows": int, "columns": dict,

@@ -323,7 +323,7 @@ def test_the_catalogue_is_exported(desk):
 
 def test_the_coordinator_keeps_each_link_in_order_and_in_its_ledger(tmp_path, desk):
     office = coordinators.filled(tmp_path / "journal.db")
-    office.trust = desk.authority.trust
+    office.roots = desk.authority.roots
     desk.apply()
     desk.take("register")
     desk("cert", "issue", "heart-2024", "--home", desk.home)
