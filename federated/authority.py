@@ -24,6 +24,7 @@ DAY = 86400
 DATASET_FIELDS: dict[str, type] = {
     "dataset": str, "version": int, "title": str, "person": str, "holders": list, "colluding": int, "rows": int, "columns": dict,
 }  # fmt: skip
+OPTIONAL: dict[str, type] = {"consent": str}
 MAKERS: dict[str, Callable[..., Column]] = {"number": number, "category": category, "band": band}
 COLUMN_TYPES: dict[str, type] = {
     **dict.fromkeys(("kind", "outside", "of", "title", "unit"), str), **dict.fromkeys(("cuts", "levels", "codes"), list), "grade": int,
@@ -147,16 +148,17 @@ def read_dataset(text: str) -> Dataset:
     data = read_yaml(text, "the dataset file")
     if not isinstance(data, dict):
         raise UsageError(f"a dataset file has: {', '.join(sorted(DATASET_FIELDS))}")
-    known.check("field", data, sorted(DATASET_FIELDS))
+    known.check("field", data, sorted(DATASET_FIELDS | OPTIONAL))
     if missing := [name for name in sorted(DATASET_FIELDS) if data.get(name) is None]:
         raise UsageError(f"the dataset file lacks: {', '.join(missing)}")
-    check_types(data, DATASET_FIELDS)
+    check_types(data, DATASET_FIELDS | OPTIONAL)
     holders = tuple(sorted(map(str, data["holders"])))
     with by_hand():
         columns = tuple(_column(str(name), given) for name, given in data["columns"].items())
         return Dataset(
-            data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"], data["rows"]
-        )
+            data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"], data["rows"],
+            data.get("consent") or "none",
+        )  # fmt: skip
 
 
 def _column(name: str, given: Any) -> Column:

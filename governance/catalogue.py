@@ -18,6 +18,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Label = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]  # nothing a terminal obeys
 Decimal = Annotated[str, Field(pattern=r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?$")]
+Basis = Literal["none", "opt_out", "opt_in"]
 MOST_LEVELS = 256
 
 
@@ -140,7 +141,8 @@ class Dataset:
     """A dataset's entry in the catalogue, signed by the authority.
 
     *holders* is the one roster of this dataset: names of the data holders' keys, sorted. *colluding* is c, how many of them may collude
-    with operator and coordinator. *rows* bounds the rows at any one holder, for the overflow check.
+    with operator and coordinator. *rows* bounds the rows at any one holder, for the overflow check. *consent* is the basis on which persons
+    are in it: nobody is asked (a statute), all who did not object, or those alone who agreed; see `governance.consent`.
     """
 
     name: Slug
@@ -150,6 +152,7 @@ class Dataset:
     holders: tuple[str, ...]
     colluding: Annotated[int, Field(ge=1, le=20)]
     rows: Annotated[int, Field(ge=1, le=2**40)]
+    consent: Basis = "none"
 
     def __post_init__(self) -> None:
         if list(self.holders) != sorted(set(self.holders)):

@@ -11,7 +11,7 @@ from dataclasses import field
 
 from connectors import snapshot as snapshots
 from connectors.snapshot import Snapshot
-from federated.node import history, judge, spending
+from federated.node import consents, history, judge, spending
 from federated.node.home import Home, read_snapshot
 from federated.transport import Link
 from governance import notes
@@ -51,7 +51,7 @@ class Agent:
         self.journal = home.journal()
         self.stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
-        self._memory: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._memory: dict[tuple[str, tuple[str, ...], str], int] = {}
         self._memory_lock = threading.Lock()
         self._zygote = Zygote(PRELOAD)
 
@@ -242,12 +242,16 @@ class Agent:
         return self._zygote.open("sandbox.local:program", local.spec(plan.job, plan.dataset), self._sealed(plan), limits=Limits())
 
     def _sealed(self, plan: Plan) -> int:
-        """One memory object for each snapshot and set of columns (PRIVACY 17)."""
-        name = (plan.snapshot, plan.case.columns)
+        """One memory object for each snapshot, set of columns and set of persons (PRIVACY 17)."""
+        with self.journal.view() as t:
+            consent, persons = consents.read_by(t, plan.case)
+        name = (plan.snapshot, plan.case.columns, consent)
         with self._memory_lock:
             if name not in self._memory:
-                path = self.home.snapshots / f"{plan.snapshot}.arrow"
-                self._memory[name] = seal(snapshots.load(path, plan.case.columns))
+                table = snapshots.load(self.home.snapshots / f"{plan.snapshot}.arrow", plan.case.columns)
+                if persons is not None:
+                    table = snapshots.only(table, consents.codes(self.home, plan.snapshot, persons))
+                self._memory[name] = seal(table)
             return self._memory[name]
 
 
@@ -300,10 +304,13 @@ class Run:
             self._receive(answer)
 
     def _compute(self, state: Local) -> None:
+        with self.agent.journal.view() as t:
+            consents.check(t, state.plan.case)
         if self._jail is None:
             self._jail = self.agent.jail(state.plan)
         answer = self._jail.ask(state.question, expect=state.expect, wall=LOCAL_STEP)
         with self.agent.journal.transaction() as t:
+            consents.check(t, state.plan.case)
             if isinstance(state, Weighing):
                 self._become(t, *self._weighed(t, state, answer))
             else:
@@ -345,15 +352,17 @@ class Run:
         with_offer = judge.read_offer(t.note("offer", self.job) or "")
         limit = notes.opened(with_offer.licence, Licence, self.agent.home.trust).use_count
         roster, dataset = frozenset(plan.holders), plan.case.dataset.name
+        consent = consents.spend(t, self.agent.home, plan.case, plan.snapshot)
         judge.check_history(t, plan.case, plan.snapshot, roster)
         t.take_use(admission.licence, admission.use, self.job, limit)
-        t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy()))
+        t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy(), consent=consent))
         t.put_cohort(dataset, plan.snapshot, "roster", roster)
         t.put(judge.min_cell_of(dataset, plan.snapshot), str(plan.case.job.min_cell))
         t.append("job.spent", self.job)
 
     def _guard(self, t: Transaction, following: State) -> None:
         """Before this node helps to open a total, and as it does: the set may not differ by too few from an earlier one."""
+        consents.check(t, following.plan.case)
         survivors = machine.fixing(following)
         if survivors is not None:
             case, snapshot = following.plan.case, following.plan.snapshot

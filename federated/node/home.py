@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from governance.parties import enrol, read_enrolment
 from sandbox.policy import DEFAULT, Policy
 
 KEY, HISTORY_KEY, JOURNAL, TRUST, POLICY, SNAPSHOTS = "node.key", "history.key", "journal.db", "trust.json", "policy.json", "snapshots"
+CONSENT_KEY = "consent.key"
 LEFTOVER = 3600.0  # seconds after which an unfinished snapshot is nobody's
 
 
@@ -58,6 +60,17 @@ class Home:
         file = self.path / HISTORY_KEY
         if not file.exists():
             raise UsageError(f"{file} is missing; without it this node cannot know its rows again: bring it back from a backup")
+        return bytes.fromhex(file.read_text().strip())
+
+    def consent_key(self) -> bytes:
+        """Under which persons get their pseudonyms: made at first use, never anew where there are records, since they would be nobody's."""
+        file = self.path / CONSENT_KEY
+        if not file.exists():
+            with closing(self.journal()) as journal, journal.view() as t:
+                used = t.consent_clock() or t.consent_sets("")
+            if used or any(self.snapshots.glob("*.persons")):
+                raise UsageError(f"{file} is missing; without it this node cannot know its persons again: bring it back from a backup")
+            write_private(file, secrets.token_hex(32) + "\n")
         return bytes.fromhex(file.read_text().strip())
 
     def policy(self) -> Policy:
