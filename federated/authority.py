@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from federated.tokens import Token
 from governance import known, notes
-from governance.catalogue import Column, Dataset, Schema, band, category, number
+from governance.catalogue import Basis, Column, Dataset, Schema, band, category, number
 from governance.encoding import canonical
 from governance.errors import DecodeError, UsageError
 from governance.handwritten import by_hand, check_types, read_json, read_yaml
@@ -152,6 +152,7 @@ def read_dataset(text: str) -> Dataset:
     if missing := [name for name in sorted(DATASET_FIELDS) if data.get(name) is None]:
         raise UsageError(f"the dataset file lacks: {', '.join(missing)}")
     check_types(data, DATASET_FIELDS | OPTIONAL)
+    known.check("consent", [data.get("consent") or "none"], get_args(Basis))
     holders = tuple(sorted(map(str, data["holders"])))
     with by_hand():
         columns = tuple(_column(str(name), given) for name, given in data["columns"].items())

@@ -88,6 +88,8 @@ def _json(line: bytes) -> object:
 
     try:
         return json.loads(line, object_pairs_hook=once)
+    except DecodeError:
+        raise
     except (ValueError, RecursionError):
         raise DecodeError("not JSON") from None
 
