@@ -20,7 +20,7 @@ def shown(text, language=""):
     return [body for found, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.S | re.M) if found == language]
 
 
-@pytest.mark.parametrize("name, at", [("notes.md", 0), ("notes.md", 1), ("ledger.md", 0), ("settlement.md", 0), ("budget.md", 0)])
+@pytest.mark.parametrize("name, at", [("notes.md", 0), ("notes.md", 1), ("ledger.md", 0), ("settlement.md", 0), ("budget.md", 0), ("consent.md", 0)])
 def test_examples_run(name, at, monkeypatch):
     monkeypatch.setattr(encoding, "KINDS", dict(encoding.KINDS))
     exec(compile(shown((SPECS / name).read_text(), "python")[at], name, "exec"), {"__name__": name})
