@@ -44,8 +44,6 @@ def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) ->
         raise UsageError(f"{dataset} has one row for each person, but a person key repeats; bring it into that form first")
     mark = history.fingerprint(made, entry.schema, persons.codes, home.history_key())
     asked = entry.consent != "none"
-    if asked:
-        consents.write_roster(home, made.id, persons.codes)
     with closing(home.journal()) as journal, journal.transaction() as t:
         before = read_snapshot(t.get(f"snapshot {dataset}"), home.snapshots)
         if before is not None and before.rows and not made.rows:
@@ -54,6 +52,7 @@ def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) ->
         made = _kept(made, () if asked else history.twins(t, dataset, mark), home.snapshots)
         history.remember(t, dataset, made.id, mark)
         if asked:
+            consents.write_roster(home, made.id, persons.codes)
             consents.join(t, home, dataset, made.id)
         t.put(f"snapshot {dataset}", snapshot_text(made))
         t.put(f"catalogue {dataset}", notes.read(note).id)

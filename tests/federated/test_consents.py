@@ -223,6 +223,14 @@ def test_history_follows_the_persons_into_a_corrected_file(node):
         assert set(history.family(t, "cohort", second)) == {first, second}
 
 
+def test_other_persons_have_a_history_of_their_own(node):
+    first = node.freeze(IDS)
+    node.read(case(), first)
+    second = node.freeze(range(50, 80))
+    with node.journal.view() as t:
+        assert t.history("cohort", first) != t.history("cohort", second)
+
+
 def test_a_file_with_few_persons_more_is_read_without_them(node):
     node.read(case(), node.freeze(IDS))
     assert len(node.read(case(), node.freeze(range(45)))) == 40

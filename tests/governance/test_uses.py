@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from governance import consent, merkle, notes, uses
-from governance.errors import IntegrityError, KeyongError
+from governance.errors import DecodeError, IntegrityError, KeyongError
 from governance.journal import Journal
 from governance.journal.consents import slot
 from governance.keys import SigningKey
@@ -70,7 +70,11 @@ def job(title):
 @pytest.fixture
 def proof(journal):
     """Any signed document serves as the job's text here."""
-    tree, text = plant(NAMES), job("a")
+    return proved(journal, job("a"))
+
+
+def proved(journal, text):
+    tree = plant(NAMES)
     with journal.transaction() as t:
         t.append("consent.used", notes.write(Use(notes.read(text).id, tree.root.hex())).id)
         t.append("job.released", "2" * 64)
@@ -97,6 +101,11 @@ def test_a_proof_shows_the_use_and_the_result(proof):
 def test_nothing_in_a_proof_can_be_changed(proof, change):
     with pytest.raises(KeyongError):
         uses.check(replace(proof, **change), b"p4")
+
+
+def test_a_job_is_a_document_with_fields(journal):
+    with pytest.raises(DecodeError, match="text of a job"):
+        uses.check(proved(journal, str(notes.Note("keyong/job/v1\n[]\n").signed_by(SigningKey("op", bytes(range(32)))))), b"p4")
 
 
 def test_a_proof_is_about_one_person_and_the_right_events(proof):
