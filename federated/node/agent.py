@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -51,7 +52,7 @@ class Agent:
         self.journal = home.journal()
         self.stopping = threading.Event()
         self._threads: dict[str, threading.Thread] = {}
-        self._memory: dict[tuple[str, tuple[str, ...], str], int] = {}
+        self._memory: dict[tuple[str, tuple[str, ...]], tuple[str, int]] = {}
         self._memory_lock = threading.Lock()
         self._zygote = Zygote(PRELOAD)
 
@@ -238,21 +239,31 @@ class Agent:
                 t.end_job(job, phase, error.code, error.text("en"))
 
     def jail(self, plan: Plan) -> Session:
-        """A jail over the licensed columns of the job's snapshot."""
-        return self._zygote.open("sandbox.local:program", local.spec(plan.job, plan.dataset), self._sealed(plan), limits=Limits())
+        """A jail over the licensed columns of the job's snapshot, with the rows of the job's persons."""
+        data = self._sealed(plan)
+        try:
+            return self._zygote.open("sandbox.local:program", local.spec(plan.job, plan.dataset), data, limits=Limits())
+        finally:
+            os.close(data)
 
     def _sealed(self, plan: Plan) -> int:
-        """One memory object for each snapshot, set of columns and set of persons (PRIVACY 17)."""
+        """The memory object of the snapshot, set of columns and set of persons (PRIVACY 17), as a descriptor that the caller closes.
+
+        One is kept for each snapshot and set of columns: where the persons are other ones, the object of before goes.
+        """
         with self.journal.view() as t:
             consent, persons = consents.read_by(t, plan.case)
-        name = (plan.snapshot, plan.case.columns, consent)
+        name = (plan.snapshot, plan.case.columns)
         with self._memory_lock:
-            if name not in self._memory:
+            kept = self._memory.get(name)
+            if kept is None or kept[0] != consent:
                 table = snapshots.load(self.home.snapshots / f"{plan.snapshot}.arrow", plan.case.columns)
                 if persons is not None:
                     table = snapshots.only(table, consents.codes(self.home, plan.snapshot, persons))
-                self._memory[name] = seal(table)
-            return self._memory[name]
+                self._memory[name] = consent, seal(table)
+                if kept is not None:
+                    os.close(kept[1])
+            return os.dup(self._memory[name][1])
 
 
 class Run:

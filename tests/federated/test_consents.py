@@ -7,6 +7,7 @@ import os
 import stat
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import calls
 import coordinators
@@ -22,6 +23,7 @@ from connectors.normal import Persons
 from connectors.tables import TableSource
 from federated.authority import read_dataset
 from federated.node import consents, history, persons
+from federated.node.agent import Agent
 from federated.node.home import Home
 from governance import notes
 from governance.catalogue import Dataset
@@ -29,6 +31,8 @@ from governance.errors import Refused, UsageError
 from governance.journal import Journal
 from sandbox import case as cases
 from sandbox import local
+from sandbox.jail.memory import opened
+from sandbox.summing import Plan
 
 
 def dataset(basis):
@@ -141,6 +145,28 @@ def test_where_nobody_is_asked_all_rows_are_read_and_nothing_is_written(node):
 def test_a_job_whose_set_was_not_fixed_reads_nothing(node):
     with node.journal.view() as t, pytest.raises(Refused):
         consents.read_by(t, case())
+
+
+def test_one_memory_object_for_each_set_and_none_left_of_the_one_before(node):
+    """PRIVACY 17: once a batch has left, no memory of the node holds their rows."""
+    frozen, agent = node.freeze(IDS), Agent(node.home, None)
+
+    def sealed():
+        asked = case()
+        with node.journal.transaction() as t:
+            consents.spend(t, node.home, asked, frozen)
+        text = str(notes.write(asked.job).signed_by(KEYS["operator"]))
+        return len(opened(agent._sealed(Plan(text, dataset("opt_out"), "north", ("north+key",), frozen)))), *agent._memory.values()
+
+    with closing(agent.journal):
+        before, (name, descriptor) = sealed()
+        assert sealed() == (before, (name, descriptor))
+        inode = os.fstat(descriptor).st_ino
+        node.put(*range(10))
+        after, (other, new) = sealed()
+        assert (before, after) == (40, 30) and name != other and os.fstat(new).st_ino != inode
+        links = [Path("/proc/self/fd", fd) for fd in os.listdir("/proc/self/fd")]
+        assert inode not in {link.stat().st_ino for link in links if link.exists()}
 
 
 # --- when exact jobs wait
