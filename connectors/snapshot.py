@@ -191,6 +191,11 @@ def load(path: Path, columns: Sequence[str], *, id: str | None = None) -> pa.Tab
     return quietly(lambda: _mapped(path, [PERSON, *columns], id), lambda fault: _load_fault(path, fault))
 
 
+def only(table: pa.Table, codes: Sequence[int]) -> pa.Table:
+    """The rows of *table* that are about the persons with *codes*."""
+    return table.filter(pc.is_in(table.column(PERSON), pa.array(codes, pa.int32())))
+
+
 def _mapped(path: Path, names: list[str], id: str | None) -> pa.Table:
     reader = ipc.open_file(pa.memory_map(str(path)))  # not its included_fields: with them Arrow copies
     metadata = reader.schema.metadata or {}

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from federated import grants
 from federated.tokens import Token
 from governance import contingency, known, notes, parties, roots
-from governance.catalogue import HOME, Column, Dataset, Schema, band, category, number
+from governance.catalogue import HOME, Basis, Column, Dataset, Schema, band, category, number
 from governance.certificates import Certificate, Regions
 from governance.contingency import Contingency
 from governance.encoding import build, plain
@@ -33,6 +33,7 @@ DAY, YEAR = 86400, 365
 DATASET_FIELDS: dict[str, type] = {
     "dataset": str, "version": int, "title": str, "person": str, "holders": list, "colluding": int, "rows": int, "columns": dict,
 }  # fmt: skip
+OPTIONAL: dict[str, type] = {"region": str, "consent": str}
 MAKERS: dict[str, Callable[..., Column]] = {"number": number, "category": category, "band": band}
 COLUMN_TYPES: dict[str, type] = {
     **dict.fromkeys(("kind", "outside", "of", "title", "unit"), str), **dict.fromkeys(("cuts", "levels", "codes"), list), "grade": int,
@@ -246,15 +247,18 @@ def read_dataset(text: str) -> Dataset:
     data = read_yaml(text, "the dataset file")
     if not isinstance(data, dict):
         raise UsageError(f"a dataset file has: {', '.join(sorted(DATASET_FIELDS))}")
-    known.check("field", data, sorted({*DATASET_FIELDS, "region"}))
+    known.check("field", data, sorted(DATASET_FIELDS | OPTIONAL))
     if missing := [name for name in sorted(DATASET_FIELDS) if data.get(name) is None]:
         raise UsageError(f"the dataset file lacks: {', '.join(missing)}")
-    check_types(data, {**DATASET_FIELDS, "region": str})
+    check_types(data, DATASET_FIELDS | OPTIONAL)
+    known.check("consent", [data.get("consent") or "none"], get_args(Basis))
     holders = tuple(sorted(map(str, data["holders"])))
     with by_hand():
         columns = tuple(_column(str(name), given) for name, given in data["columns"].items())
-        return Dataset(data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"],
-                       data["rows"], data.get("region") or HOME)  # fmt: skip
+        return Dataset(
+            data["dataset"], data["version"], data["title"], Schema(data["person"], columns), holders, data["colluding"], data["rows"],
+            data.get("region") or HOME, data.get("consent") or "none",
+        )  # fmt: skip
 
 
 def _column(name: str, given: Any) -> Column:

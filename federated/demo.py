@@ -92,7 +92,7 @@ class Demo:
 
     def _federation(self, folder: Path) -> Federation:
         entry = yaml.safe_load((EXAMPLES / "heart" / "dataset.yaml").read_text())
-        entry["holders"] = self.names
+        entry |= {"holders": self.names, "consent": "opt_out"}  # nobody has objected
         data = EXAMPLES / "data" / "heart-disease"
         columns = [name for name in entry["columns"] if name != UNLICENSED]
         return Federation(

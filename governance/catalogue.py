@@ -20,6 +20,7 @@ Label = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f
 Decimal = Annotated[str, Field(pattern=r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?$")]
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]  # ISO 3166-1: HK and MO have codes of their own, as they have rules of their own
 HOME = "CN"
+Basis = Literal["none", "opt_out", "opt_in"]
 MOST_LEVELS = 256
 
 
@@ -143,6 +144,8 @@ class Dataset:
 
     *holders* is the one roster of this dataset: names of the data holders' keys, sorted. *colluding* is c, how many of them may collude
     with operator and coordinator. *rows* bounds the rows at any one holder, for the overflow check. *region* is where the data lie.
+    *consent* is the basis on which persons are in it: nobody is asked (a statute), all who did not object, or those alone who agreed; see
+    `governance.consent`.
     """
 
     name: Slug
@@ -153,6 +156,7 @@ class Dataset:
     colluding: Annotated[int, Field(ge=1, le=20)]
     rows: Annotated[int, Field(ge=1, le=2**40)]
     region: Region = HOME
+    consent: Basis = "none"
 
     def __post_init__(self) -> None:
         if list(self.holders) != sorted(set(self.holders)):

@@ -32,6 +32,15 @@ SENTENCES: dict[str, str] = {
     # a suppressed cell
     "{name} known": "{name} 有值",
     "{name} missing": "{name} 缺失",
+    # consent
+    "line {number}: {own}; nothing was put down": "第 {number} 行：{own}；未记录任何内容",
+    "not a FHIR Consent resource": "不是 FHIR Consent 资源",
+    "{field}: a field is not understood here": "{field}：含有此处不支持的字段",
+    "Consent.status: only active consents are understood": "Consent.status：只支持状态为 active 的同意",
+    "Consent.provision.purpose: it was not said which purpose a code stands for": "Consent.provision.purpose：未说明代码对应哪种用途",
+    "a person was forgotten here, and nothing is put down about them any more": "其中有人已在此删除，不再记录与其有关的内容",
+    "the person was forgotten here, and with the records went what proves their use": "此人已在此删除，其使用证明已随记录一并销毁",
+    "the person's identifier is empty": "人员标识为空",
     # columns and parameters
     "there is no column {name} in the dataset; it has {names}": "数据集中没有字段 {name}；现有字段：{names}",
     "{name} is a {own} column; a {own2} column is needed here": "字段 {name} 是{own}字段；此处需要{own2}字段",

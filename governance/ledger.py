@@ -36,6 +36,8 @@ Event = Literal[
     "job.spent",
     "budget.opened",
     "budget.spent",
+    "consent.set",
+    "consent.used",
     "job.admitted",
     "cohort.fixed",
     "total.opened",

@@ -270,6 +270,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "this data holder does not serve the dataset {dataset} in the registered form; the holder must run: keyong node data add",
         "本数据持有方未按登记的结构提供数据集 {dataset}，须由其执行 keyong node data add 重新登记数据",
     ),
+    "policy.consent": (
+        "consent to the dataset {dataset} has changed for the purpose {purpose}, and such changes enter exact results in batches; submit "
+        "again later",
+        "数据集 {dataset} 用于 {purpose} 的个人同意情况有变化，此类变化须成批计入精确结果；请稍后再提交",
+    ),
     "policy.roster": (
         "the data of this snapshot were already counted with another set of holders; the same holders must take part",
         "该快照的数据已与另一组持有方共同统计过；须由同一组持有方参与",

@@ -101,7 +101,7 @@ def wrong_call(words: list[str]) -> str:
     name = next((" ".join(words[:n]) for n in range(len(words), 1, -1) if " ".join(words[:n]) in COMMANDS), None)
     if name is None:
         return f"no such command: {' '.join(words)}"
-    unknown = {word for word in words if word.startswith("-")} - options(COMMANDS[name])
+    unknown = {word for word in words if word.startswith("-") and word != "-"} - options(COMMANDS[name])
     return f"{name} has no {', '.join(sorted(unknown))}" if unknown else ""
 
 

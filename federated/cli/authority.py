@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -67,12 +68,16 @@ def enrol(name: str, home: Path, organisation: str, role: str, coordinator: Path
 
 @command.command(epilog="Example: keyong authority dataset heart.yaml --coordinator coordinator.json")
 @click.argument("file", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--consent", type=click.Choice(["none", "opt_out", "opt_in"]), help="On what basis persons are in it; as in FILE if left out."
+)
 @HOME
 @PUBLISH
 @json_option
-def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
+def dataset(file: Path, consent: str | None, home: Path, coordinator: Path, as_json: bool) -> None:
     """Register a dataset in the catalogue."""
     authority, made = Authority.open(home), read_dataset(read_text(file))
+    made = made if consent is None else replace(made, consent=consent)  # type: ignore[arg-type]
     text = authority.sign(made)
     publish(coordinator, text)
     done = said(f"dataset {made.name}, version {made.version}, is registered", f"数据集 {made.name} 的版本 {made.version} 已登记")

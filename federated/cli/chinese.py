@@ -243,6 +243,33 @@ HELP = {
     "Only requirements that stand so.": "只列处于此状态的要求。",
     "Only requirements whose name starts so, such as PRIVACY or THREATS-1.": "只列名称以此开头的要求，如 PRIVACY 或 THREATS-1。",
     "Each requirement beside the test that holds it.": "每项要求与验证它的测试。",
+    "On what basis persons are in it; as in FILE if left out.": "个人数据入集的依据；不给则以 FILE 为准。",
+    "What persons allow to be done with their records, and what it was used for. PERSON may be -, to be read from standard input.": (
+        "个人允许如何使用其记录，以及记录被用于何处。PERSON 可为 -，从标准输入读取。"
+    ),
+    "Check offline that PROOF shows a use of the record of PERSON, by the ledger of the data holder whose fingerprint is printed.": (
+        "离线核查 PROOF 是否证明 PERSON 的记录被使用过，依据所打印指纹的数据持有方的账本。"
+    ),
+    "Destroy all records of PERSON and what opens the ledger's commitments to them. The row is never read again; the proofs hold.": (
+        "销毁 PERSON 的全部同意记录以及打开账本承诺所需的内容；该行不再被读取，证明仍然成立。"
+    ),
+    "Put down that PERSON allows the use of the own record.": "登记 PERSON 同意使用其记录。",
+    "The dataset, which this node serves.": "本节点所提供的数据集。",
+    "Comma-separated; all where it is left out.": "逗号分隔；不给则为全部。",
+    "Put down the FHIR Consent resources (R4 or R5) in FILE, one a line; all, or none where one is not understood.": (
+        "登记 FILE 中的 FHIR Consent 资源（R4 或 R5），每行一个；有一个无法识别则全部不登记。"
+    ),
+    "CODE=PURPOSE: which purpose a code in the file stands for; repeatable.": ("CODE=PURPOSE：文件中的代码对应哪个用途；可重复给出。"),
+    "Records by pseudonym, oldest first.": "按假名列出记录，最早的在前。",
+    "Of this person alone.": "只列此人的。",
+    "About this dataset alone.": "只列此数据集的。",
+    "The jobs that read the record of PERSON, with proofs that the person can check elsewhere and that tell of nobody else.": (
+        "读取过 PERSON 记录的任务及其证明；本人可在别处核查，且不透露他人。"
+    ),
+    "Write one proof for each job into this folder.": "为每个任务写一份证明到此目录。",
+    "Put down that PERSON allows it no more: no job reads the record from now on. What was released before stays (PIPL 15).": (
+        "登记 PERSON 撤回同意：今后任何任务不再读取其记录；此前已发布的结果不受影响（个人信息保护法第十五条）。"
+    ),
     # methods
     "Describe number columns.": "描述数值字段。",
     "Cross-tabulate two category or band columns, or count the levels of one.": "两个分类或分段字段的交叉表，或一个字段各取值的人数。",

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from federated.cli import PROXY, json_option, say, token_text
+from federated.cli.consent import command as consent
 from federated.language import padded, said
 from governance.details import in_chinese
 
@@ -143,6 +144,9 @@ def list_data(home: Path, as_json: bool) -> None:
         for r in rows
     ]
     say(rows, "\n".join(text) or said("no data yet", "尚无数据"), as_json)
+
+
+command.add_command(consent)
 
 
 @command.command(epilog="Example: keyong node approvals")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Literal
 
 from connectors import snapshot as snapshots
 from connectors.snapshot import Snapshot
-from federated.node import history, judge, spending
+from federated.node import consents, history, judge, spending
 from federated.node.home import Home, read_snapshot
 from federated.node.witnessing import ALARMS, Witnessing
 from federated.transport import Link
@@ -56,7 +57,7 @@ class Agent:
         self.witnessing = Witnessing(home, self.journal, link, clock=clock, stopping=self.stopping)
         self._alarm: IntegrityError | None = None
         self._threads: dict[str, threading.Thread] = {}
-        self._memory: dict[tuple[str, tuple[str, ...]], int] = {}
+        self._memory: dict[tuple[str, tuple[str, ...]], tuple[str, int]] = {}
         self._memory_lock = threading.Lock()
         self._zygote = Zygote(PRELOAD)
 
@@ -272,17 +273,31 @@ class Agent:
                 t.end_job(job, phase, error.code, error.text("en"))
 
     def jail(self, plan: Plan) -> Session:
-        """A jail over the licensed columns of the job's snapshot."""
-        return self._zygote.open("sandbox.local:program", local.spec(plan.job, plan.dataset), self._sealed(plan), limits=Limits())
+        """A jail over the licensed columns of the job's snapshot, with the rows of the job's persons."""
+        data = self._sealed(plan)
+        try:
+            return self._zygote.open("sandbox.local:program", local.spec(plan.job, plan.dataset), data, limits=Limits())
+        finally:
+            os.close(data)
 
     def _sealed(self, plan: Plan) -> int:
-        """One memory object for each snapshot and set of columns (PRIVACY 17)."""
+        """The memory object of the snapshot, set of columns and set of persons (PRIVACY 17), as a descriptor that the caller closes.
+
+        One is kept for each snapshot and set of columns: where the persons are other ones, the object of before goes.
+        """
+        with self.journal.view() as t:
+            consent, persons = consents.read_by(t, plan.case)
         name = (plan.snapshot, plan.case.columns)
         with self._memory_lock:
-            if name not in self._memory:
-                path = self.home.snapshots / f"{plan.snapshot}.arrow"
-                self._memory[name] = seal(snapshots.load(path, plan.case.columns))
-            return self._memory[name]
+            kept = self._memory.get(name)
+            if kept is None or kept[0] != consent:
+                table = snapshots.load(self.home.snapshots / f"{plan.snapshot}.arrow", plan.case.columns)
+                if persons is not None:
+                    table = snapshots.only(table, consents.codes(self.home, plan.snapshot, persons))
+                self._memory[name] = consent, seal(table)
+                if kept is not None:
+                    os.close(kept[1])
+            return os.dup(self._memory[name][1])
 
 
 class Run:
@@ -366,10 +381,13 @@ class Run:
         self.agent.stopping.wait(0.25)
 
     def _compute(self, state: Local) -> None:
+        with self.agent.journal.view() as t:
+            consents.check(t, state.plan.case)
         if self._jail is None:
             self._jail = self.agent.jail(state.plan)
         answer = self._jail.ask(state.question, expect=state.expect, wall=LOCAL_STEP)
         with self.agent.journal.transaction() as t:
+            consents.check(t, state.plan.case)
             if isinstance(state, Weighing):
                 self._become(t, *self._weighed(t, state, answer))
             else:
@@ -413,15 +431,17 @@ class Run:
         granted = licences.read(self.offer.chain, self.agent.home.current(t).trust)
         licences.check_approved(granted, approved)
         roster, dataset = frozenset(plan.holders), plan.case.dataset.name
+        consent = consents.spend(t, self.agent.home, plan.case, plan.snapshot)
         judge.check_history(t, plan.case, plan.snapshot, roster)
         licences.take(t, granted, admission.uses, self.job)
-        t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy()))
+        t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy(), consent=consent))
         t.put_cohort(dataset, plan.snapshot, "roster", roster)
         t.put(judge.min_cell_of(dataset, plan.snapshot), str(plan.case.job.min_cell))
         t.append("job.spent", self.job)
 
     def _guard(self, t: Transaction, following: State) -> None:
         """Before this node helps to open a total, and as it does: the set may not differ by too few from an earlier one."""
+        consents.check(t, following.plan.case)
         survivors = machine.fixing(following)
         if survivors is not None:
             case, snapshot = following.plan.case, following.plan.snapshot

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from connectors import snapshot as snapshots
 from connectors.normal import Persons
 from connectors.snapshot import Snapshot
 from federated.language import said
-from federated.node import history, judge
+from federated.node import consents, history, judge
 from federated.node.home import Home, read_snapshot, served, snapshot_text
 from federated.transport import Link
 from governance import known, notes
@@ -23,7 +23,6 @@ from governance.details import in_chinese
 from governance.encoding import build, plain
 from governance.errors import UsageError
 from governance.handwritten import by_hand
-from governance.journal import View
 from governance.licences import day
 from sandbox import case as cases
 from sandbox.messages import Offer
@@ -44,13 +43,17 @@ def add_data(path: Path, dataset: str, url: str, *, proxy: str | None = None) ->
         draft.unlink()
         raise UsageError(f"{dataset} has one row for each person, but a person key repeats; bring it into that form first")
     mark = history.fingerprint(made, entry.schema, persons.codes, home.history_key())
+    asked = entry.consent != "none"
     with closing(home.journal()) as journal, journal.transaction() as t:
         before = read_snapshot(t.get(f"snapshot {dataset}"), home.snapshots)
         if before is not None and before.rows and not made.rows:
             draft.unlink()
             raise UsageError(f"{source.name} has no rows, but the snapshot of {dataset} has; nothing was changed")
-        made = _kept(made, t, dataset, mark, home.snapshots)
+        made = _kept(made, () if asked else history.twins(t, dataset, mark), home.snapshots)
         history.remember(t, dataset, made.id, mark)
+        if asked:
+            consents.write_roster(home, made.id, persons.codes)
+            consents.join(t, home, dataset, made.id)
         t.put(f"snapshot {dataset}", snapshot_text(made))
         t.put(f"catalogue {dataset}", notes.read(note).id)
         names = set((t.get("datasets") or "").split()) | {dataset}
@@ -74,9 +77,9 @@ def catalogue(home: Home, *, proxy: str | None = None) -> dict[str, tuple[Datase
     return {name: (notes.opened(note, Dataset, trust), note) for name, note in found}
 
 
-def _kept(made: Snapshot, t: View, dataset: str, mark: history.Fingerprint, folder: Path) -> Snapshot:
-    """The new snapshot under its own name; or an earlier one, where there still is one with the same rows."""
-    for name in history.twins(t, dataset, mark):
+def _kept(made: Snapshot, twins: Iterable[str], folder: Path) -> Snapshot:
+    """The new snapshot under its own name; or an earlier one, where there still is one of *twins* with the same rows."""
+    for name in twins:
         if (file := folder / f"{name}.arrow").exists():
             made.path.unlink()
             return dataclasses.replace(made, id=name, path=file)

@@ -87,12 +87,18 @@ def twins(t: View, dataset: str, made: Fingerprint) -> Iterator[str]:
 def remember(t: Transaction, dataset: str, snapshot: str, made: Fingerprint) -> None:
     """Keep the fingerprint, and let the snapshot share the history of all that held the same rows."""
     for name, other in _kept(t, dataset).items():
-        if same(made, other) and t.history(dataset, name) != t.history(dataset, snapshot):
-            kept = [build(Limit, parse(text)) for each in (name, snapshot) if (text := t.get(_limit_of(t, dataset, each))) is not None]
-            t.share_history(dataset, name, snapshot)
-            if kept:
-                put_limit(t, dataset, snapshot, weight.joined(kept))
+        if same(made, other):
+            join(t, dataset, name, snapshot)
     t.put_note(KIND, f"{dataset} {snapshot}", canonical(plain(made)), replace=True)
+
+
+def join(t: Transaction, dataset: str, one: str, other: str) -> None:
+    """Let two snapshots have one history, with all that was counted and all noes of either."""
+    if t.history(dataset, one) != t.history(dataset, other):
+        kept = [build(Limit, parse(text)) for each in (one, other) if (text := t.get(_limit_of(t, dataset, each))) is not None]
+        t.share_history(dataset, one, other)
+        if kept:
+            put_limit(t, dataset, other, weight.joined(kept))
 
 
 def family(t: View, dataset: str, snapshot: str) -> list[str]:

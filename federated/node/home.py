@@ -24,7 +24,7 @@ from governance.roots import Chain
 from sandbox.policy import DEFAULT, Policy
 
 KEY, HISTORY_KEY, JOURNAL, TRUST, POLICY, SNAPSHOTS = "node.key", "history.key", "journal.db", "trust.json", "policy.json", "snapshots"
-ROOTS = "root"
+ROOTS, CONSENT_KEY = "root", "consent.key"
 LEFTOVER = 3600.0  # seconds after which an unfinished snapshot is nobody's
 
 
@@ -85,6 +85,17 @@ class Home:
         file = self.path / HISTORY_KEY
         if not file.exists():
             raise UsageError(f"{file} is missing; without it this node cannot know its rows again: bring it back from a backup")
+        return bytes.fromhex(file.read_text().strip())
+
+    def consent_key(self) -> bytes:
+        """Under which persons get their pseudonyms: made at first use, never anew where there are records, since they would be nobody's."""
+        file = self.path / CONSENT_KEY
+        if not file.exists():
+            with closing(self.journal()) as journal, journal.view() as t:
+                used = t.consent_clock() or t.consent_sets("")
+            if used or any(self.snapshots.glob("*.persons")):
+                raise UsageError(f"{file} is missing; without it this node cannot know its persons again: bring it back from a backup")
+            write_private(file, secrets.token_hex(32) + "\n")
         return bytes.fromhex(file.read_text().strip())
 
     def policy(self) -> Policy:

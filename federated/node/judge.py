@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from federated import offers
-from federated.node import history, spending
+from federated.node import consents, history, spending
 from federated.node.home import Home, read_snapshot
 from federated.node.timekeeping import time_of
 from governance import licences
@@ -80,7 +80,8 @@ def _check_snapshot(docket: Docket, home: Home, t: Transaction) -> None:
     if kept is None or registered != case.job.catalogue:
         raise Refused(code="policy.dataset", dataset=case.dataset.name)
     check_history(t, case, kept.id, frozenset(p.name for p in docket.holders))
-    spending.check(spending.exact(t, case, kept.id, tuple(str(p.key) for p in docket.holders), home.policy()), t)
+    keys, consent = tuple(str(p.key) for p in docket.holders), consents.named(t, home, case, kept.id)
+    spending.check(spending.exact(t, case, kept.id, keys, home.policy(), consent=consent), t)
 
 
 def check_history(t: View, case: Case, snapshot: str, holders: frozenset[str]) -> None:

@@ -20,26 +20,28 @@ from sandbox.messages import Release
 from sandbox.policy import Policy
 
 
-def query_of(case: Case, snapshot: str, keys: Sequence[str]) -> str:
+def query_of(case: Case, snapshot: str, keys: Sequence[str], consent: str = "") -> str:
     """Digest of all on which this node's part in the totals depends: the same question has the same one, whoever asks and in whatever
     order its conditions stand. Where another holder's rows changed, its own digest is a new one, and it is charged there.
     """
     job = case.job
     where = sorted({f"{c.column} {c.op} {sorted(set(c.values))}" for c in case.where.comparisons})
     return query(
-        catalogue=job.catalogue, snapshot=snapshot, method=job.method, parameters=plain(job)["parameters"], where=where, rule=job.rule,
-        min_cell=job.min_cell, roster=sorted(keys), protect=job.protect,
+        catalogue=job.catalogue, snapshot=f"{snapshot} {consent}".strip(), method=job.method, parameters=plain(job)["parameters"],
+        where=where, rule=job.rule, min_cell=job.min_cell, roster=sorted(keys), protect=job.protect,
     )  # fmt: skip
 
 
-def exact(t: View, case: Case, snapshot: str, keys: Sequence[str], policy: Policy, *, licence_releases: int = -1) -> Spend:
-    """What the job spends over *snapshot*, held to the limits of *policy*, and to the licence's number of results where it has one.
+def exact(t: View, case: Case, snapshot: str, keys: Sequence[str], policy: Policy, *, licence_releases: int = -1,
+          consent: str = "") -> Spend:  # fmt: skip
+    """What the job spends over the set of persons *consent* in *snapshot*, held to the limits of *policy*, and to the licence's number of
+    results where it has one.
 
     The same question again opens the same numbers again: it is charged to operator and licence, and not once more to the rows (PRIVACY 18).
     """
     job, dataset = case.job, case.dataset.name
     family = tuple(name for name in history.family(t, dataset, snapshot) if name != snapshot)
-    numbers, asked = sum(case.analysis.opens(case.dataset.schema)), query_of(case, snapshot, keys)
+    numbers, asked = sum(case.analysis.opens(case.dataset.schema)), query_of(case, snapshot, keys, consent)
     counted = Exact(dataset, snapshot, family, job.method, job.where, numbers, policy.releases, policy.numbers)
     return Spend(case.id, job.operator, job.licence, asked, t.asked(asked, besides=case.id), (), counted, "", licence_releases)
 

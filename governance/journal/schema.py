@@ -83,3 +83,14 @@ spend = sa.Table(
     sa.Index("spend_of", "query"),
 )  # fmt: skip
 account = sa.Table("account", TABLES, _text("name", key=True), _counted("number"), _text("total"))
+
+# consents: records by pseudonym, who was forgotten, and the sets of persons that jobs read
+consent = sa.Table(
+    "consent", TABLES, _counted("number"), _text("person"), _text("dataset"), _text("text"), _integer("entry"),
+    sa.Index("consent_of", "dataset"), sa.Index("consent_by", "person"),
+)  # fmt: skip
+forgotten = sa.Table("forgotten", TABLES, _text("person", key=True))
+consent_set = sa.Table(
+    "consent_set", TABLES, _counted("number"), _text("dataset"), _text("snapshot"), _text("name"), _text("basis"), _bytes("named"),
+    _bytes("persons"), _bytes("openings"), _bytes("leaves"), _bytes("upper"), sa.UniqueConstraint("dataset", "name"),
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -9,19 +10,24 @@ from sqlalchemy.engine import Connection
 
 from governance import ledger, notes
 from governance.budget import limits
+from governance.consent import SALT, Consent, Frozen, commitment, payload
 from governance.encoding import canonical
 from governance.errors import BudgetExhausted, IntegrityError, OutOfTurn, UsageError
-from governance.journal import schema, sealing
+from governance.journal import consents, schema, sealing
 from governance.journal.rows import JobRow
 from governance.journal.view import View, history_of
 from governance.keys import SigningKey
 from governance.spending import Block, Spend, charged
+from governance.uses import Tree, plant
 
 # Built once: these run for each step of each job, and building a statement costs more than running it.
 JOB_KEY = sa.select(schema.job_key.c.key).where(schema.job_key.c.job == sa.bindparam("of"))
 CHANGE = sa.update(schema.job).where(schema.job.c.job == sa.bindparam("of"))
 UNSET = sa.delete(schema.setting).where(schema.setting.c.name == sa.bindparam("of"))
-NUMBERED = (schema.job.c.number, schema.cohort.c.number, schema.block.c.number, schema.spend.c.number)
+NUMBERED = (
+    schema.job.c.number, schema.cohort.c.number, schema.block.c.number, schema.spend.c.number, schema.consent.c.number,
+    schema.consent_set.c.number,
+)  # fmt: skip
 HIGHEST = {counter: sa.select(sa.func.coalesce(sa.func.max(counter), 0)) for counter in NUMBERED}
 SEE = sa.update(schema.seen).where(schema.seen.c.origin == sa.bindparam("of"), schema.seen.c.size == sa.bindparam("from"))
 SEAL = sa.insert(schema.sealed)
@@ -193,6 +199,41 @@ class Transaction(View):
         pointing = self._connection.execute(sa.select(setting.name).where(setting.value == old)).scalars().all()
         for name in {history_of(dataset, old), *(n for n in pointing if n.startswith(history_of(dataset, "")))}:
             self.put(name, root)
+
+    # --- consents
+
+    def put_consent(self, record: Consent) -> int:
+        """Write a record down, its opening sealed under the person's key; the index of the ledger's entry, which holds the commitment."""
+        opening = consents.opening(record)
+        entry = self.append("consent.set", commitment(opening))
+        row = {"person": record.person, "dataset": record.dataset, "text": payload(record).decode(), "entry": entry}
+        self._connection.execute(sa.insert(schema.consent), {"number": self._next(schema.consent.c.number), **row})
+        self.put_sealed(consents.slot(record.person), str(entry), opening)
+        self.put(consents.CLOCK, str(self.consent_clock() + 1))
+        return entry
+
+    def forget(self, person: str) -> None:
+        """Destroy the records of a person and all that opens the ledger's commitments to them; what stays is that nobody reads the row."""
+        if bytes.fromhex(person) in self.forgotten():
+            return
+        self.append("consent.set", commitment(secrets.token_bytes(SALT)))
+        self._connection.execute(sa.delete(schema.consent).where(schema.consent.c.person == person))
+        for kept in self.consent_sets(""):
+            if bytes.fromhex(person) in kept.persons:
+                tree = kept.tree.without(kept.persons.index(bytes.fromhex(person)))
+                at = schema.consent_set.c.number == kept.number
+                self._connection.execute(sa.update(schema.consent_set).where(at).values(openings=tree.openings))
+        self._connection.execute(sa.insert(schema.forgotten), {"person": person})
+        self.put(consents.CLOCK, str(self.consent_clock() + 1))
+        self.wipe(consents.slot(person))
+        self.shredded = True
+
+    def put_consent_set(self, dataset: str, snapshot: str, name: str, frozen: Frozen) -> Tree:
+        """Write down a set that jobs read from now on; its tree."""
+        tree = plant(sorted(frozen.persons))
+        row = consents.set_row(dataset, snapshot, name, frozen, tree)
+        self._connection.execute(sa.insert(schema.consent_set), {"number": self._next(schema.consent_set.c.number), **row})
+        return tree
 
     # --- what is spent
 

@@ -12,6 +12,7 @@ from governance.budget import Total
 from governance.encoding import parse
 from governance.errors import UsageError
 from governance.journal import schema, sealing
+from governance.journal.consents import CLOCK, Kept, Recorded, kept, recorded
 from governance.journal.rows import Decision, JobRow, LedgerRows
 from governance.ledger import Entry, Ledger
 from governance.merkle import Hashes
@@ -167,6 +168,27 @@ class View:
             raise UsageError(f"a cohort is a roster or opened, not {kind}")
         found = self._connection.execute(COHORTS, {"of": dataset, "at": self.history(dataset, snapshot), "as": kind})
         return [frozenset(parse(members)) for members in found.scalars()]
+
+    # --- consents
+
+    def consents(self, *, dataset: str = "", person: str = "") -> list[Recorded]:
+        """Records about a dataset, or of a person, in the order in which they were put down."""
+        table = schema.consent.c
+        which = table.dataset == dataset if dataset else table.person == person
+        return [recorded(*row) for row in self._connection.execute(sa.select(table.text, table.entry).where(which).order_by(table.number))]
+
+    def forgotten(self) -> frozenset[bytes]:
+        """Pseudonyms of the persons whose records were deleted."""
+        return frozenset(bytes.fromhex(person) for person in self._connection.execute(sa.select(schema.forgotten.c.person)).scalars())
+
+    def consent_sets(self, dataset: str) -> list[Kept]:
+        """The sets of persons that jobs over a dataset have read, oldest first; those of all datasets where it is empty."""
+        found = sa.select(schema.consent_set).order_by(schema.consent_set.c.number)
+        return [kept(row) for row in self._connection.execute(found.where(schema.consent_set.c.dataset == dataset) if dataset else found)]
+
+    def consent_clock(self) -> int:
+        """Grows with every change of what persons allow."""
+        return int(self.get(CLOCK) or 0)
 
     # --- what was spent
 

@@ -47,14 +47,14 @@ def tables(sizes: tuple[int, ...] = (300, 200, 400, 150)) -> dict[str, pa.Table]
     return {name: table(i, n) for i, (name, n) in enumerate(zip(HOLDERS, sizes, strict=True))}
 
 
-def federation(path: Path, data: dict[str, pa.Table] | None = None, **more: object) -> Federation:
+def federation(path: Path, data: dict[str, pa.Table] | None = None, *, dataset: str = DATASET, **more: object) -> Federation:
     """A founded federation over *data*; the column `secret` is in the catalogue, but not in the licence."""
     sources = {}
     for name, rows in (data or tables()).items():
         file = path / f"{name}.parquet"
         pq.write_table(rows, file)
         sources[name] = f"parquet://{file}"
-    return Federation(path, DATASET, sources, columns=["age", "age_band", "dose", "sex", "ill"], **more).found()
+    return Federation(path, dataset, sources, columns=["age", "age_band", "dose", "sex", "ill"], **more).found()
 
 
 def pooled(data: dict[str, pa.Table]) -> pa.Table:

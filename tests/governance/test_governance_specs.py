@@ -54,6 +54,7 @@ def shown(text, language=""):
         ("certificates.md", 0),
         ("views.md", 0),
         ("products.md", 0),
+        ("consent.md", 0),
     ],
 )
 def test_examples_run(name, at, monkeypatch):
