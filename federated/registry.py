@@ -104,6 +104,10 @@ class Registry:
     def certificates(self) -> Mapping[str, Certified]:
         return {name: certificates.opened(text, self.authority.trust) for name, text in self._chains(CERTIFICATES).items()}
 
+    def chains(self) -> list[str]:
+        """Every chain in the folder, assets first."""
+        return [*self._chains(ASSETS).values(), *self._chains(CERTIFICATES).values()]
+
     def take(self, text: str, *steps: str, graded: str | None = None) -> Registered | Certified:
         """Accept a request for one of *steps*, signed by all others who must; an application is registered with it.
 
@@ -124,20 +128,22 @@ class Registry:
         return self._kept(ASSETS, chain)
 
     def cancel(self, name: str, reason: str) -> Registered:
-        """Cancel an asset's registration."""
-        old = self._known(ASSETS, self.assets(), name)
+        """Cancel an asset's registration; its certificate must be cancelled before."""
+        old, certificate = self._known(ASSETS, self.assets(), name), self.certificates().get(name)
+        if certificate is not None and certificate.now.step != "cancel":
+            raise UsageError(f"the asset {name} has a certificate; cancel that first: keyong cert cancel {name}")
         with by_hand():
             asset = replace(old.now, step="cancel", previous=old.head, corrects="", reason=reason, at=int(time.time()))
         chain = registration.follow(str(old), notes.read(self.authority.sign(asset)), self.authority.trust)
         return self._kept(ASSETS, chain)
 
     def issue(self, name: str, *, days: int) -> Certified:
-        """The certificate of a registered asset; an asset has one at a time."""
+        """The certificate of a registered asset; an asset has one."""
         now = int(time.time())
         asset = self._known(ASSETS, self.assets(), name)
         old = self.certificates().get(name)
         if old is not None:
-            raise UsageError(f"the asset {name} has a certificate: {old.number[:12]}")
+            raise UsageError(f"the asset {name} has had its certificate: {old.number[:12]}")
         with by_hand():
             document = certificates.issue(asset, at=now, ends=now + days * DAY)
             return self._certificate(name, notes.read(self.authority.sign(document)))

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from governance import chains, notes
+from governance import chains, notes, printed
 from governance.catalogue import Label, Slug
 from governance.chains import Previous
 from governance.encoding import strict, wire
@@ -104,7 +104,7 @@ def issue(asset: Registered, *, at: int, ends: int) -> Certificate:
 
 
 def opened(raw: str | bytes, trust: Trust) -> Certified:
-    """The verified chain in *raw*; whether it is in force is for `in_force`."""
+    """The verified chain in *raw*; whether it is in force is for `check_in_force`."""
     return _verified(chains.read(raw), trust)
 
 
@@ -116,13 +116,7 @@ def follow(chain: str | None, link: notes.Note, trust: Trust) -> Certified:
     return _verified((*known, link), trust)
 
 
-def in_force(certified: Certified, revocations: str | None, trust: Trust, *, now: int) -> Certificate:
-    """The newest link, if it is not cancelled, by its chain or by the authority's fresh list, and its time has not run out."""
-    check_list(certified.number, certified.now, revocations, trust, now=now)
-    return certified.now
-
-
-def check_list(number: str, newest: Certificate, revocations: str | None, trust: Trust, *, now: int) -> None:
+def check_in_force(number: str, newest: Certificate, revocations: str | None, trust: Trust, *, now: int) -> None:
     """Raise unless the certificate with this number and newest link is in force *now*; a stale list means no."""
     listed = None if revocations is None else notes.opened(revocations, Revocations, trust)
     if listed is None or now > listed.next_update:
@@ -138,6 +132,14 @@ def standing(note: notes.Note, trust: Trust) -> tuple[str, Certificate]:
     note.require(trust)
     document = note.document(Certificate)
     return document.number or note.id, document
+
+
+def shown(text: str, trust: Trust) -> tuple[str, Certificate]:
+    """Number and newest link of a chain, or of the text that was scanned from a page; verified, whether in force or not."""
+    if text.startswith(printed.PREFIX):
+        return standing(printed.unpack(text.rstrip("\n")), trust)
+    chain = opened(text, trust)
+    return chain.number, chain.now
 
 
 def signers(before: Certificate | None, link: Certificate) -> tuple[VerifyKey, ...]:
@@ -222,15 +224,16 @@ class Recognised:
     rights: tuple[str, ...]
 
 
-def recognised(raw: str | bytes, region: str, *, regions: str, revocations: str | None, trust: Trust, now: int) -> Recognised:
-    """A certificate of another *region*, verified with the own authority's list of *regions* and that region's revocation list."""
+def recognised(text: str, region: str, *, regions: str, revocations: str | None, trust: Trust, now: int) -> Recognised:
+    """A certificate of another *region*, its chain or the *text* from its page, by the own list of *regions* and that region's list."""
     listed = notes.opened(regions, Regions, trust)
     if now > listed.next_update:
         raise Refused(code="certificate.stale", next_update=day(listed.next_update))
     found = next((each for each in listed.regions if each.region == region), None)
     if found is None:
         raise Refused(code="certificate.foreign", region=region, sort="any")
-    document = in_force(opened(raw, found.trust), revocations, found.trust, now=now)
+    number, document = shown(text, found.trust)
+    check_in_force(number, document, revocations, found.trust, now=now)
     rights = tuple(sorted(set(document.rights) & set(found.rights)))
     if document.sort not in found.sorts or not rights:
         raise Refused(code="certificate.foreign", region=region, sort=document.sort)

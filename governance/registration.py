@@ -161,7 +161,7 @@ def signers(before: Asset | None, asset: Asset) -> tuple[VerifyKey, ...]:
 def require_live(chain: str | None, dataset: Dataset, trust: Trust) -> Asset:
     """The asset under which *dataset* is registered now; else `Refused`: nothing is authorised that is not registered first.
 
-    A licence may name *dataset* only if this passes. Its columns must be those that were registered, with grades that are no lower.
+    A licence may name *dataset* only if this passes. Its columns, with their grades, must be those that were registered.
     """
     if not chain:
         raise Refused(code="asset.unregistered", dataset=dataset.name)

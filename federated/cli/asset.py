@@ -9,7 +9,7 @@ import click
 
 from federated.authority import read_dataset, read_trust
 from federated.cli import json_option, say
-from federated.cli.officers import HOME, publish
+from federated.cli.officers import HOME, PUBLISH, publish
 from federated.language import said
 from federated.registry import STATES, Registry, read_manifest, request, signed
 from governance import notes, registration
@@ -158,6 +158,17 @@ def list_assets(home: Path, as_json: bool) -> None:
     rows = [{"name": name, "state": chain.now.step, "title": chain.now.manifest.title, "id": chain.head} for name, chain in found.items()]
     text = [f"{row['name']:<24} {said(row['state'], STATES[row['state']]):<9} {row['title']}" for row in rows]
     say(rows, "\n".join(text) or said("none yet", "尚无"), as_json)
+
+
+@command.command("publish", epilog="Example: keyong asset publish --coordinator coordinator.json")
+@HOME
+@PUBLISH
+@json_option
+def publish_all(home: Path, coordinator: Path, as_json: bool) -> None:
+    """Send every chain of the folder, of assets and certificates, to a coordinator that lacks some of it."""
+    texts = Registry.open(home).chains()
+    publish(coordinator, *texts)
+    say({"chains": len(texts)}, said(f"{len(texts)} chains are published", f"已发布 {len(texts)} 条登记链"), as_json)
 
 
 def _unverified(file: Path) -> Registered:

@@ -14,7 +14,7 @@ from federated.cli.asset import FILE, KEY, OUT, SENT, TRUST
 from federated.cli.officers import HOME, publish
 from federated.language import said
 from federated.registry import STATES, Registry, move
-from governance import certificates, chains, notes, printed
+from governance import certificates, chains, notes
 from governance.certificates import Certificate, Certified
 from governance.errors import UsageError
 from governance.handwritten import read_text
@@ -124,18 +124,15 @@ def print_page(chain: Path, authority: Path, out: Path, as_json: bool) -> None:
 @json_option
 def verify(file: Path, authority: Path, revocations: Path, region: str, regions: Path | None, as_json: bool) -> None:
     """Verify a chain, or the text that was scanned from a page: signatures, steps, and that it is in force now."""
-    raw, trust, listed, now = read_text(file).strip("\n"), read_trust(authority), read_text(revocations), int(time.time())
+    text, trust, listed, now = read_text(file), read_trust(authority), read_text(revocations), int(time.time())
     if bool(region) != bool(regions):
         raise UsageError("a certificate of another region is verified with --region and --regions")
     if regions is not None:
-        found = certificates.recognised(raw + "\n", region, regions=read_text(regions), revocations=listed, trust=trust, now=now)
+        found = certificates.recognised(text, region, regions=read_text(regions), revocations=listed, trust=trust, now=now)
         document, rights = found.certificate, found.rights
-    elif raw.startswith(printed.PREFIX):
-        number, document = certificates.standing(printed.unpack(raw), trust)
-        certificates.check_list(number, document, listed, trust, now=now)
-        rights = document.rights
     else:
-        document = certificates.in_force(certificates.opened(raw + "\n", trust), listed, trust, now=now)
+        number, document = certificates.shown(text, trust)
+        certificates.check_in_force(number, document, listed, trust, now=now)
         rights = document.rights
     row = {
         "verified": True,

@@ -321,7 +321,8 @@ class Office:
                 reason = self._live[job].board.stopped(post)
             if reason is None:
                 return None
-            self._end(job, "failed", reason.code, f"{reason.holder}: {reason.english}", f"{reason.holder}：{reason.chinese}")
+            phase = "expired" if reason.code == "job.deadline" else "failed"
+            self._end(job, phase, reason.code, f"{reason.holder}: {reason.english}", f"{reason.holder}：{reason.chinese}")
         return self.ended(job)
 
     def _answer(self, job: str, post: Post) -> Relay | Ended | None:

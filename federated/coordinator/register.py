@@ -21,6 +21,7 @@ def kind_of(note: notes.Note) -> str:
 
 def keep(t: Transaction, note: notes.Note, trust: Trust) -> None:
     """Put *note* at the end of its chain. A link that is in it already changes nothing; one that may not come next is refused."""
+    note.require(trust)  # before a whole chain is verified for a stranger
     kind, document = kind_of(note), note.document(*(LINKS.values()))
     name: str = document.name
     old = t.note(kind, name)

@@ -171,6 +171,7 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
         keyong(capsys, *step, "--home", authority, "--coordinator", card)
         shown = keyong(capsys, "catalogue", "export", "--as", "dcat", "--identity", operator)["dcat:dataset"]
         assert len(shown) == (step[:2] != ["asset", "cancel"])
+    assert keyong(capsys, "asset", "publish", "--home", authority, "--coordinator", card)["chains"] == 2, "nothing is new to it"
     text = bundle.read_text()
     bundle.write_text(text.replace("mean age", "mean Age"))
     assert keyong(capsys, "verify", bundle, "--authority", authority / "root.note", code=4)["error"] == "integrity"

@@ -3,6 +3,7 @@
 import json
 
 import calls
+import coordinators
 import pytest
 
 from federated.coordinator import folder
@@ -23,7 +24,7 @@ def home(tmp_path):
     home = tmp_path / "office"
     home.mkdir()
     KEY.save(home / folder.KEY)
-    (home / folder.TRUST).write_text(json.dumps({"trust": [str(KEY.public)], "threshold": 1, "database": None}))
+    (home / folder.TRUST).write_text(json.dumps({"roots": coordinators.ROOTS.texts, "database": None}))
     (home / folder.CARD).write_text("{}")
     Journal.create(home / folder.DATABASE, KEY, clock=lambda: 1_700_000_000).close()
     grow(home, 3)

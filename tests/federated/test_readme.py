@@ -52,7 +52,7 @@ def test_a_federation_answers_with_a_bundle_that_verifies(page, trial, monkeypat
     assert "thalach" in capsys.readouterr().out
     assert list(names["frame"]["term"]) == ["Intercept", "age", "sex[male]", "thalach"]
     saved = Bundle.read((trial.path / "bundle.json").read_bytes().rstrip())
-    assert verify(saved, names["hub"].trust).result.to_dict() == names["result"].to_dict()
+    assert verify(saved, names["hub"].roots.newest).result.to_dict() == names["result"].to_dict()
 
 
 @pytest.mark.parametrize("page", READMES)

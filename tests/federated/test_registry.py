@@ -200,7 +200,8 @@ def test_a_certificate_from_issue_to_cancellation(desk):
     desk.apply()
     desk.take("register")
     number = desk("cert", "issue", "heart-2024", "--home", desk.home)["number"]
-    assert "has a certificate" in desk("cert", "issue", "heart-2024", "--home", desk.home, code=2)["en"]
+    assert "has had its certificate" in desk("cert", "issue", "heart-2024", "--home", desk.home, code=2)["en"]
+    assert "cancel that first" in desk("asset", "cancel", "heart-2024", "--reason", "x", "--home", desk.home, code=2)["en"]
     desk.authority.revocations()
     assert desk.verify(desk.cert)["holder"] == "hospital-a"
     old = desk.cert.read_text()

@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 from registered import AUTHORITY, BANK, BUYER, HOLDER, NOW, TRUST, issued, moved, registered, revocations, signed, step
 
-from governance import certificates, chains, ledger, notes, registration
-from governance.certificates import Certificate, Region, Regions, in_force, opened, recognised
+from governance import certificates, chains, ledger, notes, printed, registration
+from governance.certificates import Certificate, Region, Regions, check_in_force, opened, recognised
 from governance.errors import DecodeError, IntegrityError, Refused
 from governance.keys import SigningKey, Trust
 
@@ -110,14 +110,14 @@ def test_certificates_that_are_none(changes):
 
 def test_status_is_the_chain_and_a_fresh_list():
     found = opened(issued(), TRUST)
-    assert in_force(found, revocations(), TRUST, now=NOW).step == "issue"
+    check_in_force(found.number, found.now, revocations(), TRUST, now=NOW)
     for chain, listed, now, code in (
         (found, revocations(found.number), NOW, "certificate.cancelled"), (opened(taken(issued(), "cancel"), TRUST), revocations(), NOW, "certificate.cancelled"),
         (found, None, NOW, "certificate.stale"), (found, revocations(), NOW + 2 * 86400, "certificate.stale"),
         (found, revocations(at=NOW - 10), NOW - 5, "certificate.expired"), (found, revocations(at=NOW + 10**9), NOW + 10**9, "certificate.expired"),
     ):  # fmt: skip
         with pytest.raises(Refused) as refused:
-            in_force(chain, listed, TRUST, now=now)
+            check_in_force(chain.number, chain.now, listed, TRUST, now=now)
         assert refused.value.code == code
 
 
@@ -125,7 +125,7 @@ def test_a_cancelled_certificate_that_is_shown_without_its_last_link_fails_by_th
     whole = taken(issued(), "cancel")
     cut = opened(chains.write(chains.read(whole)[:-1]), TRUST)
     with pytest.raises(Refused) as refused:
-        in_force(cut, revocations(cut.number), TRUST, now=NOW)
+        check_in_force(cut.number, cut.now, revocations(cut.number), TRUST, now=NOW)
     assert refused.value.code == "certificate.cancelled"
 
 
@@ -153,6 +153,8 @@ def known(*regions, ends=NOW + 86400):
 
 def test_a_certificate_of_another_region_is_recognised_and_never_widens():
     found = recognised(issued(), "taizhou", regions=known(region()), revocations=revocations(), trust=HOMES, now=NOW)
+    page = printed.pack(opened(issued(), TRUST).links[-1])
+    assert recognised(page, "taizhou", regions=known(region()), revocations=revocations(), trust=HOMES, now=NOW) == found
     assert (found.region, found.rights, found.certificate.rights) == ("taizhou", ("hold",), ("hold", "process"))
     with pytest.raises(IntegrityError):  # by itself the own authority's key opens nothing foreign, and the foreign one nothing of ours
         opened(issued(), HOMES)

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+import licensing
 import pytest
 
 from governance import notes, roots
@@ -114,8 +115,16 @@ FIRST = read([str(signed(root(role(1, 2, 3, threshold=2)), 1, 2, 3))])
 SECOND = FIRST.followed([*FIRST.texts, str(signed(root(role(1, 2, 4, threshold=2), before=FIRST.newest), 1, 2))])
 THIRD = SECOND.followed([*SECOND.texts, str(signed(root(role(2, 4, 5, threshold=2), before=SECOND.newest), 2, 4))])
 
-LICENCE = Licence(str(key(90).public), "heart", ("age",), ("research",), ("describe@1",), 10, 3, NOW - 9, NOW + 99)
-REQUEST = Request(LICENCE.operator, "heart", frozenset({"age"}), "research", "describe@1", 10)
+PLAN = licensing.plan(key(90), now=NOW)
+ALLOW = licensing.rights(PLAN.id, now=NOW, holders=("a", "b", "c"), dataset="heart", not_before=NOW - 9, not_after=NOW + 99)
+LICENCE = Licence("", (str(key(90).public),), 1, ALLOW)
+REQUEST = Request(str(key(90).public), "heart", {"age": 3}, "research", "describe@1", 10, ("a", "b", "c"))
+
+
+def judged(numbers: tuple[int, ...], trust: Trust, listed: str | None) -> Licence:
+    """The licence under the signatures of the keys with these *numbers*, by the rules that coordinator and nodes judge by."""
+    plan = PLAN.signed_by(*(key(n) for n in numbers))
+    return check((str(signed(LICENCE, *numbers)),), REQUEST, trust, plan=str(plan), revocations=listed, now=NOW).links[0]
 
 
 def revocations(version: int = 1, *revoked: str, by: tuple[int, ...] = (1, 2)) -> str:
@@ -136,7 +145,7 @@ def test_arbitrary_software_a_root_from_strangers_is_not_followed():
 def test_arbitrary_software_one_stolen_key_of_three_brings_nothing():
     """THREATS 30, `au-1of3`: one insider neither issues a licence, nor revokes, nor rotates."""
     with pytest.raises(Refused) as refusal:
-        check(str(signed(LICENCE, 1)), REQUEST, FIRST.trust, revocations=revocations(), now=NOW)
+        judged((1,), FIRST.trust, revocations())
     assert refusal.value.code == "licence.forged"
     with pytest.raises(IntegrityError, match=MISSING):
         notes.opened(revocations(by=(1,)), Revocations, FIRST.trust)
@@ -221,11 +230,11 @@ def test_the_last_version_that_fits_is_reached():
 
 def test_mix_and_match_an_old_root_with_a_new_licence_or_the_other_way():
     """THREATS 16, `root-mix`."""
-    new, old = str(signed(LICENCE, 4, 5)), str(signed(LICENCE, 1, 3))
-    assert check(new, REQUEST, THIRD.trust, revocations=revocations(by=(4, 2)), now=NOW) == LICENCE
-    for licence, trust in [(new, FIRST.trust), (new, SECOND.trust), (old, SECOND.trust), (old, THIRD.trust)]:
+    new, old = (4, 5), (1, 3)
+    assert judged(new, THIRD.trust, revocations(by=(4, 2))) == LICENCE
+    for signers, trust in [(new, FIRST.trust), (new, SECOND.trust), (old, SECOND.trust), (old, THIRD.trust)]:
         with pytest.raises(Refused) as refusal:
-            check(licence, REQUEST, trust, revocations=None, now=NOW)
+            judged(signers, trust, None)
         assert refusal.value.code == "licence.forged"
 
 
@@ -265,10 +274,10 @@ def test_a_revoker_revokes_and_grants_nothing():
     listed = revocations(1, signed(LICENCE).id, by=(4,))
     assert notes.opened(listed, Revocations, SPLIT.trust).version == 1
     with pytest.raises(Refused) as refusal:
-        check(str(signed(LICENCE, 2, 3)), REQUEST, SPLIT.trust, revocations=listed, now=NOW)
+        judged((2, 3), SPLIT.trust, listed)
     assert refusal.value.code == "licence.revoked"
     with pytest.raises(Refused) as refusal:
-        check(str(signed(LICENCE, 4)), REQUEST, SPLIT.trust, revocations=listed, now=NOW)
+        judged((4,), SPLIT.trust, listed)
     assert refusal.value.code == "licence.forged"
     with pytest.raises(IntegrityError, match=MISSING):
         notes.opened(revocations(by=(1, 2, 3)), Revocations, SPLIT.trust)
