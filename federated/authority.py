@@ -11,15 +11,16 @@ from typing import Any
 from federated.tokens import Token
 from governance import known, notes
 from governance.catalogue import Column, Dataset, Schema, band, category, number
-from governance.encoding import canonical
+from governance.encoding import build, canonical
 from governance.errors import DecodeError, UsageError
 from governance.handwritten import by_hand, check_types, read_json, read_yaml
 from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day
 from governance.parties import Invitation, Role
+from governance.prices import Price
 from sandbox.policy import METHOD_NAMES
 
-TRUST, REVOCATIONS, LICENCES, DATASETS = "trust.json", "revocations.note", "licences", "datasets"
+TRUST, REVOCATIONS, LICENCES, DATASETS, PRICES = "trust.json", "revocations.note", "licences", "datasets", "prices"
 DAY = 86400
 DATASET_FIELDS: dict[str, type] = {
     "dataset": str, "version": int, "title": str, "person": str, "holders": list, "colluding": int, "rows": int, "columns": dict,
@@ -94,6 +95,20 @@ class Authority:
         with by_hand():
             key = str(read_key(operator))
         return self.sign(Licence(key, dataset, columns, purposes, methods, min_cell, uses, now - 60, now + days * DAY))
+
+    def price(self, dataset: str, *, unit: str, fen: int, highest: int, ceiling: int, free: tuple[str, ...] = (), days: int = 365) -> str:
+        """The next price note of a dataset that this folder registered, for licences granted from then on; kept in the folder."""
+        known.check("dataset in the authority's folder called", [dataset], self._datasets())
+        folder, now = self.path / PRICES, int(time.time())
+        folder.mkdir(exist_ok=True)
+        version = 1 + sum(notes.read(file.read_text()).document(Price).dataset == dataset for file in folder.glob("*.note"))
+        fields = {"dataset": dataset, "version": version, "unit": unit, "fen": fen, "highest": highest, "ceiling": ceiling, "free": free,
+                  "not_before": now - 60, "not_after": now + days * DAY}  # fmt: skip
+        with by_hand():
+            made = build(Price, fields)
+        text = self.sign(made)
+        (folder / f"{notes.read(text).id}.note").write_text(text)
+        return text
 
     def keep(self, text: str) -> str:
         """Keep a granted licence or a registered dataset in the folder; its id."""

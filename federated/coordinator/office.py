@@ -22,14 +22,16 @@ from governance.journal import JobRow, Journal, Transaction, View
 from governance.keys import SigningKey, Trust
 from governance.licences import Licence, Revocations
 from governance.parties import Party, read_enrolment, roster
+from governance.prices import Price
 from governance.texts import text_of
 from sandbox import case as cases
 from sandbox.job import Job
-from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, kind_of, step
+from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Refusal, Relay, Status, kind_of, step
 from sandbox.policy import Docket, check_licence
 
-PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations}
 BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
+PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations, "price": Price}
+ISSUED = {"dataset": ENTRY, "revocations": "list"}  # kinds of which one is current, and where every one ever published is kept
 BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
 T = TypeVar("T")
 
@@ -92,13 +94,13 @@ class Office:
                 roster(self.parties().values(), document.holders)
         text = str(note.only(*self.trust.keys))
         with self.journal.transaction() as t:
-            name = {"dataset": getattr(document, "name", ""), "licence": note.id, "revocations": "current"}[kind]
+            name = {"dataset": getattr(document, "name", ""), "revocations": "current"}.get(kind, note.id)
             old = t.note(kind, name)
             if old is None or notes.read(old).id != note.id:
                 self._supersedes(kind, old, document)
                 t.put_note(kind, name, text, replace=True)
-                if kind == "dataset":
-                    t.put_note(ENTRY, note.id, text)
+                if kind in ISSUED:
+                    t.put_note(ISSUED[kind], note.id, text)
                 t.append("document.published", note.id)
         return kind, note.id
 
@@ -116,24 +118,39 @@ class Office:
     def submit(self, job_text: str, operator: Party) -> str:
         """Check and queue a job. The same job again is answered with the same id."""
         note = notes.read(job_text)
+        try:
+            self._submit(note.id, job_text, operator)
+        except Refused as error:
+            if error.code != "job.unsigned":  # what somebody else wrote is nobody's attempt
+                self._deny(note.id, job_text, error.code)
+            raise
+        return note.id
+
+    def _submit(self, job_id: str, job_text: str, operator: Party) -> None:
         with self.journal.transaction() as t:
-            if t.note("job", note.id) is not None:
-                return note.id
+            if t.note("job", job_id) is not None:
+                return
             docket = self._docket(t, job_text, operator, current=True)
             check_licence(docket, self.trust, now=int(self.clock()))
             job = docket.case.job
-            t.put_note("job", note.id, job_text)
-            t.put_job(note.id, phase="offered", deadline=job.deadline, detail=operator.name)
-            t.append("job.offered", note.id)
+            t.put_note("job", job_id, job_text)
+            t.put_job(job_id, phase="offered", deadline=job.deadline, detail=operator.name)
+            t.append("job.offered", job_id)
             keys = tuple(str(p.key) for p in docket.holders)
-            board = Board(note.id, keys, docket.case.dataset.colluding, step("accept"), 0, 0, (), "",
+            board = Board(job_id, keys, docket.case.dataset.colluding, step("accept"), 0, 0, (), "",
                           docket.case.job.protect)  # fmt: skip
-            t.put_sealed(note.id, BOARD, encode(board))
-            row = _text(t.job(note.id))
+            t.put_sealed(job_id, BOARD, encode(board))
+            row = _text(t.job(job_id))
         with self._changed:
-            self._live[note.id] = _Live(board, row, job.dataset, {}, self.clock())
+            self._live[job_id] = _Live(board, row, job.dataset, {}, self.clock())
             self._changed.notify_all()
-        return note.id
+
+    def _deny(self, job_id: str, job_text: str, code: str) -> None:
+        """Write down what was refused at the door, once, so that attempts can be counted and the refusal be proved."""
+        with self.journal.transaction() as t:
+            if t.note("denied", job_id) is None and t.note("job", job_id) is None:
+                t.put_note("denied", job_id, job_text)
+                t.append("job.refused", job_id, code)
 
     def _docket(self, t: View, job_text: str, operator: Party, *, current: bool) -> Docket:
         """What is known about a job; *current* says that it must be made for the entry that the catalogue shows today."""
@@ -200,7 +217,7 @@ class Office:
                 reason = self._live[job].board.stopped(post)
             if reason is None:
                 return None
-            self._end(job, "failed", reason.code, f"{reason.holder}: {reason.english}", f"{reason.holder}：{reason.chinese}")
+            self._refused(job, "failed", reason, post)
         return self.ended(job)
 
     def _answer(self, job: str, post: Post) -> Relay | Ended | None:
@@ -228,7 +245,7 @@ class Office:
         late = waited >= (self._patience(live) if kind_of(board.step) == "upload" else min(self.patience, BRIEF))
         refusal = board.refusal(live.posts)
         if refusal is not None:
-            self._end(job, "refused", refusal.code, f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}")
+            self._refused(job, "refused", refusal, live.posts[refusal.holder])
             return
         posts = board.closing(live.posts, late=late, earlier=self._earlier(live))
         if posts is not None:
@@ -313,8 +330,15 @@ class Office:
         with self.journal.view() as t:
             return tuple(c for s in live.snapshots.values() for c in t.cohorts(live.dataset, s, "opened"))
 
-    def _end(self, job: str, phase: str, code: str, english: str, chinese: str) -> None:
+    def _refused(self, job: str, phase: str, refusal: Refusal, post: Post) -> None:
+        """End a job by the word of a holder, and keep its signed note."""
+        said = f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}"
+        self._end(job, phase, refusal.code, *said, note=post.body.decode())
+
+    def _end(self, job: str, phase: str, code: str, english: str, chinese: str, *, note: str = "") -> None:
         with self.journal.transaction() as t:
+            if note:
+                t.put_note("refusal", job, note)
             t.append("job.ended", job, code)
             t.put_note("ending", job, json.dumps([english, chinese]))
             t.end_job(job, phase, code, _text(t.job(job)).detail)

@@ -46,7 +46,7 @@ class OfJob(_Closed):
 
 
 class OfKind(_Closed):
-    kind: Literal["dataset", "licence", "revocations"]
+    kind: Literal["dataset", "licence", "revocations", "price"]
 
 
 class Watch(_Closed):
@@ -117,7 +117,7 @@ class Desk:
 
     @post("/v1/documents", status=201)
     def publish(self, body: NoteIn) -> Published:
-        """Publish a dataset, a licence or a revocation list. The note is signed by the authority."""
+        """Publish a dataset, a licence, a price or a revocation list. The note is signed by the authority."""
         return Published(*self.office.publish(body.note))
 
     # --- for every enrolled party
