@@ -1,7 +1,7 @@
 """Which two questions differ by one level, so that one answer less the other is about few persons.
 
 A condition is read as a set of elementary cells of each column that it names: the levels of a category, or the intervals of a number
-between all cut points that are registered for it and for its bands. So conditions are compared by what they select and not by how they are spelled.
+between all cut points that are registered for it and for its bands. So conditions are compared by what they select, not by their spelling.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def test_what_merely_ended_is_no_refusal(trail):
 
 def test_questions_one_level_apart_are_found_however_they_are_spelled(trail):
     trail.submit("ward in ('a', 'b', 'c')")
-    for where in ("ward in ('a', 'b')", "ward != 'd' and ward != 'c' and ward != 'b'", "ward != 'd' and ward != 'c' and sex == 'male'"):
+    for where in ("ward in ('a', 'b')", "ward != 'd' and ward != 'c' and ward != 'b'"):
         trail.submit(where)
     assert looked(trail) == []
     trail.submit("ward == 'a' and ward != 'b' and sex == 'male'")
