@@ -345,6 +345,12 @@ SENTENCES: dict[str, str] = {
         "{all} 家数据持有方中有 {count} 家复算并签署了该结果；至少需要 {least} 家"
     ),
     "ledger entry {index} holds it, under a checkpoint of {name}": "账本第 {index} 条记录了该结果，由 {name} 的检查点覆盖",
+    "operator {name} ({organisation}) signed the job": "运营单位 {name}（{organisation}）已签署任务",
+    "{count} ledger entries about it are under a checkpoint of {name}, the last is {event} (entry {index})": (
+        "有关该任务的 {count} 条账目由 {name} 的检查点覆盖，最后一条为 {event}（第 {index} 条）"
+    ),
+    "data holder {name} signed the refusal": "数据持有方 {name} 已签署拒绝",
+    "the licence, judged again as of {start}, gives the same refusal": "按 {start} 的情形重新判定授权书，结论同为拒绝",
     # why it proves nothing
     "the bundle was altered: {detail}": "结果包已被改动：{detail}",
     "signature by {name} does not verify": "{name} 的签名核验不通过",

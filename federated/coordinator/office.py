@@ -416,29 +416,7 @@ class Office:
     def bundle(self, job: str) -> dict[str, object]:
         """Everything that is needed to verify a release offline."""
         with self.journal.view() as t:
-            release = t.note("release", job)
-            if release is None:
-                raise UsageError("the job has no release (yet)")
-            text = _text(t.note("job", job))
-            document = notes.read(text).document(Job)
-            dataset = _text(t.note(ENTRY, document.catalogue))
-            enrolments, row = dict(t.notes("enrolment")), _text(t.job(job))
-            parties = {*notes.read(dataset).document(Dataset).holders, row.detail, self.key.name}
-            return {
-                "keyong": "bundle/v1", "job": text, "licence": t.note("licence", document.licence), "dataset": dataset,
-                "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
-                "acceptances": json.loads(_text(t.note("acceptances", job))), "release": release,
-                "ledger": self._proof(t, int(_text(t.get(f"release {job}")))),
-            }  # fmt: skip
-
-    def _proof(self, t: View, index: int) -> dict[str, object]:
-        entry = t.entries(index, 1)[0]
-        return {
-            "index": index,
-            "entry": entry.leaf.decode(),
-            "inclusion": [h.hex() for h in t.inclusion(index)],
-            "checkpoint": t.checkpoint(),
-        }
+            return bundle_of(t, job, self.key.name)
 
     def _resumed(self, t: View, row: JobRow) -> _Live:
         board = decode(_text(t.sealed(row.job, BOARD)), Board)
@@ -447,6 +425,34 @@ class Office:
         snapshots = {name: notes.read(text).document(Acceptance).snapshot for name, text in accepted.items()}
         dataset = notes.read(_text(t.note("job", row.job))).document(Job).dataset
         return _Live(board, row, dataset, snapshots, self.clock())
+
+
+def bundle_of(t: View, job: str, coordinator: str) -> dict[str, object]:
+    """Everything that is needed to verify a release offline, from the journal of the *coordinator* of this name."""
+    release = t.note("release", job)
+    if release is None:
+        raise UsageError("the job has no release (yet)")
+    text = _text(t.note("job", job))
+    document = notes.read(text).document(Job)
+    dataset = _text(t.note(ENTRY, document.catalogue))
+    enrolments, row = dict(t.notes("enrolment")), _text(t.job(job))
+    parties = {*notes.read(dataset).document(Dataset).holders, row.detail, coordinator}
+    return {
+        "keyong": "bundle/v1", "job": text, "licence": t.note("licence", document.licence), "dataset": dataset,
+        "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
+        "acceptances": json.loads(_text(t.note("acceptances", job))), "release": release,
+        "ledger": _proof(t, int(_text(t.get(f"release {job}")))),
+    }  # fmt: skip
+
+
+def _proof(t: View, index: int) -> dict[str, object]:
+    entry = t.entries(index, 1)[0]
+    return {
+        "index": index,
+        "entry": entry.leaf.decode(),
+        "inclusion": [h.hex() for h in t.inclusion(index)],
+        "checkpoint": t.checkpoint(),
+    }
 
 
 def _kind(note: notes.Note) -> str:

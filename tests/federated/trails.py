@@ -29,6 +29,7 @@ class Trail:
     def __init__(self, path: Path, *, uses: int = 1000) -> None:
         self.floor = Floor(path)
         self.office = self.floor.office
+        self.office.journal._clock = self.floor.clock  # one clock for decisions and entries
         now = int(time.time())
         self.dataset = str(notes.write(DATASET).signed_by(AUTHORITY))
         self.office.publish(self.dataset)
