@@ -15,7 +15,9 @@ from typing import Any, Literal
 from federated.differences import near
 from federated.language import said
 from federated.records import Record, Records
+from governance.complaints import ANSWERED_WITHIN
 from governance.errors import KeyongError
+from governance.incidents import Incident
 from governance.keys import Trust
 from governance.licences import covers
 from mpc import secagg
@@ -39,6 +41,8 @@ TEXTS = {
     "refusals.burst": ("many refusals of one operator within an hour", "同一运营单位一小时内被多次拒绝"),
     "questions.near": ("questions that differ by one level: their answers could be subtracted", "多个问题只差一个取值：结果可相减"),
     "uses.slope": ("a large part of a licence was used within a day", "授权书的大部分次数在一天内用掉"),
+    "incident.overdue": ("those concerned by an incident were not told in time", "未按期告知安全事件所涉人员"),
+    "complaint.overdue": ("a complaint was not answered in time", "投诉未按期答复"),
     "hours.off": ("jobs were submitted outside working hours", "任务在工作时间以外提交"),
 }  # fmt: skip
 
@@ -233,6 +237,26 @@ def _slope(records: Records, limits: Limits, _now: int) -> Iterator[Finding]:
             yield from _windows("uses.slope", f"lic-{name[:12]}", of, least, DAY)
 
 
+def _incidents(records: Records, _limits: Limits, now: int) -> Iterator[Finding]:
+    """Those concerned were told when the first version that says so was published; until then by no one."""
+    steps: dict[str, list[tuple[int, Incident]]] = {}
+    for name, incident in records.incidents.items():
+        steps.setdefault(incident.name, []).append((records.published.get(name, -1), incident))
+    for name, of in steps.items():
+        told = min((records.entries[at].at for at, x in of if x.state in ("notified", "closed")), default=now)
+        if told > min(x.due for _, x in of):
+            yield Finding("incident.overdue", "alarm", name, tuple(sorted(at for at, _ in of)))
+
+
+def _complaints(records: Records, _limits: Limits, now: int) -> Iterator[Finding]:
+    answered = {x.complaint: records.published.get(name, -1) for name, x in records.answers.items()}
+    for name in records.complaints:
+        index = records.published[name]
+        answer = records.entries[answered[name]].at if name in answered else now
+        if answer > records.entries[index].at + ANSWERED_WITHIN:
+            yield Finding("complaint.overdue", "warning", name[:12], (index,))
+
+
 def _hours(records: Records, limits: Limits, _now: int) -> Iterator[Finding]:
     if limits.hours is None:
         return
@@ -244,7 +268,7 @@ def _hours(records: Records, limits: Limits, _now: int) -> Iterator[Finding]:
             yield Finding("hours.off", "warning", who, tuple(r.events[0][0] for r in off), tuple(r.id for r in off))
 
 
-RULES: tuple[Rule, ...] = (_releases, _admissions, _uses, _list, _bursts, _near, _slope, _hours)
+RULES: tuple[Rule, ...] = (_releases, _admissions, _uses, _list, _bursts, _near, _slope, _incidents, _complaints, _hours)
 
 
 def as_dict(finding: Finding) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from typing import Any
 from federated.tokens import Token
 from governance import known, notes
 from governance.catalogue import Column, Dataset, Schema, band, category, number
-from governance.encoding import build, canonical
+from governance.encoding import build, canonical, plain
 from governance.errors import DecodeError, UsageError
 from governance.handwritten import by_hand, check_types, read_json, read_yaml
+from governance.incidents import Incident, follow
 from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day
 from governance.parties import Invitation, Role
@@ -21,6 +22,7 @@ from governance.prices import Price
 from sandbox.policy import METHOD_NAMES
 
 TRUST, REVOCATIONS, LICENCES, DATASETS, PRICES = "trust.json", "revocations.note", "licences", "datasets", "prices"
+INCIDENTS = "incidents"
 DAY = 86400
 DATASET_FIELDS: dict[str, type] = {
     "dataset": str, "version": int, "title": str, "person": str, "holders": list, "colluding": int, "rows": int, "columns": dict,
@@ -109,6 +111,29 @@ class Authority:
         text = self.sign(made)
         (folder / f"{notes.read(text).id}.note").write_text(text)
         return text
+
+    def incident(self, name: str, state: str, *, harm: str = "", measures: str = "", contact: str = "", grave: bool = False,
+                 licences: tuple[str, ...] = ()) -> str:  # fmt: skip
+        """The next version of an incident, with what was said before where nothing new is said; kept in the folder once it is `kept`."""
+        old = self.incidents().get(name)
+        fields: dict[str, Any] = plain(old) if old else {"name": name, "version": 0, "known": int(time.time()), "grave": grave, "harm": "", "measures": "",
+                                         "contact": "", "licences": ()}  # fmt: skip
+        said = {field: value for field, value in (("harm", harm), ("measures", measures), ("contact", contact)) if value}
+        more = {"version": fields["version"] + 1, "state": state, "grave": fields["grave"] or grave,
+                "licences": tuple(sorted({*fields["licences"], *licences}))}  # fmt: skip
+        with by_hand():
+            made = build(Incident, {**fields, **said, **more})
+        follow(old, made)
+        return self.sign(made)
+
+    def incidents(self) -> dict[str, Incident]:
+        """The newest version of each incident, by name."""
+        return {f.stem: notes.read(f.read_text()).document(Incident) for f in sorted((self.path / INCIDENTS).glob("*.note"))}
+
+    def kept(self, text: str) -> None:
+        """Keep a version of an incident that was published."""
+        (self.path / INCIDENTS).mkdir(exist_ok=True)
+        (self.path / INCIDENTS / f"{notes.read(text).document(Incident).name}.note").write_text(text)
 
     def keep(self, text: str) -> str:
         """Keep a granted licence or a registered dataset in the folder; its id."""

@@ -29,7 +29,7 @@ from sandbox.job import Job
 from sandbox.messages import Refusal
 from sandbox.policy import Docket, check_licence
 
-VERSION = "evidence/v1"
+VERSION: Literal["evidence/v1"] = "evidence/v1"
 
 
 @strict

@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 
 from governance import merkle, notes, spending
 from governance.catalogue import Dataset
+from governance.complaints import Answer, Complaint
 from governance.encoding import build, canonical, parse, plain
 from governance.errors import DecodeError, IntegrityError, KeyongError
+from governance.incidents import Incident
 from governance.journal import View
 from governance.keys import Trust, VerifyKey, read_key
 from governance.ledger import Entry
@@ -31,11 +33,12 @@ from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, Offer, Refusal, Release
 
 KIND = "keyong/records/v1"
-COORDINATORS = ("enrolment", "entry", "licence", "list", "price", "job", "denied", "admission", "refusal", "release")
+COORDINATORS = ("enrolment", "entry", "licence", "list", "price", "job", "denied", "admission", "refusal", "release",
+                "step", "complaint", "answer")  # fmt: skip
 NODES = ("revocations", "refusal", "release")
-READ = (Enrolment, Dataset, Licence, Revocations, Price, Job, Admission, Acceptance, Refusal, Release, Block, Spend)
-PUBLISHED = (Dataset, Licence, Revocations, Price)
-DOCUMENTS = ("party.enrolled", "document.published", "budget.opened", "budget.spent")  # events about documents, all others are about jobs
+PUBLISHED = (Dataset, Licence, Revocations, Price, Incident, Answer)
+READ = (*PUBLISHED, Enrolment, Job, Admission, Acceptance, Refusal, Release, Block, Spend, Complaint)
+DOCUMENTS = ("party.enrolled", "document.published", "complaint.received", "budget.opened", "budget.spent")  # all other events are of jobs
 T = TypeVar("T")
 
 
@@ -123,6 +126,9 @@ class Records:
     licences: Mapping[str, Licence]
     prices: Mapping[str, Price]
     lists: tuple[tuple[int, Revocations], ...]
+    incidents: Mapping[str, Incident]
+    complaints: Mapping[str, Complaint]
+    answers: Mapping[str, Answer]
     spends: Mapping[str, Spend]
     published: Mapping[str, int]
 
@@ -211,7 +217,8 @@ def of(made: Export, trust: Trust) -> Records:
     lists = sorted(((published.get(name, -1), x) for name, x in _all(papers, Revocations).items()), key=lambda pair: pair[1].version)
     return Records(
         made, entries, tuple(_jobs(entries, papers, parties)), parties, _all(papers, Dataset), _all(papers, Licence), _all(papers, Price),
-        tuple(lists), {spend.job: spend for spend in _all(papers, Spend).values()}, published,
+        tuple(lists), _all(papers, Incident), _all(papers, Complaint), _all(papers, Answer),
+        {spend.job: spend for spend in _all(papers, Spend).values()}, published,
     )  # fmt: skip
 
 

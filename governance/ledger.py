@@ -25,6 +25,7 @@ ENTRY_LIMIT = 1 << 10
 Event = Literal[
     "party.enrolled",
     "document.published",
+    "complaint.received",
     "job.offered",
     "job.accepted",
     "job.refused",

@@ -33,6 +33,8 @@ GROUPS = {
     "metrics": "Counts of public events, as Prometheus reads them.",
     "report": "Tables of a year or a month, and of a licence, computed from records.",
     "evidence": "Everything about one job in a file that anybody can judge offline.",
+    "incident": "Open, contain, notify and close security incidents.",
+    "complaint": "File a complaint that only the authority can read; see that it is not dropped; answer it.",
     "catalogue": "List the datasets that are registered.",
     "method": "List the methods, and what each discloses.",
     "demo": "A whole federation on this machine, on real data, the pooled answer beside it.",

@@ -63,7 +63,7 @@ def dataset(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
     """Register a dataset in the catalogue."""
     authority, made = Authority.open(home), read_dataset(read_text(file))
     text = authority.sign(made)
-    _publish(coordinator, text)
+    publish(coordinator, text)
     done = said(f"dataset {made.name}, version {made.version}, is registered", f"数据集 {made.name} 的版本 {made.version} 已登记")
     say({"dataset": made.name, "id": authority.keep(text)}, done, as_json)
 
@@ -88,9 +88,9 @@ def licence(operator: str, home: Path, coordinator: Path, dataset: str, columns:
     authority = Authority.open(home)
     granted = authority.licence(operator, dataset=dataset, columns=_list(columns), purposes=_list(purposes), methods=_list(methods),
                                 min_cell=min_cell, uses=uses, days=days)  # fmt: skip
-    _publish(coordinator, granted)
+    publish(coordinator, granted)
     if not (authority.path / "revocations.note").exists():
-        _publish(coordinator, authority.revocations())
+        publish(coordinator, authority.revocations())
     identity = authority.keep(granted)
     say({"licence": identity}, said(f"licence lic-{identity[:12]} is granted", f"授权书 lic-{identity[:12]} 已签发"), as_json)
 
@@ -112,7 +112,7 @@ def price(dataset: str, home: Path, coordinator: Path, unit: str, fen: int, high
     from governance import notes
 
     text = Authority.open(home).price(dataset, unit=unit, fen=fen, highest=highest, ceiling=ceiling, free=_list(free), days=days)
-    _publish(coordinator, text)
+    publish(coordinator, text)
     identity = notes.read(text).id
     say({"price": identity}, said(f"the price {identity[:12]} is published", f"价格 {identity[:12]} 已发布"), as_json)
 
@@ -128,7 +128,7 @@ def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tu
     """Publish the next revocation list: with LICENCES added. Without any, it only renews the list."""
     authority = Authority.open(home)
     text = authority.revocations(*map(authority.licence_id, licences), restore=tuple(map(authority.licence_id, restore)), days=days)
-    _publish(coordinator, text)
+    publish(coordinator, text)
     say({"revoked": list(licences)}, said("the revocation list is published", "撤销清单已发布"), as_json)
 
 
@@ -149,7 +149,7 @@ def licences(home: Path, as_json: bool) -> None:
     say(rows, "\n".join(text) or said("none yet", "尚无"), as_json)
 
 
-def _publish(coordinator: Path, text: str) -> None:
+def publish(coordinator: Path, text: str) -> None:
     import os
 
     from federated.tls import client_files

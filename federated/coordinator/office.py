@@ -14,10 +14,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from federated.coordinator.board import Board
-from governance import known, notes
+from governance import incidents, known, notes
 from governance.catalogue import Dataset
+from governance.complaints import Answer, Complaint, Receipt
 from governance.encoding import decode, encode
-from governance.errors import DecodeError, IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
+from governance.errors import DecodeError, IntegrityError, KeyongError, OutOfTurn, Refused, Unavailable, UsageError
+from governance.incidents import Incident
 from governance.journal import JobRow, Journal, Transaction, View
 from governance.keys import SigningKey, Trust
 from governance.licences import Licence, Revocations
@@ -30,8 +32,11 @@ from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Refusal,
 from sandbox.policy import Docket, check_licence
 
 BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
-PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations, "price": Price}
-ISSUED = {"dataset": ENTRY, "revocations": "list"}  # kinds of which one is current, and where every one ever published is kept
+PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations, "price": Price,
+                              "incident": Incident, "answer": Answer}  # fmt: skip
+ISSUED = {"dataset": ENTRY, "revocations": "list", "incident": "step"}  # one is current, each that ever was is kept
+DAY, LARGEST = 86400, 1 << 18  # seconds; bytes of a complaint
+MOST_COMPLAINTS = 1000  # in a day: they come from anybody
 BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
 T = TypeVar("T")
 
@@ -94,7 +99,8 @@ class Office:
                 roster(self.parties().values(), document.holders)
         text = str(note.only(*self.trust.keys))
         with self.journal.transaction() as t:
-            name = {"dataset": getattr(document, "name", ""), "revocations": "current"}.get(kind, note.id)
+            name = {"dataset": getattr(document, "name", ""), "revocations": "current", "incident": getattr(document, "name", ""),
+                    "answer": getattr(document, "complaint", "")}.get(kind, note.id)  # fmt: skip
             old = t.note(kind, name)
             if old is None or notes.read(old).id != note.id:
                 self._supersedes(kind, old, document)
@@ -106,8 +112,28 @@ class Office:
 
     def _supersedes(self, kind: str, old: str | None, document: Any) -> None:
         """Versions only rise: a replayed old document is refused."""
+        if kind == "incident":
+            incidents.follow(None if old is None else notes.opened(old, Incident, self.trust), document)
+            return
+        if kind == "answer" and old is not None:
+            raise UsageError("the complaint was answered before")
         if old is not None and notes.opened(old, PUBLISHED[kind], self.trust).version >= document.version:
             raise UsageError(f"version {document.version} of the {kind} is not newer than the one published")
+
+    def complain(self, text: str) -> str:
+        """Keep a complaint, which nobody here can read, and sign a receipt that names its place in the ledger."""
+        note, today = notes.read(text, limit=LARGEST), f"complaints {int(self.clock()) // DAY}"
+        note.document(Complaint)
+        with self.journal.transaction() as t:
+            if t.note("complaint", note.id) is None:
+                count = int(t.get(today) or 0)
+                if count >= MOST_COMPLAINTS:
+                    raise Unavailable("no more complaints are taken today", retry_after=3600)
+                index = t.append("complaint.received", note.id)
+                t.put(today, str(count + 1))
+                t.put_note("complaint", note.id, text)
+                t.put_note("receipt", note.id, str(notes.write(Receipt(note.id, index, int(self.clock()))).signed_by(self.key)))
+            return _text(t.note("receipt", note.id))
 
     def documents(self, kind: str) -> list[tuple[str, str]]:
         with self.journal.view() as t:

@@ -46,7 +46,7 @@ class OfJob(_Closed):
 
 
 class OfKind(_Closed):
-    kind: Literal["dataset", "licence", "revocations", "price"]
+    kind: Literal["dataset", "licence", "revocations", "price", "incident", "answer"]
 
 
 class Watch(_Closed):
@@ -117,8 +117,16 @@ class Desk:
 
     @post("/v1/documents", status=201)
     def publish(self, body: NoteIn) -> Published:
-        """Publish a dataset, a licence, a price or a revocation list. The note is signed by the authority."""
+        """Publish a document that the authority signed.
+
+        It is a dataset, a licence, a price, a revocation list, an incident, or the answer to a complaint.
+        """
         return Published(*self.office.publish(body.note))
+
+    @post("/v1/complaints", status=201)
+    def complain(self, body: NoteIn) -> Named:
+        """Take a complaint, sealed to the authority, from anybody; a receipt that names its entry in the ledger."""
+        return Named("receipt", self.office.complain(body.note))
 
     # --- for every enrolled party
 
