@@ -116,8 +116,8 @@ class Authority:
                  licences: tuple[str, ...] = ()) -> str:  # fmt: skip
         """The next version of an incident, with what was said before where nothing new is said; kept in the folder once it is `kept`."""
         old = self.incidents().get(name)
-        fields: dict[str, Any] = plain(old) if old else {"name": name, "version": 0, "known": int(time.time()), "grave": grave, "harm": "", "measures": "",
-                                         "contact": "", "licences": ()}  # fmt: skip
+        fields: dict[str, Any] = plain(old) if old else {"name": name, "version": 0, "known": int(time.time()), "grave": grave,
+                                                         "harm": "", "measures": "", "contact": "", "licences": ()}  # fmt: skip
         said = {field: value for field, value in (("harm", harm), ("measures", measures), ("contact", contact)) if value}
         more = {"version": fields["version"] + 1, "state": state, "grave": fields["grave"] or grave,
                 "licences": tuple(sorted({*fields["licences"], *licences}))}  # fmt: skip
