@@ -8,9 +8,10 @@ import time
 import calls
 import coordinators
 import pytest
+import trails
 from trails import Trail
 
-from federated import accounts, records, reports
+from federated import accounts, metrics, records, reports
 from governance.errors import LicenceRefused, UsageError
 
 YEAR = time.strftime("%Y", time.gmtime())
@@ -110,3 +111,19 @@ def test_the_commands_give_the_same_on_another_machine(trail, file, capsys):
     calls.keyong(capsys, "report", "exit", f"lic-{trail.licence[:9]}", *elsewhere, "--out", file / "exit.json")
     assert len(json.loads((file / "exit.json").read_text())["artefacts"]) == 2
     assert "0 licences" in calls.keyong(capsys, "report", "exit", "lic-zz", *elsewhere, code=2).err
+
+
+def test_nothing_that_is_counted_reported_or_charged_depends_on_a_row(tmp_path, monkeypatch):
+    """The same questions over other rows, some cells of which are too small to be shown: every table is the same."""
+    tables = []
+    for name, size in (("many", 80), ("few", 12)):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(trails, "SIZE", size)
+        trail = Trail(tmp_path / name)
+        trail.run("ward == 'a'")
+        found, when = trail.read(), reports.period(YEAR)
+        metered = metrics.text(found, now=0)
+        tables.append((reports.stats(found, when), reports.disclose(found, when), reports.monitor(found, when), accounts.statement(found).owed,
+                       [line for line in metered.splitlines() if "fresh" not in line]))  # fmt: skip
+        trail.office.journal.close()
+    assert tables[0] == tables[1]

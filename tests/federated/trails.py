@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import coordinators
+import inmemory
+import numpy as np
 from coordinators import AUTHORITY, KEYS, SCHEMA
 from offices import Floor, Nodes
 
@@ -20,6 +22,7 @@ from sandbox import machine
 from sandbox.job import Job, nonce
 
 COLUMNS = (*SCHEMA.columns, catalogue.category("sex", ("female", "male")), catalogue.category("ward", ("a", "b", "c", "d")))
+SIZE = 80  # rows of each holder
 DATASET = Dataset("cohort", 2, "cohort", Schema("id", COLUMNS), coordinators.ROSTER, 1, 10_000)
 
 
@@ -79,13 +82,11 @@ class Trail:
 
 
 def tables():
-    import inmemory
-    import numpy as np
-
     rng = np.random.default_rng(0)
     return {
         name: inmemory.table(DATASET.schema, {
-            "age": rng.uniform(18, 100, 80), "sex": [("female", "male")[i % 2] for i in range(80)], "ward": ["abcd"[i % 4] for i in range(80)],
+            "age": rng.uniform(18, 100, SIZE), "sex": [("female", "male")[i % 2] for i in range(SIZE)],
+            "ward": ["abcd"[i % 4] for i in range(SIZE)],
         })
         for name in coordinators.ROSTER
     }  # fmt: skip
