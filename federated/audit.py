@@ -8,18 +8,18 @@ Everything here is public: requests, decisions, and what was declared; nothing i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from federated.differences import near
+from federated.differences import apart, views
 from federated.language import said
 from federated.records import Record, Records
 from governance.complaints import ANSWERED_WITHIN
 from governance.errors import KeyongError
 from governance.incidents import Incident
 from governance.keys import Trust
-from governance.licences import covers
+from governance.licences import Licence, covers
 from mpc import secagg
 from sandbox.messages import Release
 from sandbox.policy import request
@@ -126,17 +126,25 @@ def _admissions(records: Records, _limits: Limits, _now: int) -> Iterator[Findin
             continue
         index, entry = record.admitted
         licence = records.licences.get(record.job.licence)
-        if licence is None or record.case is None:
+        if licence is None:
             yield _alarm("licence.missing", record, index)
             continue
-        try:
-            covers(licence, request(record.case))
-        except KeyongError:
+        if not _covered(record, licence):
             yield _alarm("licence.beyond", record, index)
         if not licence.not_before <= entry.at <= licence.not_after:
             yield _alarm("licence.time", record, index)
         if records.role == "coordinator":
             yield from _revoked(record, records)
+
+
+def _covered(record: Record, licence: Licence) -> bool:
+    """Whether the licence allows the job, whenever that was; it does not where the job fits no dataset of the authority."""
+    try:
+        if record.case is not None:
+            covers(licence, request(record.case))
+    except KeyongError:
+        return False
+    return record.case is not None
 
 
 def _revoked(record: Record, records: Records) -> Iterator[Finding]:
@@ -210,16 +218,14 @@ def _windows(rule: str, who: str, of: list[tuple[int, int, str]], least: int, se
 
 def _near(records: Records, limits: Limits, _now: int) -> Iterator[Finding]:
     """Questions that are one level from an earlier one over the same dataset, whoever asked that."""
-    seen: dict[str, list[Record]] = {}
+    seen: dict[Hashable, set[frozenset[int]]] = {}
     close: dict[str, list[Record]] = {}
     for record in records.jobs:
-        if record.case is None:
-            continue
-        earlier = seen.setdefault(record.job.dataset, [])
-        if any(near(record.case, other.case) for other in earlier if other.case):
+        asked = list(views(record.case)) if record.case else []
+        if any(apart(selected, earlier) for view, selected in asked for earlier in seen.get(view, ())):
             close.setdefault(record.organisation, []).append(record)
-        if all(record.question != other.question for other in earlier):
-            earlier.append(record)
+        for view, selected in asked:
+            seen.setdefault(view, set()).add(selected)
     for who, found in close.items():
         if len({r.question for r in found}) >= limits.near:
             yield Finding("questions.near", "warning", who, tuple(r.events[0][0] for r in found), tuple(r.id for r in found))

@@ -6,7 +6,7 @@ between all cut points that are registered for it and for its bands. So conditio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
 
 from governance.catalogue import Column, Schema
 from sandbox.case import Case
@@ -17,13 +17,22 @@ Cells = Mapping[str, frozenset[int]]
 
 
 def near(a: Case, b: Case) -> bool:
-    """Whether both are over one dataset and the conditions select the same but for one cell of one column, or who has no value in it."""
-    if a.dataset.name != b.dataset.name or a.dataset.schema != b.dataset.schema:
-        return False
-    one, other, schema = cells(a), cells(b), a.dataset.schema
-    differ = [one.get(name, _all(schema, name)) ^ other.get(name, _all(schema, name)) for name in one.keys() | other.keys()]
-    found = [cells for cells in differ if cells]
-    return len(found) == 1 and len(found[0] - {MISSING}) <= 1
+    """Whether both are over the same columns of one dataset, and select the same but in one column, there as `apart` says."""
+    mine = dict(views(a))
+    return any(view in mine and apart(selected, mine[view]) for view, selected in views(b))
+
+
+def views(case: Case) -> Iterator[tuple[Hashable, frozenset[int]]]:
+    """For each column what the condition selects in it, under a name that says all else: near questions have such a name in common."""
+    schema, found = case.dataset.schema, cells(case)
+    for column in (c.name for c in schema.columns if c.of is None):
+        rest = frozenset((name, selected) for name, selected in found.items() if name != column)
+        yield (case.dataset.name, schema, column, rest), found.get(column, _all(schema, column))
+
+
+def apart(one: frozenset[int], other: frozenset[int]) -> bool:
+    """Whether two selections differ, and in at most one level or interval; those who have no value may come on top."""
+    return one != other and len((one ^ other) - {MISSING}) <= 1
 
 
 def cells(case: Case) -> Cells:

@@ -210,10 +210,10 @@ def read(text: str, trust: Trust) -> Records:
 
 def of(made: Export, trust: Trust) -> Records:
     """Records of an export. What the authority, an operator or a holder did not sign as it must be counts as not there."""
-    entries, found = tuple(spending.entries(made)), _found(made.documents)
-    papers = {name: paper for name, paper in found.items() if not isinstance(paper.document, PUBLISHED) or _signed(paper.note, trust)}
+    entries, papers = tuple(spending.entries(made)), _found(made.documents, trust)
     published = _published(entries, papers)
-    parties = {str(party.key): party for party in _parties(papers, trust)}
+    enrolled = (read_enrolment(str(paper.note), trust) for paper in papers.values() if isinstance(paper.document, Enrolment))
+    parties = {str(party.key): party for party in enrolled}
     lists = sorted(((published.get(name, -1), x) for name, x in _all(papers, Revocations).items()), key=lambda pair: pair[1].version)
     return Records(
         made, entries, tuple(_jobs(entries, papers, parties)), parties, _all(papers, Dataset), _all(papers, Licence), _all(papers, Price),
@@ -228,21 +228,26 @@ class _Paper:
     document: Any
 
 
-def _found(texts: Iterable[str]) -> dict[str, _Paper]:
-    """Documents by id; those of a budget carry no signatures of their own, the ledger commits to them."""
+def _found(texts: Iterable[str], trust: Trust) -> dict[str, _Paper]:
+    """Documents by id. Of two copies the one whose signatures hold counts; those of a budget have none, the ledger commits to them."""
     found: dict[str, _Paper] = {}
     for text in texts:
         note = notes.read(text) if "\n\n" in text else Note(text)
-        kept = found.get(note.id)
-        found[note.id] = _Paper(kept.note.joined(note), kept.document) if kept else _Paper(note, note.document(*READ))
-    return found
+        if note.id not in found or not _holds(found[note.id], trust):
+            found[note.id] = _Paper(note, note.document(*READ))
+    return {name: paper for name, paper in found.items() if _holds(paper, trust)}
 
 
-def _signed(note: Note, trust: Trust) -> bool:
-    with suppress(KeyongError):
-        note.require(trust)
-        return True
-    return False
+def _holds(paper: _Paper, trust: Trust) -> bool:
+    """Whether what the authority must have signed, directly or by an invitation, leads to its keys; of others their readers decide."""
+    try:
+        if isinstance(paper.document, PUBLISHED):
+            paper.note.require(trust)
+        elif isinstance(paper.document, Enrolment):
+            read_enrolment(str(paper.note), trust)
+    except KeyongError:
+        return False
+    return True
 
 
 def _all(papers: Mapping[str, _Paper], cls: type[T]) -> dict[str, T]:
@@ -262,13 +267,6 @@ def _published(entries: Iterable[Entry], papers: Mapping[str, _Paper]) -> dict[s
 
 def _missing(index: int, entry: Entry) -> IntegrityError:
     return IntegrityError(f"the document of entry {index}, {entry.event}, is missing")
-
-
-def _parties(papers: Mapping[str, _Paper], trust: Trust) -> Iterator[Party]:
-    for paper in papers.values():
-        if isinstance(paper.document, Enrolment):
-            with suppress(KeyongError):
-                yield read_enrolment(str(paper.note), trust)
 
 
 def _jobs(entries: Iterable[Entry], papers: Mapping[str, _Paper], parties: Mapping[str, Party]) -> Iterator[Record]:
@@ -317,13 +315,6 @@ def _case(note: Note, job: Job, papers: Mapping[str, _Paper]) -> Case | None:
     with suppress(KeyongError):
         return cases.read(str(note), str(entry.note)) if entry else None
     return None
-
-
-def there(value: T | None) -> T:
-    """What the caller knows to be there."""
-    if value is None:
-        raise IntegrityError("the records lack what they must hold")
-    return value
 
 
 # --- for people and machines

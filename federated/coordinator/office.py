@@ -35,8 +35,8 @@ BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to t
 PUBLISHED: dict[str, type] = {"dataset": Dataset, "licence": Licence, "revocations": Revocations, "price": Price,
                               "incident": Incident, "answer": Answer}  # fmt: skip
 ISSUED = {"dataset": ENTRY, "revocations": "list", "incident": "step"}  # one is current, each that ever was is kept
-DAY, LARGEST = 86400, 1 << 18  # seconds; bytes of a complaint
-MOST_COMPLAINTS = 1000  # in a day: they come from anybody
+DAY, LARGEST = 86400, 1 << 17  # seconds; bytes of a complaint
+MOST_COMPLAINTS, MOST_DENIED = 1000, 1000  # in a day: complaints come from anybody, jobs that are refused from one operator
 BRIEF = 0.5  # seconds to wait for more than t signatures; the first round's uploads get the whole patience
 T = TypeVar("T")
 
@@ -122,18 +122,25 @@ class Office:
 
     def complain(self, text: str) -> str:
         """Keep a complaint, which nobody here can read, and sign a receipt that names its place in the ledger."""
-        note, today = notes.read(text, limit=LARGEST), f"complaints {int(self.clock()) // DAY}"
+        note = notes.read(text, limit=LARGEST)
         note.document(Complaint)
         with self.journal.transaction() as t:
             if t.note("complaint", note.id) is None:
-                count = int(t.get(today) or 0)
-                if count >= MOST_COMPLAINTS:
+                if not self._counted(t, "complaints", MOST_COMPLAINTS):
                     raise Unavailable("no more complaints are taken today", retry_after=3600)
                 index = t.append("complaint.received", note.id)
-                t.put(today, str(count + 1))
                 t.put_note("complaint", note.id, text)
                 t.put_note("receipt", note.id, str(notes.write(Receipt(note.id, index, int(self.clock()))).signed_by(self.key)))
             return _text(t.note("receipt", note.id))
+
+    def _counted(self, t: Transaction, what: str, most: int) -> bool:
+        """Count one more of what anybody can make, unless there were *most* of it today."""
+        day, count = (int(part) for part in (t.get(f"today {what}") or "0 0").split())
+        today = int(self.clock()) // DAY
+        count = count + 1 if day == today else 1
+        if count <= most:
+            t.put(f"today {what}", f"{today} {count}")
+        return count <= most
 
     def documents(self, kind: str) -> list[tuple[str, str]]:
         with self.journal.view() as t:
@@ -148,7 +155,7 @@ class Office:
             self._submit(note.id, job_text, operator)
         except Refused as error:
             if error.code != "job.unsigned":  # what somebody else wrote is nobody's attempt
-                self._deny(note.id, job_text, error.code)
+                self._deny(note.id, job_text, operator.name, error.code)
             raise
         return note.id
 
@@ -171,10 +178,11 @@ class Office:
             self._live[job_id] = _Live(board, row, job.dataset, {}, self.clock())
             self._changed.notify_all()
 
-    def _deny(self, job_id: str, job_text: str, code: str) -> None:
-        """Write down what was refused at the door, once, so that attempts can be counted and the refusal be proved."""
+    def _deny(self, job_id: str, job_text: str, operator: str, code: str) -> None:
+        """Write down what was refused at the door, once, so that attempts can be counted and the refusal be proved; a day has a limit."""
         with self.journal.transaction() as t:
-            if t.note("denied", job_id) is None and t.note("job", job_id) is None:
+            known = t.note("denied", job_id) or t.note("job", job_id)
+            if known is None and self._counted(t, f"denied {operator}", MOST_DENIED):
                 t.put_note("denied", job_id, job_text)
                 t.append("job.refused", job_id, code)
 

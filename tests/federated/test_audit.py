@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 
+import calls
 import coordinators
 import pytest
 from coordinators import KEYS, ROSTER
@@ -107,7 +109,7 @@ class Forged:
     """A ledger in which its owner wrote what it liked; all documents in it are signed as they must be, unless said otherwise."""
 
     def __init__(self, path, owner: str = "coordinator") -> None:
-        self.key = KEYS[owner]
+        self.path, self.key = path, KEYS[owner]
         self.journal = Journal.create(path / "journal.db", self.key, clock=lambda: self.at)
         self.at, self.texts, self.uses = NOW, [], 0
         if owner == "coordinator":
@@ -136,7 +138,7 @@ class Forged:
     def job(self, *events: str, signers: tuple[str, ...] = ROSTER, use: int = 0, **changes: object) -> str:
         """A job with these events."""
         asked = coordinators.job(self.licence.id, self.dataset).document(cases.Job)
-        note = notes.write(replace(asked, catalogue=notes.read(self.dataset).id, **changes)).signed_by(KEYS["operator"])
+        note = notes.write(replace(asked, **{"catalogue": notes.read(self.dataset).id, **changes})).signed_by(KEYS["operator"])
         release = notes.write(Release(note.id, "00" * 32, ROSTER, ROSTER, "{}")).signed_by(*(KEYS[name] for name in signers))
         self.uses = use or self.uses + 1
         admission = notes.write(Admission(note.id, asked.licence, self.uses, (), self.at)).signed_by(KEYS["coordinator"])
@@ -147,11 +149,14 @@ class Forged:
             self.add(event, str(release) if event == "job.released" else str(note))
         return note.id
 
-    def found(self) -> list[str]:
+    def write(self, file) -> None:
         with self.journal.view() as t:
             made = t.budget_export(str(self.key.public))
-        made = replace(made, documents=tuple({*made.documents, *self.texts}))
-        found = records.read(records.write(made), coordinators.TRUST)
+        file.write_text(records.write(replace(made, documents=tuple({*made.documents, *self.texts}))))
+
+    def found(self) -> list[str]:
+        self.write(self.path / "records.json")
+        found = records.read((self.path / "records.json").read_text(), coordinators.TRUST)
         return rules(f for f in audit.audit(found, now=self.at) if f.kind == "alarm")
 
 
@@ -223,6 +228,38 @@ def test_a_node_that_opened_what_nobody_paid_for(tmp_path):
     node.job("job.offered", "job.accepted", "job.spent", "job.released")
     assert node.found() == ["release.unspent"]
     node.journal.close()
+
+
+def test_a_release_that_is_not_signed_at_all_and_a_job_over_no_dataset(tmp_path, forged):
+    job = forged.job("job.offered", "job.admitted")
+    made = notes.write(Release(job, "00" * 32, ROSTER, ROSTER, "{}")).signed_by(*(KEYS[name] for name in ROSTER))
+    broken = replace(made, signatures=(*made.signatures[:3], replace(made.signatures[3], value=bytes(64))))
+    forged.add("job.released", str(broken))
+    forged.job(*ALL, catalogue="ab" * 32)
+    forged.list(2)
+    forged.job("job.offered", "job.admitted", where="nonsense == 1")
+    found = forged.found()
+    assert sorted(found) == ["licence.beyond", "licence.beyond", "licence.uses", "release.unsigned", "release.unsigned"]
+
+
+def test_an_admission_that_another_signed_is_none_and_of_two_copies_the_true_one_counts(forged):
+    job = forged.job(*ALL)
+    for use, key in ((7, SigningKey.generate("coordinator")), (8, KEYS["operator"])):
+        forged.texts.append(str(notes.write(Admission(job, forged.licence.id, use, (), NOW)).signed_by(key)))
+    false = notes.write(Admission(job, forged.licence.id, 9, (), NOW)).signed_by(KEYS["coordinator"])
+    forged.texts.append(str(replace(false, signatures=(replace(false.signatures[0], value=bytes(64)),))))
+    broken = replace(forged.licence, signatures=(replace(forged.licence.signatures[0], value=bytes(64)),))
+    forged.texts.append(str(broken))
+    assert forged.found() == []
+
+
+def test_an_alarm_ends_the_command_with_four(forged, tmp_path, capsys):
+    forged.job("job.offered", "job.released")
+    forged.write(tmp_path / "records.json")
+    (tmp_path / "trust.json").write_text(json.dumps({"trust": [str(k) for k in coordinators.TRUST.keys], "threshold": 1}))
+    call = ["audit", tmp_path / "records.json", "--authority", tmp_path / "trust.json", "--hours", "0-24", "--json"]
+    [found] = json.loads(calls.keyong(capsys, *call, code=4).out)
+    assert (found["rule"], found["class"], found["who"]) == ("release.unadmitted", "alarm", "House of operator")
 
 
 # --- differences

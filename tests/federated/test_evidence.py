@@ -80,9 +80,22 @@ def test_entries_and_documents_of_other_jobs_are_no_evidence(trail):
         replace(one, refusals=(_refusal(trail.refused, "licence.purpose"),)), replace(one, refusals=(_refusal(trail.denied, "licence.column"),)),
         replace(one, refusals=(_refusal(trail.refused, "licence.column", "operator"),)), replace(one, enrolments={}),
         replace(collected(trail, trail.released), bundle=None),
+        replace(collected(trail, trail.released), entries=collected(trail, trail.released).entries[:-1] + one.entries[-1:]),
+        replace(collected(trail, trail.released), bundle=replace(collected(trail, trail.released).bundle, job=one.job)),
     ):  # fmt: skip
         with pytest.raises(IntegrityError):
             verify(wrong, coordinators.TRUST)
+
+
+def test_a_deadline_that_had_not_passed_is_an_alarm(tmp_path):
+    """The coordinator ended the job before the deadline that the operator signed."""
+    own = Trail(tmp_path)
+    job = own.submit()
+    with own.office._changed:
+        own.office._end(job, "expired", "job.deadline", "late", "逾期")
+    with pytest.raises(IntegrityError, match="before it had"):
+        verify(collected(own, job), coordinators.TRUST)
+    own.office.journal.close()
 
 
 def _refusal(job: str, code: str, holder: str = "north") -> str:

@@ -11,6 +11,7 @@ from coordinators import KEYS
 from trails import Trail
 
 from federated import records
+from federated.coordinator import office
 from governance import notes
 from governance.encoding import canonical, plain
 from governance.errors import DecodeError, IntegrityError, LicenceRefused
@@ -119,6 +120,18 @@ def test_the_ledger_of_somebody_who_is_not_enrolled_is_not_read(trail, tmp_path)
 def test_another_file_is_no_file_of_records(text):
     with pytest.raises(DecodeError, match="no file of records"):
         records.read(text, coordinators.TRUST)
+
+
+def test_a_day_has_a_limit_of_what_is_written_down_of_one_operator(tmp_path, monkeypatch):
+    monkeypatch.setattr(office, "MOST_DENIED", 2)
+    own = Trail(tmp_path)
+    for _ in range(3):
+        own.submit(purpose="marketing")
+    assert len(own.read().jobs) == 2
+    own.floor.late += 86_400
+    own.submit(purpose="marketing")
+    assert len(own.read().jobs) == 3
+    own.office.journal.close()
 
 
 def test_what_is_refused_at_the_door_is_written_down_once_and_only_if_it_is_the_operator_s(trail, tmp_path):

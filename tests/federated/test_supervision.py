@@ -101,7 +101,11 @@ def test_only_the_authority_reads_a_complaint_and_each_of_its_keys_does():
         complaints.opened(made, SigningKey("one", keys[1].private))
     with pytest.raises(UsageError, match="not sealed to"):
         complaints.opened(made, SigningKey.generate("three"))
-    sizes = {len(box) for text in ("a", "b" * 1000) for box in complaints.write(text, coordinators.TRUST, now=1).document(Complaint).boxes.values()}
+    sizes = {
+        len(box)
+        for text in ("a", "b" * 1000)
+        for box in complaints.write(text, coordinators.TRUST, now=1).document(Complaint).boxes.values()
+    }
     assert len(sizes) == 1
     for text in ("", "a" * (complaints.LONGEST + 1)):
         with pytest.raises(UsageError):
@@ -166,7 +170,11 @@ def desk(place, tmp_path_factory):
     home = tmp_path_factory.mktemp("authority")
     AUTHORITY.save(home / "authority.key")
     (home / "trust.json").write_text(json.dumps({"trust": [str(AUTHORITY.public)], "threshold": 1}))
-    card = {"url": place.server.url, "ca": coordinators.TLS.certificate, "enrolment": dict(place.office.documents("enrolment"))["coordinator"]}
+    card = {
+        "url": place.server.url,
+        "ca": coordinators.TLS.certificate,
+        "enrolment": dict(place.office.documents("enrolment"))["coordinator"],
+    }
     (home / "card.json").write_text(json.dumps(card))
     (home / "letter.txt").write_text(TEXT)
     authority = Authority.open(home)
