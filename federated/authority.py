@@ -13,13 +13,16 @@ from federated.tokens import Token
 from governance import contingency, known, notes, parties, roots
 from governance.catalogue import HOME, Basis, Column, Dataset, Schema, band, category, number
 from governance.certificates import Certificate, Regions
+from governance.complaints import Answer
 from governance.contingency import Contingency
 from governance.encoding import build, plain
 from governance.errors import DecodeError, UsageError
 from governance.handwritten import by_hand, check_types, read_json, read_text, read_yaml
+from governance.incidents import Incident, follow
 from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day, key_id
 from governance.parties import Invitation
+from governance.prices import Price
 from governance.products import Product
 from governance.registration import Asset
 from governance.rights import check_usable
@@ -28,7 +31,9 @@ from sandbox.policy import METHOD_NAMES
 
 ROOT, EARLIER, DRAFTS = "root.note", "roots", "drafts"
 REVOCATIONS, LICENCES, DATASETS, PLANS = "revocations.note", "licences", "datasets", "plans"
-SIGNED = (Root, Dataset, Contingency, Licence, Revocations, Invitation, Asset, Certificate, Regions, Product)
+PRICES, INCIDENTS = "prices", "incidents"
+SIGNED = (Root, Dataset, Contingency, Licence, Revocations, Invitation, Asset, Certificate, Regions, Product, Price, Incident, Answer)
+KEPT: dict[type[Any], str] = {Dataset: DATASETS, Licence: LICENCES, Contingency: PLANS, Price: PRICES, Incident: INCIDENTS}
 DAY, YEAR = 86400, 365
 DATASET_FIELDS: dict[str, type] = {
     "dataset": str, "version": int, "title": str, "person": str, "holders": list, "colluding": int, "rows": int, "columns": dict,
@@ -188,12 +193,41 @@ class Authority:
         contingency.opened(signed, self.trust)
         return str(signed)
 
+    def price(self, dataset: str, *, unit: str, fen: int, highest: int, ceiling: int, free: tuple[str, ...] = (), days: int = 365) -> str:
+        """The next price note of a dataset that this folder registered, for licences granted from then on."""
+        known.check("dataset in the authority's folder called", [dataset], self.datasets())
+        folder, now = self.path / PRICES, int(time.time())
+        version = 1 + sum(notes.read(file.read_text()).document(Price).dataset == dataset for file in folder.glob("*.note"))
+        fields = {"dataset": dataset, "version": version, "unit": unit, "fen": fen, "highest": highest, "ceiling": ceiling, "free": free,
+                  "not_before": now - 60, "not_after": now + days * DAY}  # fmt: skip
+        with by_hand():
+            made = build(Price, fields)
+        return self.sign(made)
+
+    def incident(self, name: str, state: str, *, harm: str = "", measures: str = "", contact: str = "", grave: bool = False,
+                 licences: tuple[str, ...] = ()) -> str:  # fmt: skip
+        """The next version of an incident, with what was said before where nothing new is said."""
+        old = self.incidents().get(name)
+        fields: dict[str, Any] = plain(old) if old else {"name": name, "version": 0, "known": int(time.time()), "grave": grave,
+                                                         "harm": "", "measures": "", "contact": "", "licences": ()}  # fmt: skip
+        said = {field: value for field, value in (("harm", harm), ("measures", measures), ("contact", contact)) if value}
+        more = {"version": fields["version"] + 1, "state": state, "grave": fields["grave"] or grave,
+                "licences": tuple(sorted({*fields["licences"], *licences}))}  # fmt: skip
+        with by_hand():
+            made = build(Incident, {**fields, **said, **more})
+        follow(old, made)
+        return self.sign(made)
+
+    def incidents(self) -> dict[str, Incident]:
+        """The newest version of each incident, by name."""
+        return {f.stem: notes.read(f.read_text()).document(Incident) for f in sorted((self.path / INCIDENTS).glob("*.note"))}
+
     def keep(self, text: str) -> str:
-        """Keep a granted licence, its plan or a registered dataset in the folder; its id."""
+        """Keep a granted licence, its plan, a registered dataset, a price or an incident in the folder; its id."""
         note = notes.read(text)
-        document = note.document(Dataset, Licence, Contingency)
-        name = document.name if isinstance(document, Dataset) else note.id
-        folder = {Dataset: DATASETS, Licence: LICENCES}.get(type(document), PLANS)
+        document = note.document(*KEPT)
+        name = document.name if isinstance(document, (Dataset, Incident)) else note.id
+        folder = KEPT[type(document)]
         (self.path / folder).mkdir(exist_ok=True)
         (self.path / folder / f"{name}.note").write_text(text)
         return note.id

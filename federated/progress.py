@@ -22,7 +22,8 @@ STEPS = {
 }  # fmt: skip
 PHASES = {
     "judging": "核对中", "waiting": "待人工审核", "offered": "已受理", "running": "运行中", "released": "已发布结果", "refused": "已拒绝",
-    "failed": "失败", "cancelled": "已取消", "expired": "已超时",
+    "failed": "失败", "cancelled": "已取消", "expired": "已超时", "ended": "已结束",
+    "open": "已受理",
 }  # fmt: skip
 
 

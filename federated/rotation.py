@@ -7,15 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from federated.authority import DATASETS, DAY, EARLIER, LICENCES, PLANS, REVOCATIONS, ROOT, SIGNED, YEAR, Authority
+from federated.authority import DATASETS, DAY, EARLIER, KEPT, LICENCES, PLANS, REVOCATIONS, ROOT, SIGNED, YEAR, Authority
 from federated.tokens import write_private
 from governance import known, notes, roots
-from governance.catalogue import Dataset
-from governance.contingency import Contingency
 from governance.errors import UsageError
 from governance.handwritten import by_hand, read_text
 from governance.keys import SigningKey, VerifyKey, read_key
-from governance.licences import Licence, Revocations
+from governance.licences import Revocations
 from governance.roots import NEEDED, Role, RoleName, Root
 from governance.suites import SUITES, SuiteName
 
@@ -91,7 +89,7 @@ def accept(authority: Authority, note: notes.Note) -> Authority:
         (authority.path / EARLIER / f"{newest.root.version}.note").write_text(str(newest.note))
         write_private(authority.path / ROOT, str(note))
         return replace(authority, roots=chain)
-    if isinstance(document, (Dataset, Contingency, Licence)):
+    if isinstance(document, tuple(KEPT)):
         authority.keep(str(note))
     elif isinstance(document, Revocations):
         (authority.path / REVOCATIONS).write_text(str(note))

@@ -109,6 +109,10 @@ class Link:
         made = self._post("/v1/documents", {"note": note}, Published)
         return made.kind, made.id
 
+    def complain(self, note: str) -> str:
+        """Send a sealed complaint; the receipt, a note."""
+        return self._post("/v1/complaints", {"note": note}, Named).note
+
     def documents(self, kind: str) -> list[tuple[str, str]]:
         """Names and notes of the published documents of *kind*: root, dataset, licence, plan, revocations, asset or certificate."""
         return [(each.name, each.note) for each in self._get("/v1/documents", list[Named], kind=kind)]

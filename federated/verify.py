@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from federated.results import Result, result
-from governance import checkpoint, contingency, ledger, licences, merkle, notes, roots
+from governance import checkpoint, contingency, licences, merkle, notes, roots
 from governance.catalogue import Dataset
 from governance.contingency import Contingency
 from governance.encoding import build, canonical, parse, strict
 from governance.errors import DecodeError, IntegrityError, LicenceRefused, QuorumLost, UsageError
 from governance.keys import Trust
+from governance.ledger import Entry, read_entry
 from governance.licences import Granted
 from governance.parties import Party, read_enrolment, roster
 from governance.rights import check_usable
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 
 @contextmanager
-def _alarm() -> Iterator[None]:
+def alarm() -> Iterator[None]:
     """Bytes of a bundle that are not what they should be were altered: that is an alarm, not a fault of the caller."""
     try:
         yield
@@ -79,14 +80,14 @@ class Bundle:
             _check_version(json.loads(raw, parse_int=str, parse_float=str))
         except (ValueError, RecursionError) as error:
             raise error if isinstance(error, DecodeError) else DecodeError("this is no bundle: it is not JSON") from None
-        with _alarm():
+        with alarm():
             return cls.of(parse(raw, limit=LIMIT))
 
     @classmethod
     def of(cls, data: object) -> Bundle:
         """The bundle that was read from JSON."""
         _check_version(data)
-        with _alarm():
+        with alarm():
             return build(cls, data)
 
 
@@ -124,7 +125,7 @@ def verify(bundle: Bundle, pinned: Version) -> Verified:
 
     The documents must be signed by those who could sign when the job was admitted; *pinned* may be older or newer (docs/specs/roots.md).
     """
-    with _alarm():
+    with alarm():
         chain = roots.read(bundle.roots)
         signed = _signed(bundle, chain.seen_from(pinned))
     _in_force(chain.newest, signed.admission)
@@ -155,7 +156,7 @@ def verify(bundle: Bundle, pinned: Version) -> Verified:
 def _signed(bundle: Bundle, trust: Trust) -> _Signed:
     parties = {name: _party(name, text, trust) for name, text in bundle.enrolments.items()}
     job = notes.read(bundle.job).document(Job)
-    operator, coordinator = _named("operator", job.operator, parties), _named("coordinator", job.coordinator, parties)
+    operator, coordinator = named("operator", job.operator, parties), named("coordinator", job.coordinator, parties)
     dataset, (licence, plan) = _opened(bundle.dataset, Dataset, trust), _licence(bundle, operator, trust)
     if (job.catalogue, job.licence) != (notes.read(bundle.dataset).id, licence.id):
         raise IntegrityError("dataset and licence are not those that the job names")
@@ -202,7 +203,7 @@ def _party(name: str, enrolment: str, trust: Trust) -> Party:
     return party
 
 
-def _named(role: str, key: str, parties: Mapping[str, Party]) -> Party:
+def named(role: str, key: str, parties: Mapping[str, Party]) -> Party:
     """The party whom the job names in *role*; another one of that role has no say."""
     party = next((p for p in parties.values() if p.role == role and str(p.key) == key), None)
     if party is None:
@@ -250,14 +251,19 @@ def _spends(bundle: Bundle, holders: Mapping[str, Party], colluding: int, surviv
 
 
 def _ledger(bundle: Bundle, coordinator: Party) -> None:
-    proof = bundle.ledger
-    entry = ledger.read_entry(proof.entry.encode())
+    entry = proved(bundle.ledger, coordinator)
     if entry.event != "job.released" or entry.subject != notes.read(bundle.release).id:
         raise IntegrityError("the ledger entry is not about this release")
+
+
+def proved(proof: Proof, coordinator: Party) -> Entry:
+    """The entry that *proof* shows to be in the coordinator's ledger, under a checkpoint that nobody else signed."""
+    entry = read_entry(proof.entry.encode())
     notes.read(proof.checkpoint, limit=checkpoint.LIMIT).require_only(Trust((coordinator.key,)))
     head = checkpoint.opened(proof.checkpoint, coordinator.key)
     path = [_hash(text) for text in proof.inclusion]
     merkle.verify_inclusion(path, head.root, leaf=merkle.leaf_hash(proof.entry.encode()), index=proof.index, size=head.size)
+    return entry
 
 
 def _hash(text: str) -> bytes:
@@ -300,7 +306,7 @@ def _answer(signed: _Signed, case: cases.Case) -> dict[str, Any]:
         "analysis": job.method, "parameters": job.parameters, "where": job.where, "dataset": job.dataset, "title": job.title,
         "purpose": job.purpose, "min_cell": job.min_cell, "dealers": list(case.dealers),
     }  # fmt: skip
-    with _alarm():
+    with alarm():
         released = parse(signed.release.result)
     if not isinstance(released, dict) or released.keys() != asked.keys() | {"rounds", "suppressed", "outcome"}:
         raise IntegrityError("the release is not a result")

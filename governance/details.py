@@ -399,6 +399,12 @@ SENTENCES: dict[str, str] = {
         "他们各自已在本方账本中记账，并由 {all} 家中至少 {least} 家联署"
     ),
     "ledger entry {index} holds it, under a checkpoint of {name}": "账本第 {index} 条记录了该结果，由 {name} 的检查点覆盖",
+    "operator {name} ({organisation}) signed the job": "运营单位 {name}（{organisation}）已签署任务",
+    "{count} ledger entries about it are under a checkpoint of {name}, the last is {event} (entry {index})": (
+        "有关该任务的 {count} 条账目由 {name} 的检查点覆盖，最后一条为 {event}（第 {index} 条）"
+    ),
+    "data holder {name} signed the refusal": "数据持有方 {name} 已签署拒绝",
+    "the licence, judged again as of {start}, gives the same refusal": "按 {start} 的情形重新判定授权书，结论同为拒绝",
     # why it proves nothing
     "the bundle was altered: {detail}": "结果包已被改动：{detail}",
     "signature by {name} does not verify": "{name} 的签名核验不通过",
@@ -422,6 +428,43 @@ SENTENCES: dict[str, str] = {
     "this is no bundle: it is not JSON": "这不是结果包：不是 JSON",
     "this is no bundle of a version that is understood here": "这不是本版本能读懂的结果包",
     "the ledger has {count} entries": "账本共有 {count} 条",
+    # records, and what is computed from them
+    "name a file of records, or a folder with --home": "请给出记录文件，或用 --home 指明目录",
+    "a file of records is read with the authority's keys: --authority root.note": "读取记录文件须有授权主体的公钥：--authority root.note",
+    "this is no file of records": "这不是记录文件",
+    "the ledger is not one of a party that this authority enrolled": "该账本不属于该授权主体登记的任何一方",
+    "the document of entry {index}, {event}, is missing": "缺少账本第 {index} 条（{event}）所指的文件",
+    "the entries are not those under the checkpoint": "账目与检查点不符",
+    "working hours read FROM-TO, such as 8-18, got {given}": "工作时间写作 起-止，如 8-18；实为 {given}",
+    "a period reads 2026 or 2026-03, got {given}": "时期写作 2026 或 2026-03；实为 {given}",
+    "{count} jobs in the ledger start with {start}; keyong records show lists them": (
+        "账本中有 {count} 个任务以 {start} 开头；可用 keyong records show 列出"
+    ),
+    "{count} licences in the records start with {start}": "记录中有 {count} 份授权书以 {start} 开头",
+    "the ledger has {count} entries; a range of them runs upwards": "账本共有 {count} 条；区间须由小到大",
+    "the statement goes up to entry {index}, the records have {count}": "结算单截至第 {index} 条，记录只有 {count} 条",
+    "the statement charges entry {index} otherwise than ledger and prices say": "结算单对第 {index} 条的计费与账本和价格不符",
+    "the statement is about another range or another history of the ledger": "结算单针对的是另一区间或另一份账本历史",
+    "the price is above the highest that may be asked": "价格高于收费标准上限",
+    # evidence
+    "the ledger says another reason than the data holder that refused": "账本所记理由与拒绝的数据持有方所述不同",
+    "the documents do not give the reason in the ledger, {code}, but {given}": "依据文件得不出账本所记的理由 {code}，而是 {given}",
+    "an entry is about another job": "有一条账目属于另一任务",
+    # incidents and complaints
+    "an incident is {state} only with all three contents; missing: {names2}": "事件须具备全部三项内容方可标记为 {state}；缺少：{names2}",
+    "an incident begins with version 1 and the state open": "事件须从版本 1、状态 open 开始",
+    "an incident goes from {state} to the next state, one version after the other, and stays closed": (
+        "事件须由 {state} 依次进入下一状态、版本逐一递增，结案后不再变动"
+    ),
+    "a later version of an incident cannot change when it was known, or make it less grave": (
+        "事件的后续版本不得更改知悉时间，也不得降低严重程度"
+    ),
+    "a complaint has 1 to {most} bytes": "投诉须有 1 至 {most} 个字节",
+    "the complaint was answered before": "该投诉此前已答复",
+    "no more complaints are taken today": "今日不再受理投诉",
+    "entry {index} of the ledger is not the complaint for which its owner gave a receipt": (
+        "账本第 {index} 条并非其所有者出具回执的那件投诉"
+    ),
 }
 WITH_SPACES = re.compile(
     "own2?|names2?|path|file|same|source|type|levels?|cuts|cells?|organisation|operators|word|given|error|detail|columns|allowed|peer|reason|"

@@ -30,6 +30,7 @@ Event = Literal[
     "party.enrolled",
     "document.published",
     "root.followed",
+    "complaint.received",
     "job.offered",
     "job.accepted",
     "job.refused",

@@ -68,6 +68,10 @@ class Revocations:
     next_update: Seconds
     revoked: tuple[Digest, ...]
 
+    def names(self, granted: Granted) -> bool:
+        """Whether a link of the licence is revoked, or a key that one of them names."""
+        return not {*granted.ids, *map(key_id, granted.delegates)}.isdisjoint(self.revoked)
+
 
 @dataclass(frozen=True, slots=True)
 class Granted:

@@ -137,6 +137,10 @@ class Chain:
         """The versions up to *version*: what was known then."""
         return Chain(self.versions[:version])
 
+    def each(self, document: type) -> tuple[Trust, ...]:
+        """Whose signatures counted for documents of the class *document*, under one version after the other."""
+        return tuple(self.until(number).trust.of(document) for number in range(1, len(self.versions) + 1))
+
     def check(self, now: int) -> None:
         """Raise `Refused` once the newest version has expired: a newer one may be withheld. TUF 5.3.10, "freeze attack"."""
         if now > self.newest.root.expires:

@@ -9,7 +9,7 @@ total again, bit for bit, and that none went beyond its limits. Nothing in them 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -240,12 +240,22 @@ def read_export(text: str) -> tuple[Export, Books]:
     if not isinstance(pair, list) or len(pair) != 2 or pair[0] != EXPORT:
         raise IntegrityError("this is no export of a budget")
     export = build(Export, pair[1])
-    head = checkpoint.opened(export.checkpoint, read_key(export.key))
-    hashes: dict[tuple[int, int], bytes] = {}
-    for index, leaf in enumerate(export.leaves):
-        for level, at, digest in merkle.grown(index, merkle.leaf_hash(leaf.encode()), lambda *name: hashes[name]):
-            hashes[level, at] = digest
+    return export, recompute(entries(export), export.documents)
+
+
+def entries(export: Export) -> Iterator[Entry]:
+    """Its entries, once they are known to be all of those under its checkpoint."""
+    head, hashes = checkpoint.opened(export.checkpoint, read_key(export.key)), tree(export.leaves)
     size = len(export.leaves)
     if head.size != size or merkle.root(size, lambda *name: hashes[name]) != head.root:
         raise IntegrityError("the entries are not those under the checkpoint")
-    return export, recompute((read_entry(leaf.encode()) for leaf in export.leaves), export.documents)
+    return (read_entry(leaf.encode()) for leaf in export.leaves)
+
+
+def tree(leaves: Sequence[str]) -> Mapping[tuple[int, int], bytes]:
+    """The hash of every complete subtree over *leaves*, by level and index."""
+    hashes: dict[tuple[int, int], bytes] = {}
+    for index, leaf in enumerate(leaves):
+        for level, at, digest in merkle.grown(index, merkle.leaf_hash(leaf.encode()), lambda *name: hashes[name]):
+            hashes[level, at] = digest
+    return hashes

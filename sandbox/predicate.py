@@ -50,6 +50,11 @@ class Predicate:
     def columns(self) -> frozenset[str]:
         return frozenset(c.column for c in self.comparisons)
 
+    @property
+    def normal(self) -> list[str]:
+        """The same for every order of its comparisons and levels."""
+        return sorted({f"{c.column} {c.op} {sorted(set(c.values))}" for c in self.comparisons})
+
     def holds(self, rows: Rows) -> Mask:
         mask = np.ones(len(rows), np.bool_)
         for comparison in self.comparisons:

@@ -120,6 +120,27 @@ def licence(operators: tuple[str, ...], home: Path, coordinator: Path, dataset: 
     say({"licence": identity}, said(f"licence lic-{identity[:12]} is granted", f"授权书 lic-{identity[:12]} 已签发"), as_json)
 
 
+@command.command(epilog="Example: keyong authority price heart-disease --unit call --fen 1000 --highest 2000 --ceiling 10000000 …")
+@click.argument("dataset")
+@HOME
+@PUBLISH
+@click.option("--unit", type=click.Choice(["product", "call", "day", "number"]), required=True, help="What is counted.")
+@click.option("--fen", type=int, required=True, help="For one unit, in whole fen.")
+@click.option("--highest", type=int, required=True, help="The fee standard that a unit's price may not exceed, in fen.")
+@click.option("--ceiling", type=int, required=True, help="The revenue that all charges under this price may reach together, in fen.")
+@click.option("--free", default="", help="Comma-separated purposes that cost nothing, beside public governance and the public interest.")
+@click.option("--days", default=365, show_default=True, help="How long it holds.")
+@json_option
+def price(dataset: str, home: Path, coordinator: Path, unit: str, fen: int, highest: int, ceiling: int, free: str, days: int,
+          as_json: bool) -> None:  # fmt: skip
+    """Set the price of a dataset, for licences that are granted from now on."""
+    authority = Authority.open(home)
+    text = authority.price(dataset, unit=unit, fen=fen, highest=highest, ceiling=ceiling, free=_list(free), days=days)
+    publish(coordinator, text)
+    identity = authority.keep(text)
+    say({"price": identity}, said(f"the price {identity[:12]} is published", f"价格 {identity[:12]} 已发布"), as_json)
+
+
 @command.command(epilog="Example: keyong authority revoke lic-7f3a… --coordinator coordinator.json")
 @click.argument("licences", nargs=-1)
 @HOME

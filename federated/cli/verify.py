@@ -14,13 +14,25 @@ from federated.cli import json_option, say
 @click.option("--authority", type=click.Path(path_type=Path, exists=True), required=True, help="The authority's root.note, any version.")
 @json_option
 def command(file: Path, authority: Path, as_json: bool) -> None:
-    """Verify a result bundle offline, up to the authority's keys. It proves who computed what, not that the data were true."""
+    """Verify a result bundle or a job's evidence offline, up to the authority's keys: who computed what, not that the data were true."""
+    from federated import evidence
     from federated.authority import read_root
-    from federated.language import said
+    from federated.progress import phase
     from federated.verify import Bundle, as_dict, verify
+
+    pinned, raw = read_root(authority), file.read_bytes().rstrip(b"\n")
+    if not evidence.is_one(raw):
+        verified = verify(Bundle.read(raw), pinned)
+        say(as_dict(verified), "\n".join([*_lines(verified.checks), "", verified.result.summary()]), as_json)
+        return
+    verdict = evidence.verify(evidence.Evidence.read(raw), pinned)
+    end = verdict.result.summary() if verdict.result else f"{phase(verdict.phase)}  {verdict.code}  {verdict.by}".rstrip()
+    data = {"verified": True, "phase": verdict.phase, "code": verdict.code, "by": verdict.by, "checks": list(verdict.checks)}
+    say(data, "\n".join([*_lines(verdict.checks), "", end]), as_json)
+
+
+def _lines(checks: tuple[str, ...]) -> list[str]:
+    from federated.language import said
     from governance.details import in_chinese
 
-    pinned = read_root(authority)
-    verified = verify(Bundle.read(file.read_bytes().rstrip(b"\n")), pinned)
-    text = "\n".join([*(f"ok  {said(check, in_chinese(check))}" for check in verified.checks), "", verified.result.summary()])
-    say(as_dict(verified), text, as_json)
+    return [f"ok  {said(check, in_chinese(check))}" for check in checks]

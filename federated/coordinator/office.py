@@ -17,26 +17,31 @@ from typing import Any, TypeVar
 from federated.coordinator import published, register
 from federated.coordinator.board import Board
 from federated.coordinator.mailbox import Mailbox
+from federated.coordinator.published import held
 from federated.coordinator.witnessed import Witnessed
 from federated.witnessing import Duty
-from governance import contingency, known, licences, notes
+from governance import contingency, incidents, known, licences, notes
 from governance.catalogue import Dataset
+from governance.complaints import Complaint, Receipt
 from governance.contingency import Contingency
 from governance.encoding import decode, encode
-from governance.errors import IntegrityError, KeyongError, OutOfTurn, Refused, UsageError
+from governance.errors import IntegrityError, KeyongError, OutOfTurn, Refused, Unavailable, UsageError
+from governance.incidents import Incident
 from governance.journal import JobRow, Journal, Transaction, View
 from governance.keys import SigningKey, Trust
-from governance.licences import MOST_LINK, MOST_LINKS, Licence
+from governance.licences import MOST_LINK, Licence
 from governance.parties import Party, read_enrolment, roster
 from governance.roots import Chain, Root
 from governance.texts import text_of
 from sandbox import case as cases
 from sandbox.job import Job
-from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Relay, Status, approvals, kind_of, step
+from sandbox.messages import Acceptance, Admission, Ended, Offer, Post, Refusal, Relay, Status, approvals, kind_of, step
 from sandbox.policy import Docket, check_licence
 
 log = logging.getLogger("keyong.coordinator")
-BOARD, ENTRY = "board", "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
+BOARD = "board"
+DAY, LARGEST = 86400, 1 << 17  # seconds; bytes of a complaint
+MOST_COMPLAINTS, MOST_DENIED = 1000, 1000  # in a day: complaints come from anybody, jobs that are refused from one operator
 BRIEF = 0.5  # seconds to wait for more than t signatures; who comes too late to these stays out, and so they get the whole patience:
 PATIENT = ("spent", "upload")
 T = TypeVar("T")
@@ -132,16 +137,16 @@ class Office:
                 known.check("enrolled data holder", document.holders, [p.name for p in self.parties().values() if p.role == "holder"])
                 roster(self.parties().values(), document.holders)
         with self.journal.transaction() as t:
-            name = {"dataset": getattr(document, "name", ""), "revocations": "current"}.get(kind, note.id)
+            name = published.name_of(kind, document, note.id)
             old = t.note(kind, name)
             again = old is not None and notes.read(old).id == note.id
             if not again:
                 self._supersedes(kind, old, document)
                 t.append("document.published", note.id)
-            text = str(notes.read(_text(old)).joined(note) if again else note)  # more may sign it when keys have changed
+            text = str(notes.read(held(old)).joined(note) if again else note)  # more may sign it when keys have changed
             t.put_note(kind, name, text, replace=True)
-            if kind == "dataset":
-                t.put_note(ENTRY, note.id, text, replace=True)
+            if kind in published.ISSUED:
+                t.put_note(published.ISSUED[kind], note.id, text, replace=True)
         if kind == "revocations":
             self._revoke(text)
         return kind, note.id
@@ -171,7 +176,7 @@ class Office:
             for job, live in list(self._live.items()):
                 try:
                     with self.journal.view() as t:
-                        docket = self._docket(t, _text(t.note("job", job)), self.parties()[live.row.detail], current=False)
+                        docket = self._docket(t, held(t.note("job", job)), self.parties()[live.row.detail], current=False)
                     check_licence(docket, self.trust, now=int(self.clock()))
                 except Refused as error:
                     self._end(job, "refused", error.code, error.text("en"), error.text("zh"))
@@ -184,14 +189,42 @@ class Office:
 
     def _supersedes(self, kind: str, old: str | None, document: Any) -> None:
         """Versions only rise: a replayed old document is refused."""
-        if old is not None and self._kept(old, published.PUBLISHED[kind]).version >= document.version:
+        if old is None:
+            return
+        if kind == "incident":
+            incidents.follow(self._kept(old, Incident), document)
+        elif kind == "answer":
+            raise UsageError("the complaint was answered before")
+        elif self._kept(old, published.PUBLISHED[kind]).version >= document.version:
             raise UsageError(f"version {document.version} of the {kind} is not newer than the one published")
 
     def _kept(self, text: str, cls: type[T]) -> T:
         """A document that is kept here, signed by those who could sign it under some version of the key root."""
         note = notes.read(text)
-        note.require_any(*(self.roots.until(v.root.version).trust.of(cls) for v in self.roots.versions))
+        note.require_any(*self.roots.each(cls))
         return note.document(cls)
+
+    def complain(self, text: str) -> str:
+        """Keep a complaint, which nobody here can read, and sign a receipt that names its place in the ledger."""
+        note = notes.read(text, limit=LARGEST)
+        note.document(Complaint)
+        with self.journal.transaction() as t:
+            if t.note("complaint", note.id) is None:
+                if not self._counted(t, "complaints", MOST_COMPLAINTS):
+                    raise Unavailable("no more complaints are taken today", retry_after=3600)
+                index = t.append("complaint.received", note.id)
+                t.put_note("complaint", note.id, text)
+                t.put_note("receipt", note.id, str(notes.write(Receipt(note.id, index, int(self.clock()))).signed_by(self.key)))
+            return held(t.note("receipt", note.id))
+
+    def _counted(self, t: Transaction, what: str, most: int) -> bool:
+        """Count one more of what anybody can make, unless there were *most* of it today."""
+        day, count = (int(part) for part in (t.get(f"today {what}") or "0 0").split())
+        today = int(self.clock()) // DAY
+        count = count + 1 if day == today else 1
+        if count <= most:
+            t.put(f"today {what}", f"{today} {count}")
+        return count <= most
 
     def documents(self, kind: str) -> list[tuple[str, str]]:
         if kind == "root":
@@ -212,60 +245,57 @@ class Office:
         self._check_sound()
         note = notes.read(job_text)
         self.roots.check(int(self.clock()))
+        try:
+            self._submit(note.id, job_text, operator, links)
+        except Refused as error:
+            if error.code != "job.unsigned":  # what somebody else wrote is nobody's attempt
+                self._deny(note.id, job_text, operator.name, error.code, links)
+            raise
+        return note.id
+
+    def _submit(self, job_id: str, job_text: str, operator: Party, links: Sequence[str]) -> None:
         with self.journal.transaction() as t:
-            if t.note("job", note.id) is not None:
-                return note.id
+            if t.note("job", job_id) is not None:
+                return
             docket = self._docket(t, job_text, operator, current=True, links=links)
             granted = check_licence(docket, self.trust, now=int(self.clock()))
             job = docket.case.job
             for name, text in zip(granted.ids, docket.chain, strict=True):
                 if t.note("licence", name) is None:
                     t.put_note("licence", name, text)
-            t.put_note("job", note.id, job_text)
-            t.put_job(note.id, phase="offered", deadline=job.deadline, detail=operator.name)
-            t.append("job.offered", note.id)
+            t.put_note("job", job_id, job_text)
+            t.put_job(job_id, phase="offered", deadline=job.deadline, detail=operator.name)
+            t.append("job.offered", job_id)
             keys = tuple(str(p.key) for p in docket.holders)
-            board = Board(note.id, keys, docket.case.dataset.colluding, step("accept"), 0, 0, (), "",
+            board = Board(job_id, keys, docket.case.dataset.colluding, step("accept"), 0, 0, (), "",
                           docket.case.job.protect)  # fmt: skip
-            t.put_sealed(note.id, BOARD, encode(board))
-            row = _text(t.job(note.id))
+            t.put_sealed(job_id, BOARD, encode(board))
+            row = held(t.job(job_id))
         with self._changed:
-            self._live[note.id] = _Live(board, row, job.dataset, {}, self.clock())
+            self._live[job_id] = _Live(board, row, job.dataset, {}, self.clock())
             self._changed.notify_all()
-        return note.id
+
+    def _deny(self, job_id: str, job_text: str, operator: str, code: str, links: Sequence[str]) -> None:
+        """Write down what was refused at the door, once, so that attempts can be counted and the refusal be proved; a day has a limit."""
+        with self.journal.transaction() as t:
+            known = t.note("denied", job_id) or t.note("job", job_id)
+            if known is None and self._counted(t, f"denied {operator}", MOST_DENIED):
+                t.put_note("denied", job_id, job_text)
+                for text in published.chain(t, notes.read(job_text).document(Job).licence, self.trust, links)[1:]:
+                    t.put_note("link", notes.read(text, limit=MOST_LINK).id, text, replace=True)
+                t.append("job.refused", job_id, code)
 
     def _docket(self, t: View, job_text: str, operator: Party, *, current: bool, links: Sequence[str] = ()) -> Docket:
         """What is known about a job; *current* says that it must be made for the entry that the catalogue shows today."""
         job = notes.read(job_text).document(Job)
-        dataset = t.note("dataset", job.dataset) if current else t.note(ENTRY, job.catalogue)
+        dataset = t.note("dataset", job.dataset) if current else t.note(published.ENTRY, job.catalogue)
         if dataset is None:
             raise UsageError(f"there is no dataset {job.dataset} in the catalogue")
-        chain = self.chain(t, job.licence, links)
+        chain = published.chain(t, job.licence, self.trust, links)
         case = cases.read(job_text, dataset)
         holders = tuple(roster(self.parties().values(), case.dataset.holders).values())
-        plan, revocations = self._plan(t, chain), t.note("revocations", "current")
+        plan, revocations = published.plan(t, chain, self.trust), t.note("revocations", "current")
         return Docket(case, job_text, chain, plan, revocations, operator, self.parties()[self.key.name], holders)
-
-    def chain(self, t: View, last: str, links: Sequence[str] = (), trust: Trust | None = None) -> tuple[str, ...]:
-        """The links of the licence whose last one is *last*, the authority's first: those that are kept, and *links*.
-
-        The first has the lines of those whose signatures count, now or by *trust*: it may have been signed again since keys changed.
-        """
-        sent = {notes.read(text, limit=MOST_LINK).id: text for text in links[:MOST_LINKS]}
-        found: list[str] = []
-        while last and len(found) <= MOST_LINKS:
-            text = t.note("licence", last) or sent.get(last)
-            if text is None:
-                raise UsageError("the licence is not known here; the authority must publish it")
-            found.insert(0, text)
-            last = notes.read(text, limit=MOST_LINK).document(Licence).parent
-        return str(published.counted(notes.read(found[0], limit=MOST_LINK), trust or self.trust)), *found[1:]
-
-    def _plan(self, t: View, chain: tuple[str, ...], trust: Trust | None = None) -> str:
-        """The contingency plan that the licence names, if it was published; nothing is verified here."""
-        named = (notes.read(text).document(Licence).allow.plan for text in chain)
-        plan = t.note("plan", next(filter(None, named), ""))
-        return str(published.counted(notes.read(plan), trust or self.trust)) if plan else ""
 
     def offers(self, holder: str, *, known: Collection[str] = (), wait: float) -> list[Offer]:
         """Jobs that wait for *holder*'s answer, apart from those that it knows; blocks up to *wait* seconds for the first."""
@@ -283,14 +313,14 @@ class Office:
         return live.board.step == step("accept") and holder in live.board.holders and holder not in live.posts
 
     def _offer(self, t: View, job_id: str) -> Offer:
-        job_text = _text(t.note("job", job_id))
+        job_text = held(t.note("job", job_id))
         job = notes.read(job_text).document(Job)
         enrolments, row = dict(t.notes("enrolment")), t.job(job_id)
-        dataset = _text(t.note(ENTRY, job.catalogue))
+        dataset = held(t.note(published.ENTRY, job.catalogue))
         holders = self._kept(dataset, Dataset).holders
-        chain, revocations = self.chain(t, job.licence), t.note("revocations", "current") or ""
-        operator, coordinator = enrolments[_text(row).detail], enrolments[self.key.name]
-        return Offer(self.roots.texts, job_text, chain, self._plan(t, chain), dataset, revocations, operator, coordinator,
+        chain, revocations = published.chain(t, job.licence, self.trust), t.note("revocations", "current") or ""
+        operator, coordinator = enrolments[held(row).detail], enrolments[self.key.name]
+        return Offer(self.roots.texts, job_text, chain, published.plan(t, chain, self.trust), dataset, revocations, operator, coordinator,
                      tuple(enrolments[name] for name in holders))  # fmt: skip
 
     # --- the steps of a job
@@ -321,8 +351,7 @@ class Office:
                 reason = self._live[job].board.stopped(post)
             if reason is None:
                 return None
-            phase = "expired" if reason.code == "job.deadline" else "failed"
-            self._end(job, phase, reason.code, f"{reason.holder}: {reason.english}", f"{reason.holder}：{reason.chinese}")
+            self._refused(job, "expired" if reason.code == "job.deadline" else "failed", reason, post)
         return self.ended(job)
 
     def _answer(self, job: str, post: Post) -> Relay | Ended | None:
@@ -350,7 +379,7 @@ class Office:
         late = waited >= (self._patience(live) if kind_of(board.step) in PATIENT else min(self.patience, BRIEF))
         refusal = board.refusal(live.posts)
         if refusal is not None:
-            self._end(job, "refused", refusal.code, f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}")
+            self._refused(job, "refused", refusal, live.posts[refusal.holder])
             return
         posts = board.closing(live.posts, late=late, earlier=self._earlier(live))
         if posts is not None:
@@ -383,7 +412,7 @@ class Office:
     def _admit(self, t: Transaction, job: str, relay: Relay) -> Relay:
         """Number the use of each link of the licence in the order of this ledger, once all holders have accepted."""
         self.roots.check(int(self.clock()))
-        now, text, operator = int(self.clock()), _text(t.note("job", job)), self.parties()[_text(t.job(job)).detail]
+        now, text, operator = int(self.clock()), held(t.note("job", job)), self.parties()[held(t.job(job)).detail]
         granted = check_licence(self._docket(t, text, operator, current=False), self.trust, now=now)  # a person may have taken days
         licences.check_approved(granted, approvals(relay.bodies.values()))
         uses = tuple(t.next_use(link) for link in granted.ids)
@@ -439,11 +468,18 @@ class Office:
         with self.journal.view() as t:
             return tuple(c for s in live.snapshots.values() for c in t.cohorts(live.dataset, s, "opened"))
 
-    def _end(self, job: str, phase: str, code: str, english: str, chinese: str) -> None:
+    def _refused(self, job: str, phase: str, refusal: Refusal, post: Post) -> None:
+        """End a job by the word of a holder, and keep its signed note."""
+        said = f"{refusal.holder}: {refusal.english}", f"{refusal.holder}：{refusal.chinese}"
+        self._end(job, phase, refusal.code, *said, note=post.body.decode())
+
+    def _end(self, job: str, phase: str, code: str, english: str, chinese: str, *, note: str = "") -> None:
         with self.journal.transaction() as t:
+            if note:
+                t.put_note("refusal", job, note)
             t.append("job.ended", job, code)
             t.put_note("ending", job, json.dumps([english, chinese]))
-            t.end_job(job, phase, code, _text(t.job(job)).detail)
+            t.end_job(job, phase, code, held(t.job(job)).detail)
         self._live.pop(job, None)
         self._changed.notify_all()
 
@@ -537,40 +573,14 @@ class Office:
     def bundle(self, job: str) -> dict[str, object]:
         """Everything that is needed to verify a release offline."""
         with self.journal.view() as t:
-            release = t.note("release", job)
-            if release is None:
-                raise UsageError("the job has no release (yet)")
-            text = _text(t.note("job", job))
-            document = notes.read(text).document(Job)
-            dataset = _text(t.note(ENTRY, document.catalogue))
-            enrolments, row = dict(t.notes("enrolment")), _text(t.job(job))
-            parties = {*notes.read(dataset).document(Dataset).holders, row.detail, self.key.name}
-            versions = self.roots.until(int(_text(t.get(f"root {job}"))))
-            chain = self.chain(t, document.licence, trust=versions.trust)
-            return {
-                "keyong": "bundle/v1", "roots": versions.texts, "job": text, "chain": chain,
-                "plan": self._plan(t, chain, versions.trust), "dataset": str(published.counted(notes.read(dataset), versions.trust)),
-                "enrolments": {name: enrolments[name] for name in sorted(parties)}, "admission": t.note("admission", job),
-                "acceptances": json.loads(_text(t.note("acceptances", job))), "spends": json.loads(_text(t.note("spends", job))),
-                "release": release,
-                "ledger": self._proof(t, int(_text(t.get(f"release {job}")))),
-            }  # fmt: skip
-
-    def _proof(self, t: View, index: int) -> dict[str, object]:
-        entry = t.entries(index, 1)[0]
-        return {
-            "index": index,
-            "entry": entry.leaf.decode(),
-            "inclusion": [h.hex() for h in t.inclusion(index)],
-            "checkpoint": t.checkpoint(),
-        }
+            return published.bundle(t, job, self.key.name, self.roots)
 
     def _resumed(self, t: View, row: JobRow) -> _Live:
-        board = decode(_text(t.sealed(row.job, BOARD)), Board)
+        board = decode(held(t.sealed(row.job, BOARD)), Board)
         raw = t.note("acceptances", row.job)
         accepted = json.loads(raw) if raw else {}
         snapshots = {name: notes.read(text).document(Acceptance).snapshot for name, text in accepted.items()}
-        dataset = notes.read(_text(t.note("job", row.job))).document(Job).dataset
+        dataset = notes.read(held(t.note("job", row.job))).document(Job).dataset
         return _Live(board, row, dataset, snapshots, self.clock())
 
 
@@ -581,10 +591,3 @@ def _sent() -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise IntegrityError(str(error), code="integrity.sent") from None
-
-
-def _text(value: T | None) -> T:
-    """What the journal must hold; if it does not, somebody changed it."""
-    if value is None:
-        raise IntegrityError("the journal lacks a document that it must hold")
-    return value

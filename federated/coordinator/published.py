@@ -1,20 +1,31 @@
-"""The documents that a coordinator hands on: which there are, and whose signature lines under them count."""
+"""The documents that a coordinator hands on: which there are, whose signature lines under them count, and what goes with a job."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from governance import notes
 from governance.catalogue import Dataset
+from governance.complaints import Answer
 from governance.contingency import Contingency
-from governance.errors import DecodeError
+from governance.errors import DecodeError, IntegrityError, UsageError
+from governance.incidents import Incident
+from governance.journal import View
 from governance.keys import Trust, read_key
-from governance.licences import Licence, Revocations
-from governance.roots import Root
+from governance.licences import MOST_LINK, MOST_LINKS, Licence, Revocations
+from governance.prices import Price
+from governance.roots import Chain, Root
+from sandbox.job import Job
 
 PUBLISHED: dict[str, type] = {
     "root": Root, "dataset": Dataset, "licence": Licence, "plan": Contingency, "revocations": Revocations,
+    "price": Price, "incident": Incident, "answer": Answer,
 }  # fmt: skip
+ENTRY = "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
+ISSUED = {"dataset": ENTRY, "revocations": "list", "incident": "step"}  # one is current, each that ever was is kept
+T = TypeVar("T")
 
 
 def kind_of(note: notes.Note) -> str:
@@ -40,3 +51,70 @@ def counted(note: notes.Note, trust: Trust) -> notes.Note:
 def listed(text: str | None) -> tuple[int, str]:
     """A revocation list with its version."""
     return (notes.read(text).document(Revocations).version, text) if text else (0, "")
+
+
+def name_of(kind: str, document: Any, note_id: str) -> str:
+    """Under which name a document is kept; the next one of that name takes its place."""
+    if kind in ("dataset", "incident"):
+        return str(document.name)
+    return {"revocations": "current", "answer": getattr(document, "complaint", "")}.get(kind, note_id)
+
+
+def chain(t: View, last: str, trust: Trust, links: Sequence[str] = ()) -> tuple[str, ...]:
+    """The links of the licence whose last one is *last*, the authority's first: those that are kept, and *links*.
+
+    The first has the lines of those whose signatures count by *trust*: it may have been signed again since keys changed.
+    """
+    sent = {notes.read(text, limit=MOST_LINK).id: text for text in links[:MOST_LINKS]}
+    found: list[str] = []
+    while last and len(found) <= MOST_LINKS:
+        text = t.note("licence", last) or sent.get(last)
+        if text is None:
+            raise UsageError("the licence is not known here; the authority must publish it")
+        found.insert(0, text)
+        last = notes.read(text, limit=MOST_LINK).document(Licence).parent
+    return str(counted(notes.read(found[0], limit=MOST_LINK), trust)), *found[1:]
+
+
+def plan(t: View, links: tuple[str, ...], trust: Trust) -> str:
+    """The contingency plan that the licence names, if it was published; nothing is verified here."""
+    named = (notes.read(text).document(Licence).allow.plan for text in links)
+    text = t.note("plan", next(filter(None, named), ""))
+    return str(counted(notes.read(text), trust)) if text else ""
+
+
+def bundle(t: View, job: str, coordinator: str, roots: Chain) -> dict[str, object]:
+    """Everything that is needed to verify a release offline, from the journal of the *coordinator* of this name."""
+    release = t.note("release", job)
+    if release is None:
+        raise UsageError("the job has no release (yet)")
+    text = held(t.note("job", job))
+    document = notes.read(text).document(Job)
+    dataset = held(t.note(ENTRY, document.catalogue))
+    enrolments, row = dict(t.notes("enrolment")), held(t.job(job))
+    parties = {*notes.read(dataset).document(Dataset).holders, row.detail, coordinator}
+    versions = roots.until(int(held(t.get(f"root {job}"))))
+    links = chain(t, document.licence, versions.trust)
+    return {
+        "keyong": "bundle/v1", "roots": versions.texts, "job": text, "chain": links, "plan": plan(t, links, versions.trust),
+        "dataset": str(counted(notes.read(dataset), versions.trust)), "enrolments": {name: enrolments[name] for name in sorted(parties)},
+        "admission": t.note("admission", job), "acceptances": json.loads(held(t.note("acceptances", job))),
+        "spends": json.loads(held(t.note("spends", job))), "release": release, "ledger": _proof(t, int(held(t.get(f"release {job}")))),
+    }  # fmt: skip
+
+
+def _proof(t: View, index: int) -> dict[str, object]:
+    entry = t.entries(index, 1)[0]
+    return {
+        "index": index,
+        "entry": entry.leaf.decode(),
+        "inclusion": [h.hex() for h in t.inclusion(index)],
+        "checkpoint": t.checkpoint(),
+    }
+
+
+def held(value: T | None) -> T:
+    """What the journal must hold; if it does not, somebody changed it."""
+    if value is None:
+        raise IntegrityError("the journal lacks a document that it must hold")
+    return value

@@ -25,10 +25,9 @@ def query_of(case: Case, snapshot: str, keys: Sequence[str], consent: str = "") 
     order its conditions stand. Where another holder's rows changed, its own digest is a new one, and it is charged there.
     """
     job = case.job
-    where = sorted({f"{c.column} {c.op} {sorted(set(c.values))}" for c in case.where.comparisons})
     return query(
         catalogue=job.catalogue, snapshot=f"{snapshot} {consent}".strip(), method=job.method, parameters=plain(job)["parameters"],
-        where=where, rule=job.rule, min_cell=job.min_cell, roster=sorted(keys), protect=job.protect,
+        where=case.where.normal, rule=job.rule, min_cell=job.min_cell, roster=sorted(keys), protect=job.protect,
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from federated.coordinator.web.waiting import Waiting
 from federated.tls import client_context
 from federated.transport import Link
 from federated.witnessing import Ask, Turn
-from governance import checkpoint, merkle, notes
+from governance import checkpoint, complaints, merkle, notes
 from governance.encoding import decode, encode
 from governance.errors import IntegrityError, OutOfTurn, PeerError, Refused, Unavailable, UsageError
 from governance.journal import Journal
@@ -51,6 +51,7 @@ OPEN = {None: 200, "stranger": 200, **EVERYBODY}
 OWN_JOB = {"coordinator": 403, "north": 200, "other": 404, "operator": 200, "rival": 404}
 MATRIX = {  # what each party gets for a request that is right; whoever is not named gets 401
     "health": OPEN, "identity": OPEN, "enrol": dict.fromkeys(OPEN, 201), "publish": dict.fromkeys(OPEN, 201),
+    "complain": dict.fromkeys(OPEN, 201),
     "enrolments": EVERYBODY, "documents": EVERYBODY,
     "submit": {"coordinator": 403, "north": 403, "other": 403, "operator": 201, "rival": 403},  # the rival's licence it is not
     "jobs": {"coordinator": 403, "north": 200, "other": 200, "operator": 200, "rival": 200},
@@ -87,7 +88,8 @@ def test_what_each_party_gets(ask, place, every_route, route, name):
         body, media = encode(WITNESSED[route]), CBOR
     elif every_route[route].body_media:
         late = enrolment(SigningKey.generate(f"late-{name}".lower()), "holder")
-        documents = {"enrol": late, "publish": coordinators.dataset("more"), "submit": place.job()}
+        documents = {"enrol": late, "publish": coordinators.dataset("more"), "submit": place.job(),
+                     "complain": str(complaints.write("letter", coordinators.TRUST, now=0))}  # fmt: skip
         body, media = json.dumps({"job" if route == "submit" else "note": documents[route]}).encode(), JSON
     answer = ask(name, spec.method, spec.path.replace("{job}", target) + QUERIES.get(route, ""), body, media=media)
     assert answer.status_code == MATRIX[route].get(name, 401), answer.text

@@ -77,7 +77,7 @@ def test_every_reference_leads_somewhere(document):
 
 def test_what_is_open_and_what_is_signed(document):
     opened = {name for name, (_, _, op) in operations(document).items() if not op["security"]}
-    assert opened == {"health", "identity", "enrol", "publish"}
+    assert opened == {"health", "identity", "enrol", "publish", "complain"}
 
 
 def test_every_operation_is_described(document):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from federated.coordinator.office import ENTRY, Office
+from federated.coordinator import published
+from federated.coordinator.office import Office
 from governance import licences, notes
 from governance.catalogue import Dataset
 from governance.contingency import Contingency
@@ -23,7 +24,7 @@ def roster(t: View, job: str) -> frozenset[str]:
     if accepted is not None:
         return frozenset(json.loads(accepted))
     text = t.note("job", job)
-    return _holders(t, ENTRY, notes.read(text).document(Job).catalogue) if text is not None else frozenset()
+    return _holders(t, published.ENTRY, notes.read(text).document(Job).catalogue) if text is not None else frozenset()
 
 
 def _holders(t: View, kind: str, name: str) -> frozenset[str]:
@@ -70,7 +71,11 @@ def documents(office: Office, caller: Party, kind: str) -> list[tuple[str, str]]
     if kind != "licence":
         return found
     with office.journal.view() as t:
-        return [(name, text) for name, text in found if _concerns(t, caller, licences.read(office.chain(t, name), office.trust))]
+        return [
+            (name, text)
+            for name, text in found
+            if _concerns(t, caller, licences.read(published.chain(t, name, office.trust), office.trust))
+        ]
 
 
 def _concerns(t: View, caller: Party, licence: licences.Granted) -> bool:

@@ -49,7 +49,7 @@ class OfJob(_Closed):
 
 
 class OfKind(_Closed):
-    kind: Literal["root", "dataset", "licence", "plan", "revocations", "asset", "certificate"]
+    kind: Literal["root", "dataset", "licence", "plan", "revocations", "asset", "certificate", "price", "incident", "answer"]
 
 
 class Watch(_Closed):
@@ -128,9 +128,14 @@ class Desk:
     def publish(self, body: NoteIn) -> Published:
         """Publish what the authority signed: the key root's next version, a dataset, a licence, a contingency plan, a revocation list.
 
-        An asset's or certificate's next link is published alike.
+        A price, an incident, the answer to a complaint, and an asset's or certificate's next link are published alike.
         """
         return Published(*self.office.publish(body.note))
+
+    @post("/v1/complaints", status=201)
+    def complain(self, body: NoteIn) -> Named:
+        """Take a complaint, sealed to the authority, from anybody; a receipt that names its entry in the ledger."""
+        return Named("receipt", self.office.complain(body.note))
 
     # --- for every enrolled party
 

@@ -1,0 +1,132 @@
+"""Settlement of a ledger: under which price each licence stands, the statement over a range, and its tables for accounts.
+
+All of it follows from the records, so the coordinator that signs a statement and whoever checks it compute the same fen.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from federated.language import padded, said
+from federated.records import Records
+from governance import notes, settlement
+from governance.errors import UsageError
+from governance.keys import Trust
+from governance.licences import Granted, day
+from governance.prices import Share
+from governance.rights import WHOLE
+from governance.settlement import Statement, Terms
+
+FIELDS = ("entry", "day", "job", "licence", "operator", "dataset", "purpose", "price", "quantity", "fen", "uncharged")
+ASSETS = ("dataset", "releases", "quantity", "fen", "uncharged")
+Row = dict[str, Any]
+
+
+def terms(records: Records) -> Mapping[str, Terms]:
+    """What each licence says of money, by licence; one that was granted while its dataset had no price is not there, and costs nothing."""
+    found = {}
+    for name, licence in records.licences.items():
+        price = licence.rights.price or _price(records, licence)
+        if price in records.prices:
+            found[name] = Terms(price, records.prices[price], _shares(records, licence, records.prices[price].dataset))
+    return found
+
+
+def _price(records: Records, licence: Granted) -> str:
+    """Id of the price note of its one dataset that was the newest when it was granted; one over several datasets has to name its price."""
+    datasets, before = list(licence.rights.datasets or ()), records.published.get(licence.ids[0], -1)
+    known = [(price.version, name) for name, price in records.prices.items()
+             if [price.dataset] == datasets and records.published.get(name, before) < before]  # fmt: skip
+    return max(known)[1] if known else ""
+
+
+def _shares(records: Records, licence: Granted, dataset: str) -> tuple[Share, ...]:
+    """What the licence says; else equal shares of who holds the dataset; basis points that cannot be divided go to the first by name."""
+    if licence.rights.split:
+        return tuple(Share(name, points) for name, points in sorted(licence.rights.split.items()) if points)
+    newest = max((d for d in records.datasets.values() if d.name == dataset), key=lambda d: d.version)
+    holders = sorted(p.organisation for p in records.parties.values() if p.role == "holder" and p.name in newest.holders)
+    each, left = divmod(WHOLE, len(holders))
+    return tuple(Share(name, each + (i < left)) for i, name in enumerate(holders))
+
+
+def statement(records: Records, *, first: int = 0, last: int | None = None) -> Statement:
+    """The statement over the entries from *first* up to, not including, *last*, or all of them."""
+    last = len(records.entries) if last is None else last
+    if not 0 <= first <= last <= len(records.entries):
+        raise UsageError(f"the ledger has {len(records.entries)} entries; a range of them runs upwards")
+    of = terms(records)
+    uses = (use for use in records.uses() if use.entry < last and use.licence in of)
+    return settlement.settle(uses, of, origin=records.origin.name, first=first, last=last, root=records.root(last))
+
+
+def check(text: str, records: Records) -> Statement:
+    """The statement in *text*, if the ledger's owner signed it and it is what the records give."""
+    trust = Trust((records.origin,))
+    stated = notes.opened(text, Statement, trust)
+    if stated.last > len(records.entries):
+        raise UsageError(f"the statement goes up to entry {stated.last}, the records have {len(records.entries)}")
+    return settlement.verify(text, trust, statement(records, first=stated.first, last=stated.last))
+
+
+# --- for accounts
+
+
+def rows(stated: Statement, records: Records) -> list[Row]:
+    """A row for each line, with the day (UTC) and dataset of the release, and each organisation's part in a column of its own."""
+    organisations = sorted({name for line in stated.lines for name in line.parts})
+    datasets = records.asked
+    return [
+        {
+            "entry": line.entry, "day": day(records.entries[line.entry].at)[:10], "job": line.job, "licence": line.licence,
+            "operator": line.operator, "dataset": datasets[line.job], "purpose": line.purpose, "price": line.price,
+            "quantity": line.quantity, "fen": line.fen, "uncharged": line.uncharged,
+            **{f"part {name}": line.parts.get(name, 0) for name in organisations},
+        }
+        for line in stated.lines
+    ]  # fmt: skip
+
+
+def by_asset(stated: Statement, records: Records) -> list[Row]:
+    """Uses, quantities and revenue of each dataset: what its books need for a period. All datasets together are the statement's total."""
+    found: dict[str, Row] = {}
+    datasets = records.asked
+    for line in stated.lines:
+        name = datasets[line.job]
+        row = found.setdefault(name, {"dataset": name, "releases": 0, "quantity": 0, "fen": 0, "uncharged": 0})
+        row["releases"] += 1
+        for field in ("quantity", "fen", "uncharged"):
+            row[field] += getattr(line, field)
+    return [found[name] for name in sorted(found)]
+
+
+def as_csv(table: Iterable[Row], fields: Iterable[str] = ()) -> str:
+    """UTF-8 text with a head line; the columns of the first row, or *fields* where there is none."""
+    table = list(table)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(table[0]) if table else list(fields), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _cell(value) for name, value in row.items()} for row in table)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would compute is quoted: names come from outside."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+
+
+def as_text(stated: Statement) -> str:
+    """Who owes and who gets how much, for people."""
+    owed, due = stated.owed, stated.due
+    lines = [said(f"entries {stated.first} to {stated.last} of {stated.origin}, {len(stated.lines)} releases",
+                  f"{stated.origin} 账本第 {stated.first} 至 {stated.last} 条，发布 {len(stated.lines)} 次")]  # fmt: skip
+    lines += [f"{said('owes', '应付')}  {padded(name, 32)} {yuan(fen):>16}" for name, fen in owed.items()]
+    lines += [f"{said('gets', '应收')}  {padded(name, 32)} {yuan(fen):>16}" for name, fen in due.items()]
+    return "\n".join(lines)
+
+
+def yuan(fen: int) -> str:
+    return f"{fen // 100}.{fen % 100:02}"

@@ -1,0 +1,149 @@
+"""Records: the same from a journal and from its file, and nothing is read that was not signed or is not complete."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import coordinators
+import pytest
+from coordinators import KEYS
+from trails import Trail
+
+from federated import records
+from federated.coordinator import office
+from governance import notes
+from governance.encoding import canonical, plain
+from governance.errors import DecodeError, IntegrityError, LicenceRefused
+from governance.keys import SigningKey, Trust
+from sandbox.messages import Release
+
+
+@pytest.fixture(scope="module")
+def trail(tmp_path_factory):
+    made = Trail(tmp_path_factory.mktemp("coordinator"))
+    made.released = made.run("ward != 'a'")
+    made.public = made.run(purpose="public-interest")
+    made.denied = made.submit(purpose="marketing")
+    made.refused = made.refuse(LicenceRefused(code="licence.revoked"))
+    made.cancelled = made.submit()
+    made.office.cancel(made.cancelled, made.office.parties()["operator"])
+    yield made
+    made.office.journal.close()
+
+
+def test_a_job_s_record_says_who_asked_what_and_what_became_of_it(trail):
+    found = {r.id: r for r in trail.read().jobs}
+    assert list(found) == [trail.released, trail.public, trail.denied, trail.refused, trail.cancelled]
+    assert [r.phase for r in found.values()] == ["released", "released", "refused", "refused", "ended"]
+    assert [r.code for r in found.values()] == ["", "", "licence.purpose", "licence.revoked", "job.cancelled"]
+    one = found[trail.released]
+    assert (one.organisation, one.job.licence, one.job.purpose) == ("House of operator", trail.licence, "research")
+    assert one.numbers == sum(one.case.analysis.opens(one.case.dataset.schema)) > 0
+    assert one.admission.use == 1
+    assert [e.event for _, e in one.events] == ["job.offered", "job.admitted", "cohort.fixed", "job.released"]
+    assert one.release.document(Release).job == trail.released
+    assert [refusal.holder for _, refusal in found[trail.refused].refusals] == ["north"]
+
+
+def test_the_file_gives_the_same_records_as_the_journal(trail):
+    here = trail.read()
+    there = records.read(records.write(trail.export()), coordinators.TRUST)
+    assert there == here and records.rows(there) == records.rows(here)
+    assert list(there.uses()) == list(here.uses()) and len(list(there.uses())) == 2
+
+
+def test_a_node_s_ledger_gives_records_too(trail, tmp_path):
+    """What a node was offered, whatever it was."""
+    from governance.journal import Journal
+    from sandbox.messages import Offer
+
+    with trail.office.journal.view() as t:
+        job, enrolments = t.note("job", trail.released), dict(t.notes("enrolment"))
+        licence, lists = t.note("licence", trail.licence), t.note("revocations", "current")
+    holders = tuple(enrolments[name] for name in coordinators.ROSTER)
+    offer = Offer(job, licence, trail.dataset, lists, enrolments["operator"], enrolments["coordinator"], holders)
+    other = trail.job(purpose="else")
+    hostile = replace(offer, job=other, operator="no note", dataset="none", licence="")
+    journal = Journal.create(tmp_path / "node.db", KEYS["north"])
+    with journal.transaction() as t:
+        for each in (offer, hostile):
+            name = notes.read(each.job).id
+            t.put_note("offer", name, canonical(plain(each)))
+            t.append("job.offered", name)
+            t.append("job.refused", name, "licence.revoked")
+    with journal.view() as t:
+        made = records.export(t, str(KEYS["north"].public))
+    found = records.read(records.write(made), coordinators.TRUST)
+    assert [(r.phase, r.code, r.organisation) for r in found.jobs] == [("refused", "licence.revoked", "House of operator")] * 2
+    assert found.role == "holder"
+    journal.close()
+
+
+@pytest.mark.parametrize("part", ["price", "licence", "job", "release"])
+def test_a_document_that_is_left_out_is_missed(trail, part):
+    export = trail.export()
+    with trail.office.journal.view() as t:
+        gone = {text for _, text in t.notes(part)}
+    with pytest.raises(IntegrityError, match="is missing"):
+        records.read(records.write(replace(export, documents=tuple(d for d in export.documents if d not in gone))), coordinators.TRUST)
+
+
+def test_an_entry_that_is_left_out_or_changed_is_noticed(trail):
+    export = trail.export()
+    shorter = replace(export, leaves=export.leaves[:-1])
+    changed = replace(export, leaves=(*export.leaves[:-1], export.leaves[-1].replace("cancelled", "deadline")))
+    for made in (shorter, changed):
+        with pytest.raises(IntegrityError, match="not those under the checkpoint"):
+            records.read(records.write(made), coordinators.TRUST)
+
+
+def test_another_authority_finds_nothing_that_it_signed(trail):
+    stranger = Trust((SigningKey.generate("stranger").public,))
+    with pytest.raises(IntegrityError, match="is missing"):
+        records.read(records.write(trail.export()), stranger)
+
+
+def test_the_ledger_of_somebody_who_is_not_enrolled_is_not_read(trail, tmp_path):
+    from governance.journal import Journal
+
+    key = SigningKey.generate("somebody")
+    journal = Journal.create(tmp_path / "own.db", key)
+    with journal.view() as t:
+        made = records.export(t, str(key.public))
+    with pytest.raises(IntegrityError, match="not one of a party"):
+        records.read(records.write(made), coordinators.TRUST)
+    journal.close()
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", canonical(["keyong/budget-export/v1", {}])])
+def test_another_file_is_no_file_of_records(text):
+    with pytest.raises(DecodeError, match="no file of records"):
+        records.read(text, coordinators.TRUST)
+
+
+def test_a_day_has_a_limit_of_what_is_written_down_of_one_operator(tmp_path, monkeypatch):
+    monkeypatch.setattr(office, "MOST_DENIED", 2)
+    own = Trail(tmp_path)
+    for _ in range(3):
+        own.submit(purpose="marketing")
+    assert len(own.read().jobs) == 2
+    own.floor.late += 86_400
+    own.submit(purpose="marketing")
+    assert len(own.read().jobs) == 3
+    own.office.journal.close()
+
+
+def test_what_is_refused_at_the_door_is_written_down_once_and_only_if_it_is_the_operator_s(trail, tmp_path):
+    own = Trail(tmp_path)
+    size = len(own.read().entries)
+    text = own.job(purpose="marketing")
+    for _ in range(3):
+        with pytest.raises(LicenceRefused):
+            own.office.submit(text, own.office.parties()["operator"])
+        with pytest.raises(LicenceRefused):
+            own.office.submit(text, own.office.parties()["rival"])
+    found = own.read()
+    assert len(found.entries) == size + 1 and [r.code for r in found.jobs] == ["licence.purpose"]
+    assert json.dumps(records.rows(found)[0])
+    own.office.journal.close()
