@@ -154,12 +154,11 @@ def _scheme_of(path: str) -> str:
 
 
 def _connector(scheme: str) -> _Connector:
-    if scheme not in _connectors:
-        if scheme in _HOMES:
-            importlib.import_module(_HOMES[scheme])
-        else:
-            for point in _plug_ins(scheme):
-                point.load()
+    if scheme in _HOMES:
+        importlib.import_module(_HOMES[scheme])  # and wait, where another thread has begun to load it
+    elif scheme not in _connectors:
+        for point in _plug_ins(scheme):
+            point.load()
     if scheme not in _connectors:
         raise UsageError(f"there is no connector for {scheme}; there are {', '.join(schemes())}")
     return _connectors[scheme]
