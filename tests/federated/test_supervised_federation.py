@@ -21,7 +21,7 @@ def running(tmp_path_factory):
     with federations.federation(path) as federation:
         authority = federation.authority
         federation.publish(authority.price("cohort", unit="call", fen=1001, highest=2000, ceiling=10**6))
-        granted = authority.licence(_operator(federation), dataset="cohort", columns=("age",), purposes=("research",), methods=("describe@1",),
+        granted = authority.licence(_operator(federation), plan=federation.plan, dataset="cohort", columns=("age",), purposes=("research",), methods=("describe@1",),
                                     min_cell=10, uses=50, days=3)  # fmt: skip
         federation.publish(granted)
         licence = authority.keep(granted)
