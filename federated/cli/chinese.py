@@ -137,9 +137,6 @@ HELP = {
     "Leave the federation running afterwards, until Ctrl-C.": "演示之后让联邦继续运行，直到按 Ctrl-C。",
     "Use this folder and leave it: keys, journals, logs, bundle.": "使用并保留该目录：密钥、节点库、日志、结果包。",
     "Verify a result bundle offline.": "离线核验结果包。",
-    "Verify a result bundle offline, up to the authority's keys. It proves who computed what, not that the data were true.": (
-        "离线核验结果包，直到授权主体的公钥；证明谁算了什么，不证明数据真实。"
-    ),
     "The invitation's draft, once the others have signed it.": "邀请的草稿，须其他人已签名。",
     "Make the authority's keys, and root.note, the first version of its key root.": (
         "生成授权主体的密钥，以及其密钥根的第一个版本 root.note。"
@@ -269,6 +266,179 @@ HELP = {
     "Write one proof for each job into this folder.": "为每个任务写一份证明到此目录。",
     "Put down that PERSON allows it no more: no job reads the record from now on. What was released before stays (PIPL 15).": (
         "登记 PERSON 撤回同意：今后任何任务不再读取其记录；此前已发布的结果不受影响（个人信息保护法第十五条）。"
+    ),
+    # assets, certificates, products
+    "Register data assets: apply, register, change, correct, cancel.": "登记数据资产：申请、登记、变更、更正、注销。",
+    "The holder's request, signed with its key: a first registration, or after a chain a change or a correction.": (
+        "持有方以自己的密钥签名的申请：首次登记，或在已有链上变更、更正。"
+    ),
+    "The dataset file, as it is or will be registered in the catalogue.": "数据集文件，与目录中已登记或将登记的一致。",
+    "The signer's key file.": "签名人的密钥文件。",
+    "A person's word on the grades (keyong catalogue grade).": "专人对级别的认定（keyong catalogue grade）。",
+    "The asset's chain, to ask for a change or a correction.": "资产的链，用于申请变更或更正。",
+    "Id of the link that was wrong, or its first digits.": "有误的一环的编号，或其开头几位。",
+    "Why it is changed or corrected.": "变更或更正的理由。",
+    "Where to write the request.": "申请写到何处。",
+    "Cancel an asset's registration, for good.": "注销资产登记，不可恢复。",
+    "Why.": "理由。",
+    "Publish at this coordinator, by its coordinator.json.": "在该协调方发布（给出其 coordinator.json）。",
+    "Register a change for which the holder asked.": "登记持有方申请的变更。",
+    "Register a correction for which the holder asked. What was wrong stays in the chain.": "登记持有方申请的更正；有误的内容留在链上。",
+    "The assets in the authority's folder, and their states.": "授权主体目录中的资产及其状态。",
+    "Register an asset for which its holder applied.": "登记持有方申请的资产。",
+    "Verify an asset's chain with the authority's keys alone, and show every link of it.": "仅凭授权主体的公钥核验资产的链，并显示每一环。",
+    "The authority's root.note.": "授权主体的 root.note。",
+    "Sign a request of another: the new holder of an asset or a certificate, or a creditor.": (
+        "为他人的申请签名：资产或凭证的新持有方，或债权人。"
+    ),
+    "Freeze questions as priced products, check jobs against them, and match demands.": "把问题固化为定价产品，核对任务，匹配需求。",
+    "Check that a job file asks just what a product froze; anything else is refused.": "核对任务文件所问正是产品所固化的；其他一律拒绝。",
+    "The product's note.": "产品的签名文件。",
+    "The note of the dataset's entry.": "数据集条目的签名文件。",
+    "Take a product off the list.": "产品下架。",
+    "A buyer's demand, signed with its key.": "需求方以自己的密钥签名的需求。",
+    "What is looked for.": "所需内容。",
+    "For which purpose.": "用途。",
+    "Comma-separated classes of data; any, unless given.": "以逗号分隔的数据类别；不给则不限。",
+    "How long it is open.": "有效天数。",
+    "Where to write the demand.": "需求写到何处。",
+    "Freeze a job file as a product on a registered asset, and list it.": "把任务文件固化为已登记资产上的产品，并上架。",
+    "The registered asset.": "已登记的资产。",
+    "For people.": "供人阅读的说明。",
+    "The note of its price; without it, it costs nothing.": "价格的签名文件；不给则免费。",
+    "The products in the authority's folder, by name, and how many there are in each class. There is no ranking.": (
+        "授权主体目录中的产品，按名称排列，并列出各类数目；不作排名。"
+    ),
+    "List only what meets this demand.": "只列满足该需求的产品。",
+    "Issue, transfer, pledge, cancel, print and verify certificates of registered assets.": (
+        "已登记资产凭证的颁发、转让、质押、注销、印制和核验。"
+    ),
+    "Accept a request to transfer, pledge or release a certificate.": "受理凭证的转让、质押或解押申请。",
+    "Cancel a certificate: the next revocation list names it.": "注销凭证：下一份撤销清单将列出它。",
+    "Issue the certificate of a registered asset.": "为已登记资产颁发凭证。",
+    "The holder's request to pledge a certificate; the creditor signs it too. Until its release it is not transferred.": (
+        "持有方质押凭证的申请，债权人也须签名；解押前不得转让。"
+    ),
+    "The creditor's verifier key.": "债权人的验证公钥。",
+    "One page of HTML, in Chinese and English, with the proof as a QR code.": "一页中英文 HTML，证明印成二维码。",
+    "Where to write the page.": "页面写到何处。",
+    "The creditor's request to end a pledge.": "债权人解除质押的申请。",
+    "The holder's request to transfer a certificate; the new holder signs it too.": "持有方转让凭证的申请，新持有方也须签名。",
+    "The new holder's verifier key.": "新持有方的验证公钥。",
+    "Verify a chain, or the text that was scanned from a page: signatures, steps, and that it is in force now.": (
+        "核验一条链，或从页面扫描出的文本：签名、步骤、当前是否有效。"
+    ),
+    "The newest revocation list of the authority that issued it.": "颁发它的授权主体的最新撤销清单。",
+    "The region that issued it, if another.": "颁发地区（如为其他地区）。",
+    "The own authority's list of regions.": "本地授权主体的地区清单。",
+    "List the datasets that are registered, grade columns, and export the catalogue.": "列出已登记的数据集，为字段定级，导出目录。",
+    "Print the registered assets as a DCAT-AP catalogue, as CSV, or as a Dataspace Protocol catalogue. Sizes are bands.": (
+        "把已登记资产输出为 DCAT-AP 目录、CSV 或数据空间协议目录；规模以区间表示。"
+    ),
+    "The form.": "形式。",
+    "The authority's folder; without it, what the coordinator shows.": "授权主体的目录；不给则取协调方所示。",
+    "Identifier of the participant, for dataspace; else made of the authority's name.": (
+        "参与方标识，用于 dataspace；不给则由授权主体名称生成。"
+    ),
+    "URL of the participant's service, for dataspace.": "参与方服务的地址，用于 dataspace。",
+    "Propose a grade for each column of a dataset file, with reasons; with --set, sign a person's word on them. Reads no row.": (
+        "为数据集文件的每个字段提出级别建议及理由；加 --set 则签署专人的认定。不读取任何一行。"
+    ),
+    "COLUMN=GRADE as the person says; may be given again.": "专人认定的 字段=级别；可重复。",
+    "Who settles these grades, by name.": "认定级别者的姓名。",
+    "The key with which the person's word is signed: the data holder's.": "签署认定所用的密钥：数据持有方的密钥。",
+    "Where to write the person's word.": "认定写到何处。",
+    # prices, records, and what is computed from them
+    "Set the price of a dataset, for licences that are granted from now on.": "设定数据集的价格，适用于此后签发的授权书。",
+    "What is counted.": "计费单位。",
+    "For one unit, in whole fen.": "每单位的价格，以分计。",
+    "The fee standard that a unit's price may not exceed, in fen.": "单价不得超过的收费标准上限，以分计。",
+    "The revenue that all charges under this price may reach together, in fen.": "该价格下全部收费可达到的最高准许收入，以分计。",
+    "Comma-separated purposes that cost nothing, beside public governance and the public interest.": (
+        "除公共治理、公益外，其他免费的用途，以逗号分隔。"
+    ),
+    "How long it holds.": "有效天数。",
+    "What happened, job by job; write it to a file from which others read the same.": "逐个任务的经过；可写入文件，供他人读出同样内容。",
+    "Write all entries of the ledger and the documents that they are about to FILE.": "把账本的全部条目及其所指文件写入 FILE。",
+    "A coordinator's or a node's folder.": "协调方或节点的目录。",
+    "A line for each job.": "每个任务一行。",
+    "The authority's root.note, any version; needed with a file.": "授权主体的 root.note，任一版本均可；读取文件时须给出。",
+    "What the releases of a ledger cost, and who gets how much.": "账本中各次发布的费用，以及各方应得的金额。",
+    "Write the charges for accounts to FILE: CSV, or JSON where its name ends so.": (
+        "把供记账的收费写入 FILE：CSV，或（文件名以 .json 结尾时）JSON。"
+    ),
+    "Number of the first entry.": "首条条目的编号。",
+    "Number after the last entry; all entries unless given.": "末条条目的下一编号；不给则为全部条目。",
+    "One row for each dataset instead of one for each release.": "每个数据集一行，而非每次发布一行。",
+    "Charge the releases among the entries, and sign the statement with the coordinator's key.": (
+        "对条目中的发布计费，并以协调方的密钥签署结算单。"
+    ),
+    "Where to write the signed statement.": "签署的结算单写到何处。",
+    "Compute a statement again from the records, and compare it line by line.": "由记录重新计算结算单，逐行比对。",
+    "Look for what must not be, and for what to look into, in a ledger's records. Ends with 4 where there is an alarm.": (
+        "在账本的记录中查找不应有的和须核查的情形；有告警时以 4 退出。"
+    ),
+    "Look for what must not be, and for what to look into, in a ledger's records.": "在账本的记录中查找不应有的和须核查的情形。",
+    "Refusals of an operator within an hour that are many.": "同一运营单位一小时内被拒绝几次即视为过多。",
+    "Questions one level from an earlier one that are many.": "与此前问题只差一个取值的问题有几个即视为过多。",
+    "Working hours as FROM-TO, such as 8-18, in UTC+8; no rule about hours unless given.": (
+        "工作时间，写作 起-止，如 8-18（UTC+8）；不给则不查时间。"
+    ),
+    "Counts of public events, as Prometheus reads them.": "公开事件的计数，供 Prometheus 读取。",
+    "Write here, whole or not at all, instead of printing.": "写到此处（整体写入或不写），不打印。",
+    "Tables of a year or a month, and of a licence, computed from records.": "由记录算出的年度、月度表和授权书报表。",
+    "The yearly disclosure, due by 31 March: a table of operators and one of the organisations that hold the data.": (
+        "年度信息披露（3 月 31 日前）：运营单位表和数据持有机构表。"
+    ),
+    "The year, such as 2026 (UTC).": "年份，如 2026（UTC）。",
+    "Which table.": "哪张表。",
+    "Write the table here, too: CSV, or JSON where the name ends so.": "另把表写到此处：CSV，或（文件名以 .json 结尾时）JSON。",
+    "What a licence leaves behind when it ends: every result under it, what is owed, and what still runs.": (
+        "授权书终止时留下的一切：其下每个结果、应付金额、仍在运行的任务。"
+    ),
+    "A licence's scorecard: how it was used, what was refused under it, what an audit finds.": (
+        "授权书评分：使用情况、其下被拒绝的任务、审计发现。"
+    ),
+    "What each operator asked, got and was refused in a month.": "一个月内各运营单位所问、所得和被拒的情况。",
+    "The month, such as 2026-03 (UTC).": "月份，如 2026-03（UTC）。",
+    "Jobs, releases, refusals, declared numbers and revenue of a year.": "一年的任务、发布、拒绝、申报数值个数和收入。",
+    "Everything about one job in a file that anybody can judge offline, with: keyong verify FILE.": (
+        "把一个任务的全部证据写入一个文件，任何人可用 keyong verify FILE 离线判定。"
+    ),
+    "Everything about one job in a file that anybody can judge offline.": "把一个任务的全部证据写入一个文件，任何人可离线判定。",
+    # incidents and complaints
+    "Open, contain, notify and close security incidents.": "安全事件的登记、控制、告知和结案。",
+    "Close it, for good.": "结案，不可恢复。",
+    "What data, why it happened, and what harm is possible.": "涉及的数据、原因和可能造成的危害。",
+    "What was done, and what those concerned can do.": "已采取的措施，以及有关人员可采取的措施。",
+    "Whom those concerned can ask, and how.": "有关人员可联系谁、如何联系。",
+    "Say that it is contained; suspend licences first, which every node learns at once.": (
+        "标记为已控制；可先暂停授权书，各节点立即得知。"
+    ),
+    "A licence to suspend at once; can be repeated.": "须立即暂停的授权书；可重复。",
+    "The incidents of this folder, how they stand, and when those concerned must be told.": (
+        "该目录中的事件、其状态，以及须告知有关人员的期限。"
+    ),
+    "Say that those concerned were told; refused without all three contents.": "标记为已告知；三项内容不全则拒绝。",
+    "Put an incident on record as soon as it is known; its deadline runs from then.": "一经知悉即登记事件；期限自此起算。",
+    "National security or the public interest may be harmed: it is reported within 24 hours.": (
+        "可能危害国家安全或公共利益：24 小时内报告。"
+    ),
+    "File a complaint that only the authority can read; see that it is not dropped; answer it.": (
+        "提交只有授权主体能阅读的投诉；查验其未被丢弃；答复。"
+    ),
+    "Publish the answer to a complaint, by its whole id.": "发布对投诉的答复（给出完整编号）。",
+    "What was done; everybody enrolled can read it.": "处理情况；所有已登记方均可阅读。",
+    "Whether the ledger still holds the complaint where its owner signed that it does, and what was answered.": (
+        "账本是否仍在其所有者签署之处含有该投诉，以及答复内容。"
+    ),
+    "Seal a text to the authority, hand it to the coordinator, and keep its signed receipt.": (
+        "把文本密封给授权主体，交给协调方，并保留其签署的回执。"
+    ),
+    "Where to write the receipt.": "回执写到何处。",
+    "The authority reads the complaints in a ledger's records.": "授权主体阅读账本记录中的投诉。",
+    "Verify a result bundle or a job's evidence offline, up to the authority's keys: who computed what, not that the data were true.": (
+        "离线核验结果包或任务证据，直至授权主体的公钥：证明谁计算了什么，不证明数据真实。"
     ),
     # methods
     "Describe number columns.": "描述数值字段。",

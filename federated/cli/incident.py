@@ -71,7 +71,7 @@ def open(name: str, home: Path, coordinator: Path, grave: bool, as_json: bool, *
 @_contents
 @json_option
 def contain(name: str, home: Path, coordinator: Path, licences: tuple[str, ...], as_json: bool, **contents: str) -> None:
-    """Say that it is contained; suspend licences first, which every node learns with the next job that it is offered."""
+    """Say that it is contained; suspend licences first, which every node learns at once."""
     _step(home, coordinator, as_json, name, "contained", licences=licences, **contents)
 
 

@@ -34,8 +34,7 @@ def trail(tmp_path_factory):
 def file(trail, tmp_path_factory):
     path = tmp_path_factory.mktemp("elsewhere")
     (path / "records.json").write_text(records.write(trail.export()))
-    trust = {"trust": [str(k) for k in coordinators.TRUST.keys], "threshold": 1}
-    (path / "trust.json").write_text(json.dumps(trust))
+    (path / "root.note").write_text(coordinators.ROOTS.texts[0])
     return path
 
 
@@ -60,7 +59,7 @@ def test_two_ranges_make_one(trail):
 
 def test_another_machine_computes_the_same_statement(trail, file):
     text = signed(accounts.statement(trail.read()))
-    there = records.read((file / "records.json").read_text(), coordinators.TRUST)
+    there = records.read((file / "records.json").read_text(), coordinators.PINNED)
     assert accounts.check(text, there) == accounts.statement(there)
 
 
@@ -110,7 +109,7 @@ def test_tables_add_up_to_the_statement(trail):
 
 
 def test_the_commands(trail, file, capsys):
-    elsewhere = [file / "records.json", "--authority", file / "trust.json"]
+    elsewhere = [file / "records.json", "--authority", file / "root.note"]
     (file / "statement.note").write_text(signed(accounts.statement(trail.read())))
     shown = calls.keyong(capsys, "settle", "verify", file / "statement.note", *elsewhere).out
     assert "the statement is what ledger and prices give" in shown and "20.02" in shown
@@ -127,6 +126,6 @@ def test_the_commands(trail, file, capsys):
 
 def test_wrong_calls_say_what_to_do(file, capsys):
     assert "or a folder with --home" in calls.keyong(capsys, "audit", code=2).err
-    assert "--authority trust.json" in calls.keyong(capsys, "audit", file / "records.json", code=2).err
-    elsewhere = [file / "records.json", "--authority", file / "trust.json"]
+    assert "--authority root.note" in calls.keyong(capsys, "audit", file / "records.json", code=2).err
+    elsewhere = [file / "records.json", "--authority", file / "root.note"]
     assert "FROM-TO" in calls.keyong(capsys, "audit", *elsewhere, "--hours", "8", code=2).err

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import calls
 import coordinators
+import licensing
 import pytest
 from coordinators import KEYS, ROSTER
 from trails import DATASET, Trail
@@ -19,7 +20,7 @@ from governance.catalogue import Dataset, Schema
 from governance.errors import LicenceRefused
 from governance.journal import Journal
 from governance.keys import SigningKey
-from governance.licences import Licence, Revocations
+from governance.licences import Revocations
 from sandbox import case as cases
 from sandbox.messages import Admission, Release
 
@@ -118,9 +119,8 @@ class Forged:
         else:
             self.texts += [coordinators.enrolment(KEYS[name], role) for name, role in coordinators.PARTIES.items()]
         self.dataset = str(notes.write(DATASET).signed_by(coordinators.AUTHORITY))
-        self.terms = Licence(str(KEYS["operator"].public), "cohort", ("age", "sex", "ward"), ("research",), ("describe@1",), 10, 2,
-                             NOW - 1000, NOW + 86_400)  # fmt: skip
-        self.licence = notes.write(self.terms).signed_by(coordinators.AUTHORITY)
+        terms = coordinators.allow(columns=("age", "sex", "ward"), use_count=2)
+        self.licence = licensing.link(terms, KEYS["operator"], by=(coordinators.AUTHORITY,))
         self.list(1)
         for text in (self.dataset, str(self.licence)):
             self.add("document.published", text)
@@ -141,7 +141,7 @@ class Forged:
         note = notes.write(replace(asked, **{"catalogue": notes.read(self.dataset).id, **changes})).signed_by(KEYS["operator"])
         release = notes.write(Release(note.id, "00" * 32, ROSTER, ROSTER, "{}")).signed_by(*(KEYS[name] for name in signers))
         self.uses = use or self.uses + 1
-        admission = notes.write(Admission(note.id, asked.licence, self.uses, (), self.at)).signed_by(KEYS["coordinator"])
+        admission = notes.write(Admission(note.id, asked.licence, (self.uses,), (), self.at)).signed_by(KEYS["coordinator"])
         self.texts.append(str(note))
         for event in events:
             if event == "job.admitted":
@@ -152,11 +152,12 @@ class Forged:
     def write(self, file) -> None:
         with self.journal.view() as t:
             made = t.budget_export(str(self.key.public))
-        file.write_text(records.write(replace(made, documents=tuple({*made.documents, *self.texts}))))
+        documents = {*made.documents, *coordinators.ROOTS.texts, *self.texts}
+        file.write_text(records.write(replace(made, documents=tuple(documents))))
 
     def found(self) -> list[str]:
         self.write(self.path / "records.json")
-        found = records.read((self.path / "records.json").read_text(), coordinators.TRUST)
+        found = records.read((self.path / "records.json").read_text(), coordinators.PINNED)
         return rules(f for f in audit.audit(found, now=self.at) if f.kind == "alarm")
 
 
@@ -198,9 +199,9 @@ def test_a_use_beyond_the_licence(forged, change):
 
 def test_a_licence_that_nobody_granted_or_another_signed(forged):
     forged.job(*ALL, licence="ab" * 32)
-    own = notes.write(forged.terms).signed_by(SigningKey.generate("stranger"))
+    own = licensing.link(coordinators.allow(use_count=10**6), KEYS["operator"], by=(SigningKey.generate("stranger"),))
     forged.texts.append(str(own))
-    forged.job(*ALL, licence=notes.write(replace(forged.terms, use_count=10**6)).id)
+    forged.job(*ALL, licence=own.id)
     assert forged.found() == ["licence.missing"] * 2
 
 
@@ -245,8 +246,8 @@ def test_a_release_that_is_not_signed_at_all_and_a_job_over_no_dataset(tmp_path,
 def test_an_admission_that_another_signed_is_none_and_of_two_copies_the_true_one_counts(forged):
     job = forged.job(*ALL)
     for use, key in ((7, SigningKey.generate("coordinator")), (8, KEYS["operator"])):
-        forged.texts.append(str(notes.write(Admission(job, forged.licence.id, use, (), NOW)).signed_by(key)))
-    false = notes.write(Admission(job, forged.licence.id, 9, (), NOW)).signed_by(KEYS["coordinator"])
+        forged.texts.append(str(notes.write(Admission(job, forged.licence.id, (use,), (), NOW)).signed_by(key)))
+    false = notes.write(Admission(job, forged.licence.id, (9,), (), NOW)).signed_by(KEYS["coordinator"])
     forged.texts.append(str(replace(false, signatures=(replace(false.signatures[0], value=bytes(64)),))))
     broken = replace(forged.licence, signatures=(replace(forged.licence.signatures[0], value=bytes(64)),))
     forged.texts.append(str(broken))
@@ -256,8 +257,8 @@ def test_an_admission_that_another_signed_is_none_and_of_two_copies_the_true_one
 def test_an_alarm_ends_the_command_with_four(forged, tmp_path, capsys):
     forged.job("job.offered", "job.released")
     forged.write(tmp_path / "records.json")
-    (tmp_path / "trust.json").write_text(json.dumps({"trust": [str(k) for k in coordinators.TRUST.keys], "threshold": 1}))
-    call = ["audit", tmp_path / "records.json", "--authority", tmp_path / "trust.json", "--hours", "0-24", "--json"]
+    (tmp_path / "root.note").write_text(coordinators.ROOTS.texts[0])
+    call = ["audit", tmp_path / "records.json", "--authority", tmp_path / "root.note", "--hours", "0-24", "--json"]
     [found] = json.loads(calls.keyong(capsys, *call, code=4).out)
     assert (found["rule"], found["class"], found["who"]) == ("release.unadmitted", "alarm", "House of operator")
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import calls
 import coordinators
 import pytest
 from coordinators import KEYS
-from trails import Trail
+from trails import Trail, stranger
 
 from federated import evidence, records
-from federated.coordinator.office import bundle_of
+from federated.coordinator import published
 from federated.evidence import Evidence, verify
 from governance import notes
 from governance.errors import IntegrityError, KeyongError, LicenceRefused, UsageError
-from governance.keys import SigningKey, Trust
 from sandbox.messages import Refusal
 
 
@@ -30,7 +28,7 @@ def trail(tmp_path_factory):
     made.office.cancel(made.cancelled, made.office.parties()["operator"])
     made.late = made.submit()
     made.floor.wait(601)
-    made.open = made.submit()
+    made.open, made.stopped = made.submit(licence=made.floor.licence.id), made.submit()
     made.office.publish(coordinators.revocations(2, made.licence))
     made.revoked = made.submit()
     yield made
@@ -39,8 +37,8 @@ def trail(tmp_path_factory):
 
 def collected(trail, job: str) -> Evidence:
     with trail.office.journal.view() as t:
-        found = records.of(records.export(t, str(KEYS["coordinator"].public)), coordinators.TRUST)
-        bundle = bundle_of(t, job, "coordinator") if t.note("release", job) else None
+        found = records.of(records.export(t, str(KEYS["coordinator"].public), coordinators.ROOTS), coordinators.PINNED)
+        bundle = published.bundle(t, job, "coordinator", coordinators.ROOTS) if t.note("release", job) else None
         made = evidence.collect(job, found, t, bundle)
     return Evidence.read(evidence.write(made).strip().encode())
 
@@ -48,29 +46,29 @@ def collected(trail, job: str) -> Evidence:
 @pytest.mark.parametrize(("job", "phase", "code", "by"), [
     ("released", "released", "", ""), ("denied", "refused", "licence.purpose", "coordinator"), ("refused", "refused", "licence.column", "north"),
     ("cancelled", "ended", "job.cancelled", "coordinator"), ("late", "ended", "job.deadline", "coordinator"), ("open", "running", "", ""),
-    ("revoked", "refused", "licence.revoked", "coordinator"),
+    ("revoked", "refused", "licence.revoked", "coordinator"), ("stopped", "refused", "licence.revoked", "coordinator"),
 ])  # fmt: skip
 def test_the_verdict_is_that_of_the_ledger(trail, job, phase, code, by):
-    verdict = verify(collected(trail, getattr(trail, job)), coordinators.TRUST)
+    verdict = verify(collected(trail, getattr(trail, job)), coordinators.PINNED)
     assert (verdict.phase, verdict.code, verdict.by) == (phase, code, by)
     assert (verdict.result is not None) == (job == "released")
 
 
 def test_another_authority_comes_to_none(trail):
     with pytest.raises(KeyongError):
-        verify(collected(trail, trail.denied), Trust((SigningKey.generate("stranger").public,)))
+        verify(collected(trail, trail.denied), stranger())
 
 
 def test_a_denial_that_the_documents_do_not_give_is_an_alarm(trail):
     """The coordinator cannot say that a licence was revoked which was not, nor judge by a list that came later."""
     made, before = collected(trail, trail.revoked), collected(trail, trail.denied)
     with pytest.raises(IntegrityError, match="do not give the reason"):
-        verify(replace(made, revocations=before.revocations, published=before.published), coordinators.TRUST)
+        verify(replace(made, revocations=before.revocations, published=before.published), coordinators.PINNED)
     with pytest.raises(IntegrityError, match="not published before"):
-        verify(replace(before, revocations=made.revocations, published=made.published), coordinators.TRUST)
+        verify(replace(before, revocations=made.revocations, published=made.published), coordinators.PINNED)
     with pytest.raises(IntegrityError, match="without the proof"):
-        verify(replace(made, published=()), coordinators.TRUST)
-    verify(replace(before, revocations=before.revocations), coordinators.TRUST)
+        verify(replace(made, published=()), coordinators.PINNED)
+    verify(replace(before, revocations=before.revocations), coordinators.PINNED)
 
 
 def test_entries_and_documents_of_other_jobs_are_no_evidence(trail):
@@ -84,7 +82,7 @@ def test_entries_and_documents_of_other_jobs_are_no_evidence(trail):
         replace(collected(trail, trail.released), bundle=replace(collected(trail, trail.released).bundle, job=one.job)),
     ):  # fmt: skip
         with pytest.raises(IntegrityError):
-            verify(wrong, coordinators.TRUST)
+            verify(wrong, coordinators.PINNED)
 
 
 def test_a_deadline_that_had_not_passed_is_an_alarm(tmp_path):
@@ -94,7 +92,7 @@ def test_a_deadline_that_had_not_passed_is_an_alarm(tmp_path):
     with own.office._changed:
         own.office._end(job, "expired", "job.deadline", "late", "逾期")
     with pytest.raises(IntegrityError, match="before it had"):
-        verify(collected(own, job), coordinators.TRUST)
+        verify(collected(own, job), coordinators.PINNED)
     own.office.journal.close()
 
 
@@ -105,21 +103,21 @@ def _refusal(job: str, code: str, holder: str = "north") -> str:
 @pytest.mark.parametrize("job", ["denied", "refused"])
 def test_a_changed_byte_is_noticed(trail, job):
     text = evidence.write(collected(trail, getattr(trail, job))).strip()
-    whole = verify(Evidence.read(text.encode()), coordinators.TRUST)
+    whole = verify(Evidence.read(text.encode()), coordinators.PINNED)
     for at in range(7, len(text), max(1, len(text) // 60)):
         changed = text[:at] + ("0" if text[at] != "0" else "1") + text[at + 1 :]
         try:
-            verdict = verify(Evidence.read(changed.encode()), coordinators.TRUST)
+            verdict = verify(Evidence.read(changed.encode()), coordinators.PINNED)
         except KeyongError:
             continue
         assert (verdict.phase, verdict.code, verdict.by) == (whole.phase, whole.code, whole.by)  # an enrolment that nothing asks for
 
 
 def test_the_command_verifies_it_on_another_machine(trail, tmp_path, capsys):
-    (tmp_path / "trust.json").write_text(json.dumps({"trust": [str(k) for k in coordinators.TRUST.keys], "threshold": 1}))
+    (tmp_path / "root.note").write_text(coordinators.ROOTS.texts[0])
     for job, says in (("refused", "data holder north signed the refusal"), ("released", "data holders computed and signed this result")):
         (tmp_path / "evidence.json").write_text(evidence.write(collected(trail, getattr(trail, job))))
-        assert says in calls.keyong(capsys, "verify", tmp_path / "evidence.json", "--authority", tmp_path / "trust.json").out
+        assert says in calls.keyong(capsys, "verify", tmp_path / "evidence.json", "--authority", tmp_path / "root.note").out
 
 
 def test_a_job_is_named_by_the_start_of_its_id(trail):

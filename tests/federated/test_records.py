@@ -8,14 +8,14 @@ from dataclasses import replace
 import coordinators
 import pytest
 from coordinators import KEYS
-from trails import Trail
+from trails import Trail, stranger
 
 from federated import records
 from federated.coordinator import office
 from governance import notes
 from governance.encoding import canonical, plain
 from governance.errors import DecodeError, IntegrityError, LicenceRefused
-from governance.keys import SigningKey, Trust
+from governance.keys import SigningKey
 from sandbox.messages import Release
 
 
@@ -40,7 +40,7 @@ def test_a_job_s_record_says_who_asked_what_and_what_became_of_it(trail):
     one = found[trail.released]
     assert (one.organisation, one.job.licence, one.job.purpose) == ("House of operator", trail.licence, "research")
     assert one.numbers == sum(one.case.analysis.opens(one.case.dataset.schema)) > 0
-    assert one.admission.use == 1
+    assert one.admission.uses == (1,)
     assert [e.event for _, e in one.events] == ["job.offered", "job.admitted", "cohort.fixed", "job.released"]
     assert one.release.document(Release).job == trail.released
     assert [refusal.holder for _, refusal in found[trail.refused].refusals] == ["north"]
@@ -48,7 +48,7 @@ def test_a_job_s_record_says_who_asked_what_and_what_became_of_it(trail):
 
 def test_the_file_gives_the_same_records_as_the_journal(trail):
     here = trail.read()
-    there = records.read(records.write(trail.export()), coordinators.TRUST)
+    there = records.read(records.write(trail.export()), coordinators.PINNED)
     assert there == here and records.rows(there) == records.rows(here)
     assert list(there.uses()) == list(here.uses()) and len(list(there.uses())) == 2
 
@@ -62,9 +62,12 @@ def test_a_node_s_ledger_gives_records_too(trail, tmp_path):
         job, enrolments = t.note("job", trail.released), dict(t.notes("enrolment"))
         licence, lists = t.note("licence", trail.licence), t.note("revocations", "current")
     holders = tuple(enrolments[name] for name in coordinators.ROSTER)
-    offer = Offer(job, licence, trail.dataset, lists, enrolments["operator"], enrolments["coordinator"], holders)
+    plan = str(coordinators.plan())
+    offer = Offer(
+        coordinators.ROOTS.texts, job, (licence,), plan, trail.dataset, lists, enrolments["operator"], enrolments["coordinator"], holders
+    )
     other = trail.job(purpose="else")
-    hostile = replace(offer, job=other, operator="no note", dataset="none", licence="")
+    hostile = replace(offer, job=other, operator="no note", dataset="none", chain=("",))
     journal = Journal.create(tmp_path / "node.db", KEYS["north"])
     with journal.transaction() as t:
         for each in (offer, hostile):
@@ -73,8 +76,8 @@ def test_a_node_s_ledger_gives_records_too(trail, tmp_path):
             t.append("job.offered", name)
             t.append("job.refused", name, "licence.revoked")
     with journal.view() as t:
-        made = records.export(t, str(KEYS["north"].public))
-    found = records.read(records.write(made), coordinators.TRUST)
+        made = records.export(t, str(KEYS["north"].public), coordinators.ROOTS)
+    found = records.read(records.write(made), coordinators.PINNED)
     assert [(r.phase, r.code, r.organisation) for r in found.jobs] == [("refused", "licence.revoked", "House of operator")] * 2
     assert found.role == "holder"
     journal.close()
@@ -86,7 +89,7 @@ def test_a_document_that_is_left_out_is_missed(trail, part):
     with trail.office.journal.view() as t:
         gone = {text for _, text in t.notes(part)}
     with pytest.raises(IntegrityError, match="is missing"):
-        records.read(records.write(replace(export, documents=tuple(d for d in export.documents if d not in gone))), coordinators.TRUST)
+        records.read(records.write(replace(export, documents=tuple(d for d in export.documents if d not in gone))), coordinators.PINNED)
 
 
 def test_an_entry_that_is_left_out_or_changed_is_noticed(trail):
@@ -95,13 +98,12 @@ def test_an_entry_that_is_left_out_or_changed_is_noticed(trail):
     changed = replace(export, leaves=(*export.leaves[:-1], export.leaves[-1].replace("cancelled", "deadline")))
     for made in (shorter, changed):
         with pytest.raises(IntegrityError, match="not those under the checkpoint"):
-            records.read(records.write(made), coordinators.TRUST)
+            records.read(records.write(made), coordinators.PINNED)
 
 
 def test_another_authority_finds_nothing_that_it_signed(trail):
-    stranger = Trust((SigningKey.generate("stranger").public,))
-    with pytest.raises(IntegrityError, match="is missing"):
-        records.read(records.write(trail.export()), stranger)
+    with pytest.raises(IntegrityError, match="another key root"):
+        records.read(records.write(trail.export()), stranger())
 
 
 def test_the_ledger_of_somebody_who_is_not_enrolled_is_not_read(trail, tmp_path):
@@ -110,16 +112,16 @@ def test_the_ledger_of_somebody_who_is_not_enrolled_is_not_read(trail, tmp_path)
     key = SigningKey.generate("somebody")
     journal = Journal.create(tmp_path / "own.db", key)
     with journal.view() as t:
-        made = records.export(t, str(key.public))
+        made = records.export(t, str(key.public), coordinators.ROOTS)
     with pytest.raises(IntegrityError, match="not one of a party"):
-        records.read(records.write(made), coordinators.TRUST)
+        records.read(records.write(made), coordinators.PINNED)
     journal.close()
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", canonical(["keyong/budget-export/v1", {}])])
 def test_another_file_is_no_file_of_records(text):
     with pytest.raises(DecodeError, match="no file of records"):
-        records.read(text, coordinators.TRUST)
+        records.read(text, coordinators.PINNED)
 
 
 def test_a_day_has_a_limit_of_what_is_written_down_of_one_operator(tmp_path, monkeypatch):

@@ -21,7 +21,7 @@ def running(tmp_path_factory):
     with federations.federation(path) as federation:
         authority = federation.authority
         federation.publish(authority.price("cohort", unit="call", fen=1001, highest=2000, ceiling=10**6))
-        granted = authority.licence(_operator(federation), dataset="cohort", columns=("age",), purposes=("research",), methods=("describe@1",),
+        granted = authority.licence(_operator(federation), plan=federation.plan, dataset="cohort", columns=("age",), purposes=("research",), methods=("describe@1",),
                                     min_cell=10, uses=50, days=3)  # fmt: skip
         federation.publish(granted)
         licence = authority.keep(granted)
@@ -66,7 +66,7 @@ def keyong(capsys, *arguments, code=0):
 
 
 def test_every_folder_s_file_says_what_happened_and_the_audit_is_quiet(running, capsys, tmp_path):
-    trust = ["--authority", running.path / "authority" / "trust.json"]
+    trust = ["--authority", running.path / "authority" / "root.note"]
     ends = {"coordinator": ["released", "refused", "refused"], "north": ["released", "refused"], "south": ["released"]}
     for name, phases in ends.items():
         home, file = running.home(name), tmp_path / f"{name}.json"
@@ -81,7 +81,7 @@ def test_every_folder_s_file_says_what_happened_and_the_audit_is_quiet(running, 
 
 
 def test_a_statement_is_signed_here_and_verified_there(running, capsys, tmp_path):
-    trust = ["--authority", running.path / "authority" / "trust.json"]
+    trust = ["--authority", running.path / "authority" / "root.note"]
     home = running.home("coordinator")
     keyong(capsys, "records", "export", tmp_path / "records.json", "--home", home)
     made = keyong(capsys, "settle", "run", "--home", home, "--out", tmp_path / "statement.note")
@@ -92,7 +92,7 @@ def test_a_statement_is_signed_here_and_verified_there(running, capsys, tmp_path
 
 
 def test_evidence_of_every_job_gives_the_same_verdict_elsewhere(running, capsys, tmp_path):
-    trust = ["--authority", running.path / "authority" / "trust.json"]
+    trust = ["--authority", running.path / "authority" / "root.note"]
     home, verdicts = running.home("coordinator"), []
     for row in keyong(capsys, "records", "show", "--home", home):
         keyong(capsys, "evidence", row["job"][:16], "--home", home, "--out", tmp_path / "evidence.json")

@@ -129,7 +129,7 @@ def test_a_complaint_has_a_receipt_and_cannot_be_dropped(trail):
             complaints.check(receipt, entries)
     export = trail.export()
     with pytest.raises(IntegrityError, match=r"complaint\.received, is missing"):
-        records.of(replace(export, documents=tuple(d for d in export.documents if d != str(note))), coordinators.TRUST)
+        records.of(replace(export, documents=tuple(d for d in export.documents if d != str(note))), coordinators.PINNED)
 
 
 def test_a_complaint_that_waits_for_its_answer_is_found(trail):
@@ -169,7 +169,7 @@ def desk(place, tmp_path_factory):
     """The authority's folder, the coordinator's card, and a letter."""
     home = tmp_path_factory.mktemp("authority")
     AUTHORITY.save(home / "authority.key")
-    (home / "trust.json").write_text(json.dumps({"trust": [str(AUTHORITY.public)], "threshold": 1}))
+    (home / "root.note").write_text(coordinators.ROOTS.texts[0])
     card = {
         "url": place.server.url,
         "ca": coordinators.TLS.certificate,
@@ -186,12 +186,12 @@ def desk(place, tmp_path_factory):
 
 def exported(place, home):
     with place.office.journal.view() as t:
-        (home / "records.json").write_text(records.write(records.export(t, str(KEYS["coordinator"].public))))
+        (home / "records.json").write_text(records.write(records.export(t, str(KEYS["coordinator"].public), coordinators.ROOTS)))
 
 
 def test_a_complaint_from_the_letter_to_the_answer(place, desk, capsys):
     sent = ["--coordinator", desk / "card.json"]
-    trust = ["--authority", desk / "trust.json"]
+    trust = ["--authority", desk / "root.note"]
     made = calls.keyong(capsys, "complaint", "file", desk / "letter.txt", *sent, *trust, "--out", desk / "receipt", "--json").out
     name = json.loads(made)["complaint"]
     calls.keyong(capsys, "complaint", "answer", name, "--text", "it was checked", "--home", desk, *sent)

@@ -43,7 +43,7 @@ def given(tmp_path_factory):
     found = trail.read()
     with trail.office.journal.view() as t:
         proof = evidence.write(evidence.collect(denied, found, t, None)).strip()
-    yield {"RECORDS_TEXT": records.write(found.export), "EVIDENCE_TEXT": proof, "TRUST": coordinators.TRUST}
+    yield {"RECORDS_TEXT": records.write(found.export), "EVIDENCE_TEXT": proof, "PINNED": coordinators.PINNED}
     trail.office.journal.close()
 
 

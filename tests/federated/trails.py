@@ -16,8 +16,9 @@ from federated import records
 from governance import catalogue, notes
 from governance.catalogue import Dataset, Schema
 from governance.errors import KeyongError, Refused
-from governance.licences import Licence
+from governance.keys import SigningKey
 from governance.prices import Price
+from governance.roots import NEEDED, Role, Root, Version, pinned
 from sandbox import machine
 from sandbox.job import Job, nonce
 
@@ -38,9 +39,8 @@ class Trail:
         self.office.publish(self.dataset)
         self.price = self.publish(Price("cohort", 1, "call", 1001, 2000, 10**6, (), now - 100, now + 10**6))
         purposes = ("public-interest", "research")
-        self.terms = Licence(str(KEYS["operator"].public), "cohort", ("age", "sex", "ward"), purposes, ("describe@1",), 10, uses,
-                             now - 1000, now + 10**6)  # fmt: skip
-        self.licence = self.publish(self.terms)
+        given = coordinators.licence(columns=("age", "sex", "ward"), purposes=purposes, use_count=uses)
+        self.licence = self.office.publish(str(given))[1]
 
     def publish(self, document: object) -> str:
         return self.office.publish(str(notes.write(document).signed_by(AUTHORITY)))[1]
@@ -49,19 +49,19 @@ class Trail:
         now = int(self.floor.clock())
         asked = Job("ages", str(KEYS["operator"].public), str(KEYS["coordinator"].public), "research", self.licence, "cohort",
                     notes.read(self.dataset).id, where, "describe", 1, {"columns": ("age",)}, "secagg", "exact", 10, now, now + 600,
-                    nonce())  # fmt: skip
+                    nonce(), catalogue.HOME)  # fmt: skip
         return str(notes.write(replace(asked, **changes)).signed_by(KEYS["operator"]))
 
-    def submit(self, where: str = "", **changes: object) -> str:
+    def submit(self, where: str = "", *, links: tuple[str, ...] = (), **changes: object) -> str:
         """A job that waits; its id also where it was refused at the door."""
         text = self.job(where, **changes)
         try:
-            return self.office.submit(text, self.office.parties()["operator"])
+            return self.office.submit(text, self.office.parties()["operator"], links)
         except Refused:
             return notes.read(text).id
 
-    def run(self, where: str = "", **changes: object) -> str:
-        job = self.submit(where, **changes)
+    def run(self, where: str = "", *, links: tuple[str, ...] = (), **changes: object) -> str:
+        job = self.submit(where, links=links, **changes)
         Nodes(self.floor, job, tables()).run()
         return job
 
@@ -75,10 +75,17 @@ class Trail:
 
     def export(self) -> records.Export:
         with self.office.journal.view() as t:
-            return records.export(t, str(KEYS["coordinator"].public))
+            return records.export(t, str(KEYS["coordinator"].public), coordinators.ROOTS)
 
     def read(self) -> records.Records:
-        return records.of(self.export(), coordinators.TRUST)
+        return records.of(self.export(), coordinators.PINNED)
+
+
+def stranger() -> Version:
+    """The key root of another authority."""
+    key = SigningKey.generate("stranger")
+    made = Root(1, (), dict.fromkeys(NEEDED, Role((str(key.public),), 1)), ("ed25519",), (), 2**34)
+    return pinned(notes.write(made).signed_by(key))
 
 
 def tables():
