@@ -440,6 +440,9 @@ HELP = {
     "Verify a result bundle or a job's evidence offline, up to the authority's keys: who computed what, not that the data were true.": (
         "离线核验结果包或任务证据，直至授权主体的公钥：证明谁计算了什么，不证明数据真实。"
     ),
+    "Send every chain of the folder, of assets and certificates, to a coordinator that lacks some of it.": (
+        "把本目录的全部资产链和凭证链发给尚有缺漏的协调方。"
+    ),
     # methods
     "Describe number columns.": "描述数值字段。",
     "Cross-tabulate two category or band columns, or count the levels of one.": "两个分类或分段字段的交叉表，或一个字段各取值的人数。",
