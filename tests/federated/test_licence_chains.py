@@ -165,7 +165,7 @@ def test_what_is_revoked_meanwhile_is_not_admitted(floor, what):
     job = submitted(floor, link, "rival")
     revoked = {"root": floor.licence.id, "link": link.id, "key": key_id(str(KEYS["rival"].public))}[what]
     floor.office.publish(coordinators.revocations(2, revoked))
-    assert accepted(floor, job).code == ("licence.key" if what == "key" else "licence.revoked")
+    assert floor.office.status(job).code == ("licence.key" if what == "key" else "licence.revoked")
 
 
 # --- approvals

@@ -170,6 +170,11 @@ def test_documents_hold_that_were_signed_under_an_earlier_version_of_the_key_roo
     for known in (coordinators.PINNED, pinned(note)):
         found = records.read(text, known)
         assert identity in found.prices and trail.price in found.prices and trail.licence in found.licences
+    third = trail.office.roots.newest.next(withdrawn=(str(coordinators.AUTHORITY.public),))
+    chain = trail.office.roots.followed([*trail.office.roots.texts, str(notes.write(third).signed_by(key))])
+    with trail.office.journal.view() as t:
+        found = records.of(records.export(t, str(KEYS["coordinator"].public), chain), chain.newest)
+    assert (found.parties, found.jobs[0].operator) == ({}, None) and trail.licence in found.licences
     trail.office.journal.close()
 
 
