@@ -23,7 +23,7 @@ from governance.encoding import build, canonical, parse, plain
 from governance.errors import DecodeError, IntegrityError, KeyongError
 from governance.incidents import Incident
 from governance.journal import View
-from governance.keys import VerifyKey, read_key
+from governance.keys import Trust, VerifyKey, read_key
 from governance.ledger import Entry
 from governance.licences import MOST_LINKS, Granted, Licence, Revocations
 from governance.notes import Note
@@ -224,11 +224,14 @@ def read(text: str, pinned: Version) -> Records:
 
 
 def of(made: Export, pinned: Version) -> Records:
-    """Records of an export. What the authority, an operator or a holder did not sign as it must be counts as not there."""
+    """Records of an export. What the authority, an operator or a holder did not sign as it must be counts as not there.
+
+    What was signed under an earlier version of the key root stays what happened; for whom only withdrawn keys vouch is no party any more.
+    """
     known = _roots(made, pinned)
     entries, papers = tuple(spending.entries(made)), _found(made.documents, known)
     published = _published(entries, papers)
-    enrolled = (_party(paper.note, known) for paper in papers.values() if isinstance(paper.document, Enrolment))
+    enrolled = (_party(paper.note, known.trust) for paper in papers.values() if isinstance(paper.document, Enrolment))
     parties = {str(party.key): party for party in enrolled if party}
     lists = sorted(((published.get(name, -1), x) for name, x in _all(papers, Revocations).items()), key=lambda pair: pair[1].version)
     return Records(
@@ -269,9 +272,9 @@ def _granted(papers: Mapping[str, _Paper], known: Chain) -> Iterator[tuple[str, 
                 break
 
 
-def _party(note: Note, known: Chain) -> Party | None:
+def _party(note: Note, trust: Trust) -> Party | None:
     with suppress(KeyongError):
-        return read_enrolment(str(note), known.trust)
+        return read_enrolment(str(note), trust)
     return None
 
 
@@ -296,11 +299,9 @@ def _holds(paper: _Paper, known: Chain) -> bool:
     try:
         if isinstance(paper.document, PUBLISHED) and not getattr(paper.document, "parent", ""):
             paper.note.require_any(*known.each(type(paper.document)))
-        elif isinstance(paper.document, Enrolment):
-            read_enrolment(str(paper.note), known.trust)
     except KeyongError:
         return False
-    return True
+    return not isinstance(paper.document, Enrolment) or any(_party(paper.note, trust) for trust in known.each(Enrolment))
 
 
 def _all(papers: Mapping[str, _Paper], cls: type[T]) -> dict[str, T]:

@@ -8,14 +8,16 @@ import json
 
 import calls
 import coordinators
+import licensing
 import pytest
 from coordinators import KEYS
 from trails import Trail
 
-from federated import accounts, records
+from federated import accounts, records, reports
 from governance import notes
 from governance.errors import IntegrityError, UsageError
 from governance.prices import Price
+from governance.rights import Rights
 from governance.settlement import Statement
 
 
@@ -129,3 +131,24 @@ def test_wrong_calls_say_what_to_do(file, capsys):
     assert "--authority root.note" in calls.keyong(capsys, "audit", file / "records.json", code=2).err
     elsewhere = [file / "records.json", "--authority", file / "root.note"]
     assert "FROM-TO" in calls.keyong(capsys, "audit", *elsewhere, "--hours", "8", code=2).err
+
+
+def test_a_licence_says_its_price_and_shares_and_one_handed_on_keeps_them(tmp_path):
+    """Whatever is newer or held by whom; of two datasets without a price of its own nothing is charged."""
+    trail = Trail(tmp_path)
+    cheap = trail.publish(Price("cohort", 2, "call", 100, 2000, 10**6, (), 0, 2**33))
+    trail.publish(Price("cohort", 3, "call", 5, 2000, 10**6, (), 0, 2**33))
+    top = coordinators.licence(price=cheap, split={"House of north": 2500, "Platform": 7500, "Nobody": 0})
+    trail.office.publish(str(top))
+    below = licensing.link(Rights(use_count=5), KEYS["operator"], by=(KEYS["operator"],), parent=top)
+    trail.run(licence=top.id)
+    trail.run(licence=below.id, links=(str(top), str(below)))
+    wide = coordinators.licence(datasets={"cohort": ("age",), "other": ("age",)})
+    trail.office.publish(str(wide))
+    trail.run(licence=wide.id)
+    stated = accounts.statement(trail.read())
+    assert [(line.licence, line.fen) for line in stated.lines] == [(top.id, 100), (below.id, 100)]
+    assert stated.due == {"House of north": 50, "Platform": 150}
+    assert reports.evaluate(top.id, trail.read(), now=0)["used"] == 2
+    assert reports.evaluate(below.id, trail.read(), now=0)["left"] == 4
+    trail.office.journal.close()

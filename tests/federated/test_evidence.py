@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import calls
 import coordinators
+import licensing
 import pytest
 from coordinators import KEYS
 from trails import Trail, stranger
@@ -15,6 +16,7 @@ from federated.coordinator import published
 from federated.evidence import Evidence, verify
 from governance import notes
 from governance.errors import IntegrityError, KeyongError, LicenceRefused, UsageError
+from governance.rights import Rights
 from sandbox.messages import Refusal
 
 
@@ -125,3 +127,17 @@ def test_a_job_is_named_by_the_start_of_its_id(trail):
     assert evidence.whole(trail.denied[:12], found) == trail.denied
     with pytest.raises(UsageError, match="jobs in the ledger start with"):
         evidence.whole("", found)
+
+
+def test_a_denial_under_a_licence_that_was_handed_on_is_judged_again(tmp_path):
+    """The links that came with the job go with its evidence, although no job under them ever ran."""
+    own = Trail(tmp_path)
+    below = licensing.link(Rights(purposes=("public-interest",)), KEYS["operator"], by=(KEYS["operator"],), parent=own.licence)
+    with own.office.journal.view() as t:
+        top = t.note("licence", own.licence)
+    denied = own.submit(licence=below.id, links=(top, str(below)))
+    made = collected(own, denied)
+    assert made.chain == (top, str(below))
+    verdict = verify(made, coordinators.PINNED)
+    assert (verdict.phase, verdict.code) == ("refused", "licence.purpose")
+    own.office.journal.close()

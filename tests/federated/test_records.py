@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import coordinators
+import licensing
 import pytest
 from coordinators import KEYS
 from trails import Trail, stranger
@@ -16,6 +17,9 @@ from governance import notes
 from governance.encoding import canonical, plain
 from governance.errors import DecodeError, IntegrityError, LicenceRefused
 from governance.keys import SigningKey
+from governance.prices import Price
+from governance.rights import Rights
+from governance.roots import NEEDED, Role, pinned
 from sandbox.messages import Release
 
 
@@ -149,3 +153,41 @@ def test_what_is_refused_at_the_door_is_written_down_once_and_only_if_it_is_the_
     assert len(found.entries) == size + 1 and [r.code for r in found.jobs] == ["licence.purpose"]
     assert json.dumps(records.rows(found)[0])
     own.office.journal.close()
+
+
+def test_documents_hold_that_were_signed_under_an_earlier_version_of_the_key_root(tmp_path):
+    """For whoever trusts the first version or the second; and the new key alone signs from then on."""
+    trail = Trail(tmp_path)
+    trail.run()
+    key = SigningKey.generate("second")
+    second = coordinators.ROOTS.newest.next(roles=dict.fromkeys(NEEDED, Role((str(key.public),), 1)))
+    note = notes.write(second).signed_by(coordinators.AUTHORITY, key)
+    trail.office.publish(str(note))
+    price = Price("cohort", 2, "call", 1, 2000, 10**6, (), 0, 2**33)
+    identity = trail.office.publish(str(notes.write(price).signed_by(key)))[1]
+    with trail.office.journal.view() as t:
+        text = records.write(records.export(t, str(KEYS["coordinator"].public), trail.office.roots))
+    for known in (coordinators.PINNED, pinned(note)):
+        found = records.read(text, known)
+        assert identity in found.prices and trail.price in found.prices and trail.licence in found.licences
+    third = trail.office.roots.newest.next(withdrawn=(str(coordinators.AUTHORITY.public),))
+    chain = trail.office.roots.followed([*trail.office.roots.texts, str(notes.write(third).signed_by(key))])
+    with trail.office.journal.view() as t:
+        found = records.of(records.export(t, str(KEYS["coordinator"].public), chain), chain.newest)
+    assert (found.parties, found.jobs[0].operator) == ({}, None) and trail.licence in found.licences
+    trail.office.journal.close()
+
+
+def test_a_link_whose_parent_is_missing_is_no_licence(tmp_path):
+    trail = Trail(tmp_path)
+    top = coordinators.licence(use_count=7)
+    below = licensing.link(Rights(use_count=5), KEYS["operator"], by=(KEYS["operator"],), parent=top)
+    export = trail.export()
+    found = records.of(replace(export, documents=(*export.documents, str(below))), coordinators.PINNED)
+    assert below.id not in found.licences
+    found = records.of(replace(export, documents=(*export.documents, str(top), str(below))), coordinators.PINNED)
+    assert found.licences[below.id].ids == (top.id, below.id)
+    other = licensing.link(Rights(use_count=4), KEYS["operator"], by=(KEYS["rival"],), parent=top)
+    found = records.of(replace(export, documents=(*export.documents, str(top), str(other))), coordinators.PINNED)
+    assert other.id not in found.licences
+    trail.office.journal.close()

@@ -12,7 +12,7 @@ import pytest
 import segno
 import zxingcpp
 
-from federated import page
+from federated import page, records
 from federated.authority import Authority, read_dataset
 from federated.coordinator.register import kind_of
 from federated.registry import Registry
@@ -338,8 +338,11 @@ def test_the_coordinator_keeps_each_link_in_order_and_in_its_ledger(tmp_path, de
     assert office.documents("certificate") == [("heart-2024", desk.cert.read_text())]
     with office.journal.view() as t:
         found = [(e.event, e.subject) for e in t.entries() if e.event.startswith(("asset.", "certificate."))]
+        made = records.export(t, str(coordinators.KEYS["coordinator"].public), coordinators.ROOTS)
     events = ["asset.applied", "asset.registered", "certificate.issued"]
     assert found == list(zip(events, [n.id for n in (*asset, *cert)], strict=True))
+    assert {str(n) for n in (*asset, *cert)} <= set(made.documents)
+    assert records.of(made, coordinators.PINNED).published.keys() >= {n.id for n in (*asset, *cert)}
     desk.move("transfer", "hospital-a", "buyer", signers=["buyer"])
     unsigned = notes.Note(chains.read(desk.cert.read_text())[1].text).signed_by(stranger)
     with pytest.raises(IntegrityError) as alarm:

@@ -159,7 +159,7 @@ def test_an_officer_who_came_later_signs_with_the_others(city, capsys):
     assert city.keyong(capsys, "sign", file, home="wang")["lacking"] == []
     city.keyong(capsys, "publish", file, "--coordinator", city.card)
     assert notes.read(dict(city.office.documents("dataset"))["cohort"]).signers(*city.office.trust.keys) == {"city-1", "officer-wang"}
-    assert Authority.open(city.authority)._datasets() == ["cohort"]
+    assert Authority.open(city.authority).datasets() == ["cohort"]
 
 
 def test_a_token_is_made_once_the_others_signed_its_invitation(city, capsys):
