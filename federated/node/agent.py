@@ -412,7 +412,6 @@ class Run:
             with self.agent.journal.transaction() as t:
                 judge.check_in_force(self.offer, self.agent.home, t, now=self.agent.clock())
                 self._spend(t, state.plan, admission, approvals(relay.bodies[name] for name in state.plan.holders))
-                t.put(spent_at(self.job), str(t.size() - 1))
                 self._become(t, admitted, None)
         elif isinstance(state, machine.Waiting):
             self._follow(*state.receive(relay, self.key))  # may take seconds, and so not within a transaction
@@ -437,7 +436,7 @@ class Run:
         t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy(), consent=consent))
         t.put_cohort(dataset, plan.snapshot, "roster", roster)
         t.put(judge.min_cell_of(dataset, plan.snapshot), str(plan.case.job.min_cell))
-        t.append("job.spent", self.job)
+        t.put(spent_at(self.job), str(t.append("job.spent", self.job)))
 
     def _guard(self, t: Transaction, following: State) -> None:
         """Before this node helps to open a total, and as it does: the set may not differ by too few from an earlier one."""
