@@ -22,7 +22,7 @@ from governance.encoding import build, canonical, plain
 from governance.errors import LicenceRefused, ProtocolError, Refused, Unavailable, UsageError
 from governance.handwritten import by_hand
 from governance.keys import SigningKey, Trust, VerifyKey
-from governance.licences import Granted, Licence, day
+from governance.licences import Granted, day
 from governance.parties import read_enrolment
 from governance.roots import Chain, Version
 from governance.texts import text_of
@@ -154,7 +154,10 @@ class Hub:
 
     def licences(self) -> dict[str, Granted]:
         """This operator's licences, published or narrowed off line, by their ids: those that its keys can sign a job under."""
-        found = {name: licences.read(grant.chain, self.trust) for name, grant in self.grants().items()}
+        return self._own(self.grants())
+
+    def _own(self, grants: Mapping[str, Grant]) -> dict[str, Granted]:
+        found = {name: licences.read(grant.chain, self.trust) for name, grant in grants.items()}
         mine = {str(key.public) for key in (self.key, *self.others)}
         return {name: x for name, x in found.items() if len(mine & set(x.links[-1].delegates)) >= x.links[-1].threshold}
 
@@ -162,19 +165,20 @@ class Hub:
         """Chains with their plans and the current revocation list, by the id of the last link."""
         published, plans, current = dict(self.link.documents("licence")), dict(self.link.documents("plan")), self.revocations() or ""
         kept = self.folder.grants() if self.folder is not None else {}
-        published = {**{notes.read(text).id: text for grant in kept.values() for text in grant.chain}, **published}
+        texts = {**{notes.read(text).id: text for grant in kept.values() for text in grant.chain}, **published}
+        known = {name: notes.read(text) for name, text in texts.items()}
         plans = {**{notes.read(grant.plan).id: grant.plan for grant in kept.values() if grant.plan}, **plans}
-        chains = {name: _chain(name, published) for name in published}
+        chains = {name: tuple(map(str, licences.links(name, known.get))) for name in known}
         return {
             name: Grant(VERSION, chain, plans.get(licences.read(chain, self.trust).rights.plan or "", ""), current)
             for name, chain in chains.items()
-            if chain
+            if 1 <= len(chain) <= licences.MOST_LINKS
         }
 
     def standing(self) -> list[dict[str, Any]]:
         """What each licence of this operator allows, and why it is not in force, if it is not. How often it was used is not known here."""
         grants = self.follow().grants()
-        return [_standing(granted, grants[name], self.trust) for name, granted in self.licences().items()]
+        return [_standing(granted, grants[name], self.trust) for name, granted in self._own(grants).items()]
 
     def revocations(self) -> str | None:
         """The current revocation list."""
@@ -255,15 +259,6 @@ class Hub:
             raise _ending(status)
         bundle = self.link.bundle(job)
         return Released(verification.verify(Bundle.of(bundle), self.roots.newest).result, bundle, self.roots.newest)
-
-
-def _chain(last: str, texts: Mapping[str, str]) -> tuple[str, ...]:
-    """The links up to the authority's; none where one is not among *texts*."""
-    found: list[str] = []
-    while last in texts and len(found) < licences.MOST_LINKS:
-        found.insert(0, texts[last])
-        last = notes.read(texts[last]).document(Licence).parent
-    return () if last else tuple(found)
 
 
 def _standing(granted: Granted, grant: Grant, trust: Trust) -> dict[str, Any]:

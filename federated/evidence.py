@@ -13,10 +13,10 @@ from typing import Literal
 
 from federated import verify as bundles
 from federated.coordinator import published
-from federated.records import Records, links
+from federated.records import Records
 from federated.results import Result
 from federated.verify import LIMIT, Bundle, Proof
-from governance import notes, roots
+from governance import licences, notes, roots
 from governance.encoding import build, canonical, parse, plain, strict
 from governance.errors import IntegrityError, Refused, UsageError
 from governance.journal import View
@@ -101,7 +101,7 @@ def collect(job: str, records: Records, t: View, bundle: Mapping[str, object] | 
     texts = {note.id: note for text in records.export.documents if "\n\n" in text for note in [notes.read(text)]}
     lists = [(index, name) for name, index in records.published.items() if index < last and texts[name].holds(Revocations)]
     known = records.roots.until(max(v.root.version for v in records.roots.versions if records.published.get(v.id, -1) < last))
-    chain = links(record.job.licence, texts)
+    chain = licences.links(record.job.licence, {name: note for name, note in texts.items() if note.holds(Licence)}.get)
     plan = next((allow.plan for allow in (link.document(Licence).allow for link in chain) if allow.plan), "")
 
     def counted(note: Note | None) -> str:

@@ -25,7 +25,7 @@ from governance.incidents import Incident
 from governance.journal import View
 from governance.keys import Trust, VerifyKey, read_key
 from governance.ledger import Entry
-from governance.licences import MOST_LINKS, Granted, Licence, Revocations
+from governance.licences import Granted, Licence, Revocations
 from governance.notes import Note
 from governance.parties import Enrolment, Party, read_enrolment
 from governance.prices import Price, Use
@@ -250,22 +250,11 @@ def _roots(made: Export, pinned: Version) -> Chain:
     return known
 
 
-def links(name: str, texts: Mapping[str, Note]) -> tuple[Note, ...]:
-    """The links of the licence whose last is *name*, the authority's first; none where one is missing."""
-    found: list[Note] = []
-    while name and len(found) <= MOST_LINKS:
-        if name not in texts or not texts[name].holds(Licence):
-            return ()
-        found.insert(0, texts[name])
-        name = texts[name].document(Licence).parent
-    return tuple(found)
-
-
 def _granted(papers: Mapping[str, _Paper], known: Chain) -> Iterator[tuple[str, Granted]]:
     """Each licence whose links were signed by those who could sign them under some version of the key root."""
     texts = {name: paper.note for name, paper in papers.items() if isinstance(paper.document, Licence)}
     for name in texts:
-        found = links(name, texts)
+        found = licences.links(name, texts.get)
         for trust in known.each(Licence) if found else ():
             with suppress(KeyongError):
                 yield name, licences.read((str(found[0].only(*trust.keys)), *map(str, found[1:])), trust)

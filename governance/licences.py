@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -116,6 +116,21 @@ class Request:
     epsilon: int = 0
     region: str = HOME
     home: str = HOME
+
+
+def links(last: str, note_of: Callable[[str], Note | None]) -> tuple[Note, ...]:
+    """The links up from the one with the id *last*, the authority's first; none where *note_of* lacks one. Nothing is verified.
+
+    More than a licence may have are cut off after one too many, so that `read` refuses them.
+    """
+    found: list[Note] = []
+    while last and len(found) <= MOST_LINKS:
+        note = note_of(last)
+        if note is None:
+            return ()
+        found.insert(0, note)
+        last = note.document(Licence).parent
+    return tuple(found)
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from governance import notes
+from governance import licences, notes
 from governance.catalogue import Dataset
 from governance.complaints import Answer
 from governance.contingency import Contingency
@@ -66,14 +66,15 @@ def chain(t: View, last: str, trust: Trust, links: Sequence[str] = ()) -> tuple[
     The first has the lines of those whose signatures count by *trust*: it may have been signed again since keys changed.
     """
     sent = {notes.read(text, limit=MOST_LINK).id: text for text in links[:MOST_LINKS]}
-    found: list[str] = []
-    while last and len(found) <= MOST_LINKS:
-        text = t.note("licence", last) or sent.get(last)
-        if text is None:
-            raise UsageError("the licence is not known here; the authority must publish it")
-        found.insert(0, text)
-        last = notes.read(text, limit=MOST_LINK).document(Licence).parent
-    return str(counted(notes.read(found[0], limit=MOST_LINK), trust)), *found[1:]
+
+    def note_of(name: str) -> notes.Note | None:
+        text = t.note("licence", name) or sent.get(name)
+        return notes.read(text, limit=MOST_LINK) if text is not None else None
+
+    found = licences.links(last, note_of)
+    if not found:
+        raise UsageError("the licence is not known here; the authority must publish it")
+    return str(counted(found[0], trust)), *map(str, found[1:])
 
 
 def plan(t: View, links: tuple[str, ...], trust: Trust) -> str:
