@@ -32,6 +32,11 @@ def read_text(path: Path) -> str:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
+def names(text: str) -> tuple[str, ...]:
+    """What stands between the commas of a text, without spaces around it and without what is empty."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def read_yaml(text: str, what: str) -> Any:
     """What the YAML *text* of *what* holds; where it is none, the place and the trouble are named."""
     try:

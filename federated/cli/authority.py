@@ -12,7 +12,7 @@ from federated.authority import YEAR, Authority, read_dataset
 from federated.cli import json_option, officers, say
 from federated.cli.officers import HOME, PUBLISH, publish
 from federated.language import said
-from governance.handwritten import read_text
+from governance.handwritten import names, read_text
 
 FILE = click.Path(path_type=Path, exists=True)
 
@@ -109,7 +109,7 @@ def licence(operators: tuple[str, ...], home: Path, coordinator: Path, dataset: 
     authority = Authority.open(home)
     more = {**(grants.read_terms(read_text(terms)) if terms else {}), **({} if approvals is None else {"approvals": approvals})}
     contingency = authority.plan(read_text(plan))
-    granted = authority.licence(*operators, dataset=dataset, columns=_list(columns), purposes=_list(purposes), methods=_list(methods),
+    granted = authority.licence(*operators, dataset=dataset, columns=names(columns), purposes=names(purposes), methods=names(methods),
                                 min_cell=min_cell, uses=uses, days=days, plan=contingency, threshold=threshold, terms=more)  # fmt: skip
     authority.keep(contingency)
     publish(coordinator, contingency)
@@ -135,7 +135,7 @@ def price(dataset: str, home: Path, coordinator: Path, unit: str, fen: int, high
           as_json: bool) -> None:  # fmt: skip
     """Set the price of a dataset, for licences that are granted from now on."""
     authority = Authority.open(home)
-    text = authority.price(dataset, unit=unit, fen=fen, highest=highest, ceiling=ceiling, free=_list(free), days=days)
+    text = authority.price(dataset, unit=unit, fen=fen, highest=highest, ceiling=ceiling, free=names(free), days=days)
     publish(coordinator, text)
     identity = authority.keep(text)
     say({"price": identity}, said(f"the price {identity[:12]} is published", f"价格 {identity[:12]} 已发布"), as_json)
@@ -171,7 +171,3 @@ def licences(home: Path, as_json: bool) -> None:
         for r in rows
     ]
     say(rows, "\n".join(text) or said("none yet", "尚无"), as_json)
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

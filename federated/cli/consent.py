@@ -10,6 +10,7 @@ import click
 
 from federated.cli import json_option, say
 from federated.language import said
+from governance.handwritten import names
 from governance.licences import day
 
 HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("node"), show_default=True, help="The node's folder.")
@@ -20,10 +21,6 @@ PURPOSES = click.option("--purposes", default="", help="Comma-separated; all whe
 def _person(given: str) -> str:
     """The identifier; with ``-`` it is read from standard input, so that no list of processes and no history of a shell shows it."""
     return sys.stdin.readline().strip() if given == "-" else given
-
-
-def _names(given: str) -> list[str]:
-    return [name.strip() for name in given.split(",") if name.strip()]
 
 
 @click.group("consent")
@@ -56,7 +53,7 @@ def withdraw(person: str, dataset: str, purposes: str, home: Path, as_json: bool
 def _put(home: Path, person: str, dataset: str, purposes: str, as_json: bool, *, allows: bool) -> None:
     from federated.node import persons
 
-    entry = persons.put(home, _person(person), dataset, allows=allows, purposes=_names(purposes))
+    entry = persons.put(home, _person(person), dataset, allows=allows, purposes=names(purposes))
     say({"entry": entry, "allows": allows}, said(f"put down, ledger entry {entry}", f"已记录，账目 {entry}"), as_json)
 
 

@@ -10,7 +10,7 @@ import click
 
 from federated.cli import json_option, say
 from federated.language import said
-from governance.handwritten import read_text
+from governance.handwritten import names, read_text
 
 IDENTITY = click.option(
     "--identity", type=click.Path(path_type=Path), default=Path("operator.key"), show_default=True, help="The operator's key."
@@ -86,7 +86,7 @@ def narrow(licence: str, identity: Path, authority: Path | None, terms: Path | N
 
     given = grants.read_terms(read_text(terms)) if terms else {}
     lists = {"purposes": purposes, "methods": methods}
-    given |= {name: tuple(sorted({x.strip() for x in text.split(",") if x.strip()})) for name, text in lists.items() if text is not None}
+    given |= {name: tuple(sorted(set(names(text)))) for name, text in lists.items() if text is not None}
     given |= {} if uses is None else {"use_count": uses}
     given |= {} if days is None else {"not_after": int(time.time()) + days * 86400}
     folder = grants.Folder(identity)
@@ -183,11 +183,11 @@ def _table(granted: Any, links: list[dict[str, Any]]) -> str:
     free = [purpose for purpose in granted.rights.purposes or () if is_public(purpose)]
     rows += [(said("free of charge", "不收费"), ", ".join(free))] if free else []
     for number, link in enumerate(links, 1):
-        names = ", ".join(read_key(key).name for key in link["delegates"])
+        delegates = ", ".join(read_key(key).name for key in link["delegates"])
         left = said(f", {link['left']} left", f"，剩余 {link['left']} 次") if link["left"] is not None else ""
         rows.append((said(f"link {number}", f"第 {number} 级"),
-                     said(f"lic-{link['licence'][:12]}, {link['threshold']} of {names}, {link['uses']} uses{left}",
-                          f"lic-{link['licence'][:12]}，{names} 中的 {link['threshold']} 方，{link['uses']} 次{left}")))  # fmt: skip
+                     said(f"lic-{link['licence'][:12]}, {link['threshold']} of {delegates}, {link['uses']} uses{left}",
+                          f"lic-{link['licence'][:12]}，{delegates} 中的 {link['threshold']} 方，{link['uses']} 次{left}")))  # fmt: skip
     return "\n".join(f"{padded(name, 18)}{value}" for name, value in rows)
 
 

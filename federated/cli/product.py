@@ -13,7 +13,7 @@ from federated.cli.asset import FILE, KEY, TRUST
 from federated.cli.officers import HOME
 from federated.language import said
 from governance import notes, products
-from governance.handwritten import by_hand, read_text
+from governance.handwritten import by_hand, names, read_text
 from governance.keys import SigningKey
 from governance.products import Demand, Product
 
@@ -119,4 +119,4 @@ def list_products(home: Path, demand: Path | None, as_json: bool) -> None:
 
 
 def _list(text: str) -> tuple[str, ...]:
-    return tuple(sorted({part.strip() for part in text.split(",") if part.strip()}))
+    return tuple(sorted(set(names(text))))

@@ -22,7 +22,7 @@ from governance.catalogue import Dataset
 from governance.details import in_chinese
 from governance.encoding import build, plain
 from governance.errors import UsageError
-from governance.handwritten import by_hand
+from governance.handwritten import by_hand, names
 from governance.licences import day
 from sandbox import case as cases
 from sandbox.messages import Offer
@@ -201,7 +201,7 @@ def policy(path: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The rules, after *changes* (None leaves a rule as it is)."""
     home = Home.open(path)
     given = {name: value for name, value in changes.items() if value is not None}
-    lists = {n: tuple(x.strip() for x in v.split(",") if x.strip()) for n, v in given.items() if n in ("methods", "purposes", "peers")}
+    lists = {n: names(v) for n, v in given.items() if n in ("methods", "purposes", "peers")}
     known.check("method", lists.get("methods", ()), METHOD_NAMES)
     with by_hand():
         now = build(Policy, {**plain(home.policy()), **given, **lists})
