@@ -34,10 +34,7 @@ def trail(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def file(trail, tmp_path_factory):
-    path = tmp_path_factory.mktemp("elsewhere")
-    (path / "records.json").write_text(records.write(trail.export()))
-    (path / "root.note").write_text(coordinators.ROOTS.texts[0])
-    return path
+    return trail.written(tmp_path_factory.mktemp("elsewhere"))
 
 
 def signed(stated: Statement, key=KEYS["coordinator"]) -> str:

@@ -11,7 +11,7 @@ import pytest
 import trails
 from trails import Trail
 
-from federated import accounts, metrics, records, reports
+from federated import accounts, metrics, reports
 from governance.errors import LicenceRefused, UsageError
 
 YEAR = time.strftime("%Y", time.gmtime())
@@ -33,10 +33,7 @@ def trail(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def file(trail, tmp_path_factory):
-    path = tmp_path_factory.mktemp("elsewhere")
-    (path / "records.json").write_text(records.write(trail.export()))
-    (path / "root.note").write_text(coordinators.ROOTS.texts[0])
-    return path
+    return trail.written(tmp_path_factory.mktemp("elsewhere"))
 
 
 def test_a_year_in_figures(trail):

@@ -42,6 +42,12 @@ class Trail:
         given = coordinators.licence(columns=("age", "sex", "ward"), purposes=purposes, use_count=uses)
         self.licence = self.office.publish(str(given))[1]
 
+    def written(self, path: Path) -> Path:
+        """A folder with what somebody on another machine has: the records, and the authority's key root."""
+        (path / "records.json").write_text(records.write(self.export()))
+        (path / "root.note").write_text(coordinators.ROOTS.texts[0])
+        return path
+
     def publish(self, document: object) -> str:
         return self.office.publish(str(notes.write(document).signed_by(AUTHORITY)))[1]
 
