@@ -146,6 +146,8 @@ class Federation:
         process = self.processes[name]
         line = process.stdout.readline() if process.stdout else ""
         if '"ready"' not in line:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=5)  # its last words are in the log when it has ended
             log = (self.path / f"{name}.log").read_text()[-2000:]
             raise Unavailable(f"{name} did not start: {log or 'no output'}")
 

@@ -154,8 +154,8 @@ class Office:
     def _rotate(self, note: notes.Note) -> str:
         """Follow the key root to its next version, and keep all of them: others follow from here."""
         version = note.document(Root).version
-        known = self.roots.versions[version - 1 : version]
-        if known and known[0].id == note.id:
+        followed = self.roots.versions[version - 1 : version]
+        if followed and followed[0].id == note.id:
             return note.id
         with _sent():
             keys = {key for root in (self.roots.newest.root, note.document(Root)) for key in root.trust("root").keys}
