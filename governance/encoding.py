@@ -16,6 +16,8 @@ from typing import Any, TypeVar, dataclass_transform
 import cbor2
 import rfc8785
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import DictSchema, IntSchema, WithDefaultSchema
 
 from governance.errors import DecodeError, UsageError
 
@@ -67,6 +69,31 @@ def prepare(*classes: type) -> None:
 def plain(value: Any) -> Any:
     """The dictionaries, tuples and scalars that *value*, a `wire` or `strict` object, is made of."""
     return _adapter(type(value)).dump_python(value)
+
+
+class _Shape(GenerateJsonSchema):
+    """JSON Schema of what `build` takes: fields that have a default are required too, and keys that do not match are refused."""
+
+    def int_schema(self, schema: IntSchema) -> JsonSchemaValue:
+        return {"minimum": -SAFE_INTEGER, "maximum": SAFE_INTEGER, **super().int_schema(schema)}
+
+    def dict_schema(self, schema: DictSchema) -> JsonSchemaValue:
+        made = super().dict_schema(schema)
+        return {**made, "additionalProperties": False} if "patternProperties" in made else made
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        return True
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def shape(cls: type) -> dict[str, Any]:
+    """JSON Schema (2020-12) of a `wire` or `strict` class: what `build` requires of each field by itself."""
+    return _adapter(cls).json_schema(schema_generator=_Shape)
 
 
 def build(cls: type[T], data: object) -> T:

@@ -73,7 +73,7 @@ class Entry:
 
     event: Event
     at: Annotated[int, Field(ge=0, le=SAFE_INTEGER)]
-    subject: Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
+    subject: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     code: Annotated[str, AfterValidator(_known)]
 
     @property

@@ -44,6 +44,7 @@ GROUPS = {
     "method": "List the methods, and what each discloses.",
     "demo": "A whole federation on this machine, on real data, the pooled answer beside it.",
     "verify": "Verify a result bundle offline.",
+    "schema": "JSON Schemas of the documents.",
     "conformance": "Each requirement beside the test that holds it.",
 }
 
