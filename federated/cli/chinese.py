@@ -240,6 +240,7 @@ HELP = {
     "Write the schema, or all of them, into this folder.": "将该模式或全部模式写入此目录。",
     "JSON Schemas of the documents.": "各类文件的 JSON Schema。",
     "The project's checkout; this program's own if left out.": "项目的检出目录；不给则为本程序所在的。",
+    "The standards that are spoken, each with its tests.": "所采用的标准，各附其测试。",
     "Only requirements that stand so.": "只列处于此状态的要求。",
     "Only requirements whose name starts so, such as PRIVACY or THREATS-1.": "只列名称以此开头的要求，如 PRIVACY 或 THREATS-1。",
     "Each requirement beside the test that holds it.": "每项要求与验证它的测试。",

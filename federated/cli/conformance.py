@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from federated.cli import json_option, say
 from federated.language import padded, said
+
+if TYPE_CHECKING:
+    from federated.conformance import Verdict
 
 MARKS = {"held": "✓", "open": "·", "outside": "–"}
 
@@ -17,15 +21,17 @@ MARKS = {"held": "✓", "open": "·", "outside": "–"}
     "--root", type=click.Path(path_type=Path, exists=True, file_okay=False), help="The project's checkout; this program's own if left out."
 )
 @click.option("--status", type=click.Choice(list(MARKS)), help="Only requirements that stand so.")
+@click.option("--standards", is_flag=True, help="The standards that are spoken, each with its tests.")
 @click.option("--source", help="Only requirements whose name starts so, such as PRIVACY or THREATS-1.")
 @json_option
-def command(root: Path | None, status: str | None, source: str | None, as_json: bool) -> None:
+def command(root: Path | None, status: str | None, standards: bool, source: str | None, as_json: bool) -> None:
     """Each requirement beside the test that holds it, by the record of the last whole run of the tests."""
     from federated import conformance
 
     rows = [
         row for row in conformance.verdicts(root or conformance.house())
         if row.status == (status or row.status) and row.requirement.id.startswith(source or "")
+        and (row.requirement.source == "STANDARDS") == standards
     ]  # fmt: skip
     data = [
         {"id": row.requirement.id, "source": row.requirement.source, "requirement": row.requirement.requirement,
@@ -33,8 +39,14 @@ def command(root: Path | None, status: str | None, source: str | None, as_json: 
          "status": row.status, "why": row.why}
         for row in rows
     ]  # fmt: skip
-    lines = [f"{MARKS[row.status]} {padded(row.requirement.id, 14)}{row.requirement.requirement}" for row in rows]
+    lines = [line for row in rows for line in _lines(row, standards)]
     counts = {mark: sum(row.status == mark for row in rows) for mark in MARKS}
     total = said(f"{counts['held']} held, {counts['open']} open, {counts['outside']} outside this software",
                  f"已满足 {counts['held']} 项，未满足 {counts['open']} 项，不属本软件 {counts['outside']} 项")  # fmt: skip
     say(data, "\n".join([*lines, "", total]), as_json)
+
+
+def _lines(row: Verdict, tests: bool) -> list[str]:
+    """A row, with its tests below it."""
+    name = row.requirement.requirement
+    return [f"{MARKS[row.status]} {padded(row.requirement.id, 14)}{name}", *(f"    {test}" for test in row.requirement.tests if tests)]

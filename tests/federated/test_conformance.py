@@ -94,7 +94,7 @@ def test_a_folder_without_requirements_is_refused(tmp_path: Path) -> None:
 
 def test_every_row_of_this_project_is_listed_once() -> None:
     ids = [row.id for row in conformance.requirements(conformance.house())]
-    rows = {"PRIVACY-": 20, "THREATS-1.": 48, "THREATS-2.": 27, "SEEDS-": 96}
+    rows = {"PRIVACY-": 20, "THREATS-1.": 48, "THREATS-2.": 27, "SEEDS-": 96, "STANDARDS-": 29}
     assert sorted(ids) == sorted(f"{prefix}{number}" for prefix, last in rows.items() for number in range(1, last + 1))
 
 
@@ -111,3 +111,31 @@ def test_the_command_prints_each_requirement_with_its_test(house: Path, capsys: 
         capsys.readouterr().out
         == "· PRIVACY-2     a licence is forged twice\n· PRIVACY-4     nothing is tested\n\n0 held, 2 open, 0 outside this software\n"
     )
+
+
+def test_standards_are_printed_with_their_tests_and_apart(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from federated.cli import main
+
+    (house / "docs/requirements/standards.md").write_text(PAGE.replace("PRIVACY-1", "STANDARDS-1"))
+    conformance.record(house, passed=[NAME], failed=[])
+    main(["conformance", "--root", str(house), "--standards", "--status", "held"])
+    assert capsys.readouterr().out == f"✓ STANDARDS-1   a licence is forged\n    {NAME}\n\n1 held, 0 open, 0 outside this software\n"
+    main(["conformance", "--root", str(house), "--json"])
+    assert {row["source"] for row in json.loads(capsys.readouterr().out)} == {"PRIVACY"}
+
+
+def test_every_standard_names_the_tests_that_hold_it() -> None:
+    """Also one that is spoken in part: the part that is has a test."""
+    rows = [row for row in conformance.requirements(conformance.house()) if row.source == "STANDARDS"]
+    known = conformance.Digests(conformance.house())
+    assert rows and all(row.tests and all(known[test] for test in row.tests) for row in rows)
+
+
+def test_the_page_of_standards_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    from federated.cli import main
+
+    main(["conformance", "--standards"])
+    *lines, _, _ = capsys.readouterr().out.splitlines()
+    page = (conformance.house() / "docs/requirements/standards.md").read_text()
+    shown = page.split("$ keyong conformance --standards\n")[1].split("```")[0].splitlines()
+    assert shown[-1] == "…" and [line[1:] for line in shown[:-1]] == [line[1:] for line in lines[: len(shown) - 1]]
