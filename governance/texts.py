@@ -299,6 +299,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "job.parameter": ("a parameter of the analysis is wrong: {detail}", "分析参数有误：{detail}"),
     "job.predicate": ("the condition is not allowed: {detail}", "筛选条件不被允许：{detail}"),
+    "job.queue": (
+        "{most} jobs of yours wait or run here, and no more are taken; send it again when one of them has ended",
+        "贵单位已有 {most} 个任务在此等待或运行，暂不再接收；请待其中一个结束后重新提交",
+    ),
     "job.deadline": ("the job did not finish before its deadline", "任务未能在截止时间前完成"),
     "job.local": (
         "the local step failed at this data holder; its administrator finds the reason in the node's log",

@@ -42,6 +42,7 @@ log = logging.getLogger("keyong.coordinator")
 BOARD = "board"
 DAY, LARGEST = 86400, 1 << 17  # seconds; bytes of a complaint
 MOST_COMPLAINTS, MOST_DENIED = 1000, 1000  # in a day: complaints come from anybody, jobs that are refused from one operator
+MOST_OPEN = 100  # jobs of one operator that wait or run
 BRIEF = 0.5  # seconds to wait for more than t signatures; who comes too late to these stays out, and so they get the whole patience:
 PATIENT = ("spent", "upload")
 T = TypeVar("T")
@@ -259,6 +260,8 @@ class Office:
                 return
             docket = self._docket(t, job_text, operator, current=True, links=links)
             granted = check_licence(docket, self.trust, now=int(self.clock()))
+            if sum(row.detail == operator.name for row in t.jobs(open_only=True)) >= MOST_OPEN:
+                raise Unavailable(code="job.queue", most=MOST_OPEN, retry_after=60)
             job = docket.case.job
             for name, text in zip(granted.ids, docket.chain, strict=True):
                 if t.note("licence", name) is None:

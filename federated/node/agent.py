@@ -35,6 +35,7 @@ CHECK = 3.0  # seconds for which a starting node waits for what others have seen
 WAIT = 20.0  # seconds that a long poll may take
 BREATH = 0.25  # seconds between two looks at what persons decided, or two polls that offer only what is known
 MOST_KNOWN = 100  # jobs that are named as known: the head of a request has a limit
+MOST_RUNNING = 64  # jobs that run here at once; more wait at the coordinator
 LOCAL_STEP = 120.0  # seconds that one local step may take
 TURN = "turn"
 
@@ -115,8 +116,8 @@ class Agent:
         with self.journal.view() as t:
             known = [row.job for row in t.jobs(open_only=True) if row.deadline > now]
         offers = self.link.offers(known=known[-MOST_KNOWN:], wait=WAIT)
-        news = [self.consider(offer) for offer in offers if not self.stopping.is_set()]
-        if news and not any(news):
+        news = [self.consider(offer) for offer in offers if len(self._threads) < MOST_RUNNING and not self.stopping.is_set()]
+        if offers and not any(news):
             self.stopping.wait(BREATH)
 
     def _resume(self) -> None:

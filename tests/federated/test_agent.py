@@ -113,6 +113,18 @@ def test_a_job_that_waits_for_a_person_ends_with_its_deadline(place, agent):
     assert phase(agent, job) == "expired"
 
 
+def test_a_node_that_runs_so_many_jobs_at_once_leaves_the_others_where_they_are(place, agent, monkeypatch):
+    monkeypatch.setattr("federated.node.agent.MOST_RUNNING", 1)
+    monkeypatch.setattr("federated.node.agent.WAIT", 0.0)
+    job = place.submitted()
+    agent._threads["another"] = threading.current_thread()
+    agent._offered()
+    assert phase(agent, job) is None
+    del agent._threads["another"]
+    agent._offered()
+    assert phase(agent, job) == "waiting"
+
+
 def test_a_job_that_cannot_go_on_here_is_told_to_the_others(place, agent, monkeypatch):
     told = []
     job = place.submitted()
@@ -145,6 +157,24 @@ def spending(place, agent, monkeypatch):
     admission = notes.write(Admission(job, place.licence.id, (1,), ids, int(time.time()))).signed_by(KEYS["coordinator"])
     run._receive(Relay("accept", bodies, {}, str(admission)))
     return run
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["while it runs", "after its end"])
+def test_a_job_that_is_offered_again_runs_once_and_costs_once(place, agent, spending, ended):
+    """By a coordinator that replays it, to a node that was started again meanwhile."""
+    if ended:
+        agent._end(spending.job, "failed", IntegrityError(code="jail.died"))
+    offer = spending.offer
+    with agent.journal.view() as t:
+        before = t.size(), t.next_use(place.licence.id), t.job(spending.job)
+    assert before[1] == 2
+    again = Agent(agent.home, agent.link)
+    for text in (offer.job, str(notes.read(offer.job).signed_by(KEYS["rival"]))):  # a line more under it is the same job
+        assert not again.consider(replace(offer, job=text))
+    with agent.journal.view() as t:
+        assert (t.size(), t.next_use(place.licence.id), t.job(spending.job)) == before
+    assert again._threads == {}
+    again.journal.close()
 
 
 def proved(run, *witnesses):

@@ -14,7 +14,7 @@ from offices import Floor, Nodes
 from federated.coordinator.web import access
 from federated.verify import Bundle, verify
 from governance import notes
-from governance.errors import IntegrityError, KeyongError, OutOfTurn, PeerError, QuorumLost, Refused, UsageError
+from governance.errors import IntegrityError, KeyongError, OutOfTurn, PeerError, QuorumLost, Refused, Unavailable, UsageError
 from governance.keys import SigningKey
 from sandbox import machine
 from sandbox.machine import Finished
@@ -184,6 +184,40 @@ def test_a_post_may_be_repeated_and_not_changed(floor):
         floor.office.post(job, other, wait=0)
     with pytest.raises(PeerError, match="among those who may post"):
         floor.office.post(job, machine.refuse(nodes.states["north"].plan.job, KEYS["other"], UsageError("x")), wait=0)
+
+
+def test_a_job_that_is_sent_again_runs_once_and_costs_once(floor):
+    """While it waits, while it runs and after its end; by its operator, by another one, and with more lines under it."""
+    job = floor.submit()
+    nodes = Nodes(floor, job)
+    senders, texts = ("operator", "rival"), (nodes.text, str(notes.read(nodes.text).signed_by(KEYS["rival"])))
+    again = lambda: {floor.office.submit(text, floor.office.parties()[name]) for name in senders for text in texts}  # noqa: E731
+    assert again() == {job}
+    nodes.run(until="upload 1 0")
+    assert again() == {job}
+    nodes.run()
+    with floor.office.journal.view() as t:
+        before = t.size(), t.next_use(floor.licence.id)
+    assert again() == {job}
+    floor.restart()
+    assert again() == {job}
+    with floor.office.journal.view() as t:
+        assert (t.size(), t.next_use(floor.licence.id)) == before
+        assert [entry.event for entry in t.entries() if entry.subject == job].count("job.offered") == 1
+    assert floor.office.offers("north", wait=0) == [] and floor.office.status(job).phase == "released"
+
+
+def test_an_operator_has_so_many_jobs_at_once_and_no_more(floor, monkeypatch):
+    monkeypatch.setattr("federated.coordinator.office.MOST_OPEN", 2)
+    jobs = [floor.submit(), floor.submit()]
+    with pytest.raises(Unavailable) as refusal:
+        floor.submit()
+    assert (refusal.value.code, refusal.value.facts["most"]) == ("job.queue", 2)
+    floor.restart()
+    with pytest.raises(Unavailable):
+        floor.submit()
+    floor.office.cancel(jobs[0], floor.office.parties()["operator"])
+    assert floor.office.status(floor.submit()).phase == "offered"
 
 
 def test_six_jobs_on_three_uses_are_three_jobs(floor):
