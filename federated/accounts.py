@@ -11,46 +11,52 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from federated.language import padded, said
-from federated.records import Records
+from federated.records import Record, Records
 from governance import notes, settlement
 from governance.errors import UsageError
 from governance.keys import Trust
 from governance.licences import Granted, day
-from governance.prices import Share
 from governance.rights import WHOLE
-from governance.settlement import Statement, Terms
+from governance.settlement import Quote, Statement, Terms
 
 FIELDS = ("entry", "day", "job", "licence", "operator", "dataset", "purpose", "price", "quantity", "fen", "uncharged")
+BOOK = ("entry", "day", "account", "debit", "credit")
 ASSETS = ("dataset", "releases", "quantity", "fen", "uncharged")
 Row = dict[str, Any]
 
 
 def terms(records: Records) -> Mapping[str, Terms]:
     """What each licence says of money, by licence; one that was granted while its dataset had no price is not there, and costs nothing."""
-    found = {}
-    for name, licence in records.licences.items():
-        price = licence.rights.price or _price(records, licence)
-        if price in records.prices:
-            found[name] = Terms(price, records.prices[price], _shares(records, licence, records.prices[price].dataset))
-    return found
+    found = ((name, terms_of(licence, records)) for name, licence in records.licences.items())
+    return {name: each for name, each in found if each is not None}
+
+
+def terms_of(licence: Granted, records: Records) -> Terms | None:
+    price = licence.rights.price or _price(records, licence)
+    if price not in records.prices:
+        return None
+    note = records.prices[price]
+    return Terms(price, note, _split(records, licence, note.dataset), licence.ids[0])
 
 
 def _price(records: Records, licence: Granted) -> str:
-    """Id of the price note of its one dataset that was the newest when it was granted; one over several datasets has to name its price."""
-    datasets, before = list(licence.rights.datasets or ()), records.published.get(licence.ids[0], -1)
-    known = [(price.version, name) for name, price in records.prices.items()
-             if [price.dataset] == datasets and records.published.get(name, before) < before]  # fmt: skip
+    """Id of the price note of its one dataset that was in force and the newest when it was granted; one over several datasets has to name
+    its price."""
+    datasets, granted = list(licence.rights.datasets or ()), records.published.get(licence.ids[0], -1)
+    at = records.entries[granted].at if granted >= 0 else 0
+    known = [(price.version, name) for name, price in records.prices.items() if [price.dataset] == datasets
+             and records.published.get(name, granted) < granted and price.not_before <= at <= price.not_after]  # fmt: skip
     return max(known)[1] if known else ""
 
 
-def _shares(records: Records, licence: Granted, dataset: str) -> tuple[Share, ...]:
+def _split(records: Records, licence: Granted, dataset: str) -> Mapping[str, int]:
     """What the licence says; else equal shares of who holds the dataset; basis points that cannot be divided go to the first by name."""
     if licence.rights.split:
-        return tuple(Share(name, points) for name, points in sorted(licence.rights.split.items()) if points)
+        return {name: points for name, points in licence.rights.split.items() if points}
     newest = max((d for d in records.datasets.values() if d.name == dataset), key=lambda d: d.version)
-    holders = sorted(p.organisation for p in records.parties.values() if p.role == "holder" and p.name in newest.holders)
+    holders = sorted({p.organisation for p in records.parties.values() if p.role == "holder" and p.name in newest.holders})
     each, left = divmod(WHOLE, len(holders))
-    return tuple(Share(name, each + (i < left)) for i, name in enumerate(holders))
+    return {name: each + (i < left) for i, name in enumerate(holders)}
 
 
 def statement(records: Records, *, first: int = 0, last: int | None = None) -> Statement:
@@ -70,6 +76,15 @@ def check(text: str, records: Records) -> Statement:
     if stated.last > len(records.entries):
         raise UsageError(f"the statement goes up to entry {stated.last}, the records have {len(records.entries)}")
     return settlement.verify(text, trust, statement(records, first=stated.first, last=stated.last))
+
+
+def quote(record: Record, licence: Granted, records: Records, *, now: int) -> Quote | None:
+    """What the job in *record* costs if it is released next, at the time *now*; None where its licence has no price."""
+    of, use = terms(records), record.use(len(records.entries), now)
+    own = terms_of(licence, records)
+    if own is None:
+        return None
+    return settlement.quote((u for u in records.uses() if u.licence in of), {**of, use.licence: own}, use)
 
 
 # --- for accounts
@@ -101,6 +116,14 @@ def by_asset(stated: Statement, records: Records) -> list[Row]:
         for field in ("quantity", "fen", "uncharged"):
             row[field] += getattr(line, field)
     return [found[name] for name in sorted(found)]
+
+
+def book(stated: Statement, records: Records) -> list[Row]:
+    """Double entry: each charge debited to its operator and credited to those who get it, a row for each side."""
+    return [
+        {"entry": p.entry, "day": day(records.entries[p.entry].at)[:10], "account": p.account, "debit": p.debit, "credit": p.credit}
+        for p in stated.postings
+    ]
 
 
 def as_csv(table: Iterable[Row], fields: Iterable[str] = ()) -> str:

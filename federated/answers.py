@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from governance.settlement import Quote
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -54,6 +56,14 @@ class Submitted:
     """A job that is queued now, by its id."""
 
     job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """What a job costs if it is released after the ledger's first *size* entries; no quote where its licence has no price."""
+
+    size: int
+    quote: Quote | None
 
 
 @dataclass(frozen=True, slots=True)

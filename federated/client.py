@@ -25,6 +25,7 @@ from governance.keys import SigningKey, Trust, VerifyKey
 from governance.licences import Granted, day
 from governance.parties import read_enrolment
 from governance.roots import Chain, Version
+from governance.settlement import Quote
 from governance.texts import text_of
 from sandbox import analyses
 from sandbox import case as cases
@@ -230,9 +231,17 @@ class Hub:
 
     def submit(self, job: notes.Note) -> str:
         """Post a signed job, with the links of its licence that are kept here alone; the job's id."""
+        return self.link.submit(str(job), self._links(job))
+
+    def quote(self, job: notes.Note) -> Quote | None:
+        """What a signed job costs if it is released next; None where its licence has no price."""
+        return self.link.quote(str(job), self._links(job)).quote
+
+    def _links(self, job: notes.Note) -> tuple[str, ...]:
+        """The links of its licence that are kept here alone."""
         kept = self.folder.grants() if self.folder is not None else {}
         grant = kept.get(job.document(Job).licence)
-        return self.link.submit(str(job), grant.chain[1:] if grant is not None else ())
+        return grant.chain[1:] if grant is not None else ()
 
     def find(self, start: str) -> str:
         """The id of this operator's one job that starts with *start*."""

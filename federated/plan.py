@@ -1,15 +1,18 @@
-"""What a job would do, told before it is submitted, from the catalogue and the licence alone."""
+"""What a job would do and cost, told before it is submitted, from the catalogue, the licence and the ledger alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from federated.accounts import yuan
 from federated.language import said
 from governance.catalogue import Dataset
 from governance.details import in_chinese
 from governance.licences import Granted, day
 from governance.notes import Note
+from governance.rights import PUBLIC
 from mpc import secagg, threshold
 from mpc.rings import SCALARS
 from mpc.secagg.bits import ITEM
@@ -19,6 +22,10 @@ from sandbox.job import Job
 if TYPE_CHECKING:
     from federated.client import Hub
 
+UNITS = {
+    "licence": ("licence", "份授权"), "product": ("new question", "个新问题"), "call": ("release", "次发布"), "day": ("day", "天"),
+    "number": ("numbers", "个数"),
+}  # fmt: skip
 PROVED = 4 + SCALARS.size + ITEM  # bytes of an entry of support: masked bit and blinder, commitment and proof
 HEADERS = 2500  # bytes of signed headers and sealed shares that a node sends and gets in a round, for each other node
 
@@ -33,7 +40,8 @@ def planned(hub: Hub, job: Note) -> dict[str, Any]:
     published = dict(hub.link.documents("dataset"))
     entry = published[job.document(Job).dataset]
     case = cases.read(str(job), entry)
-    return _described(case, hub.check(job, entry, hub.grants()[case.job.licence]), case.dataset)
+    made, quoted = _described(case, hub.check(job, entry, hub.grants()[case.job.licence]), case.dataset), hub.quote(job)
+    return {**made, "price": asdict(quoted) if quoted else None}
 
 
 def _described(case: cases.Case, licence: Granted, dataset: Dataset) -> dict[str, Any]:
@@ -84,8 +92,27 @@ def as_text(made: dict[str, Any]) -> str:
         *_approvals(made),
         said(f"spends     one of {made['licence_uses']} uses of the licence, which runs until {made['licence_until']}",
              f"消耗      授权书 {made['licence_uses']} 次使用中的一次；授权书有效期至 {made['licence_until']}"),
+        costs(made["price"]),
         said(f"deadline   {made['deadline']}", f"截止时间  {made['deadline']}"),
     ])  # fmt: skip
+
+
+def costs(price: dict[str, Any] | None) -> str:
+    """A quote for people."""
+    if price is None:
+        return said("costs      nothing: there is no price for this licence", "费用      无：该授权书没有价格")
+    english, chinese = UNITS[price["unit"]]
+    total, each, left, over = (yuan(price[name]) for name in ("fen", "each", "left", "uncharged"))
+    free = ", ".join(PUBLIC + tuple(price["free"]))
+    over_en, over_zh = f"; {over} above the ceiling is not charged", f"；超出上限的 {over} 元不收取"
+    if not price["uncharged"]:
+        over_en = over_zh = ""
+    return said(
+        f"costs      {total} yuan if it is released: {price['quantity']} {english} at {each}{over_en}; the ceiling of revenue leaves "
+        f"{left}; free for {free}",
+        f"费用      发布后 {total} 元：{price['quantity']} {chinese}，单价 {each} 元{over_zh}；最高准许收入尚余 {left} 元；"
+        f"免费用途：{free}",
+    )
 
 
 def _approvals(made: dict[str, Any]) -> list[str]:

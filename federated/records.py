@@ -118,6 +118,10 @@ class Record:
             min_cell=job.min_cell,
         )
 
+    def use(self, entry: int, at: int) -> Use:
+        """What settlement counts of its release, which is the entry *entry*."""
+        return Use(entry, at, self.id, self.job.licence, self.organisation, self.job.purpose, self.question, self.numbers)
+
 
 @dataclass(frozen=True, slots=True)
 class Records:
@@ -166,9 +170,7 @@ class Records:
     def uses(self) -> Iterator[Use]:
         """Every release, in the order of the ledger: what settlement counts."""
         for index, entry, record in sorted(((*r.released, r) for r in self.jobs if r.released), key=lambda found: found[0]):
-            yield Use(
-                index, entry.at, record.id, record.job.licence, record.organisation, record.job.purpose, record.question, record.numbers
-            )
+            yield record.use(index, entry.at)
 
 
 # --- from a journal to a file
@@ -358,6 +360,11 @@ def _case(note: Note, job: Job, papers: Mapping[str, _Paper]) -> Case | None:
     with suppress(KeyongError):
         return cases.read(str(note), str(entry.note)) if entry else None
     return None
+
+
+def unrun(note: Note, case: Case, operator: Party) -> Record:
+    """The record of a job of which the ledger says nothing yet."""
+    return Record(note.id, note, case.job, case, operator, None, (), None, ())
 
 
 # --- for people and machines

@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
-from federated.answers import Enrolled, Entries, Head, Health, Identity, Named, Proof, Published, Submitted
+from federated.answers import Enrolled, Entries, Head, Health, Identity, Named, Proof, Published, Quoted, Submitted
 from federated.problems import error_of
 from federated.signatures import Signer
 from federated.tls import client_context
@@ -122,6 +122,10 @@ class Link:
     def submit(self, job: str, links: Sequence[str] = ()) -> str:
         """Send a signed job, and the links of its licence that the authority did not publish; the job's id."""
         return self._post("/v1/jobs", {"job": job, "links": list(links)}, Submitted).job
+
+    def quote(self, job: str, links: Sequence[str] = ()) -> Quoted:
+        """What a signed job would cost; nothing is submitted."""
+        return self._post("/v1/quotes", {"job": job, "links": list(links)}, Quoted)
 
     def jobs(self) -> list[Status]:
         """Jobs that this party may see."""

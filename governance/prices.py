@@ -1,8 +1,8 @@
 """Prices of authorised data: what a release costs by its authority's note, in whole fen, and how a charge is divided.
 
-Nothing that is metered depends on rows (PRIVACY 13): products and calls are counted, days are those of the ledger, and a volume is the
-number of numbers that the job's contract says it opens. What serves public governance or the public interest costs nothing (国家发展改革委
-发改价格〔2025〕65号), whatever a note says.
+Nothing that is metered depends on rows (PRIVACY 13): licences, products and calls are counted, days are those of the ledger, and a volume
+is the number of numbers that the job's contract says it opens. What serves public governance or the public interest costs nothing
+(国家发展改革委 发改价格〔2025〕65号), whatever a note says.
 """
 
 from __future__ import annotations
@@ -16,24 +16,27 @@ from governance.catalogue import Label, Slug
 from governance.encoding import strict, wire
 from governance.errors import DecodeError, UsageError
 from governance.parties import Seconds
-from governance.rights import WHOLE, Digest, is_public
+from governance.rights import WHOLE, Digest, check_split, is_public
 
 Fen = Annotated[int, Field(ge=0, le=10**13)]
+Unit = Literal["licence", "product", "call", "day", "number"]
+FIXED: tuple[Unit, ...] = ("licence", "product")  # 一次性: paid once, whatever is released afterwards; all others are metered
 
 
 @wire("keyong/price/v1")
 class Price:
     """What one *unit* of a dataset costs, signed by the authority.
 
-    *unit* is a ``call`` (a release), a ``product`` (a question that was not released under this licence before), a ``day`` (in which
-    something is released under the licence), or a ``number`` (that the release opened). *highest* is the fee standard that *fen* may not
-    exceed (上限收费标准), *ceiling* the revenue that all charges under this note may reach together (最高准许收入). *free* are
-    purposes that cost nothing beside the public ones.
+    *unit* is a ``licence`` (paid once, with its first release, by whomever it was handed on to), a ``product`` (a question that was not
+    paid for under this licence before), a ``call`` (a release), a ``day`` (in which something is released under the licence), or a
+    ``number`` (that the release opened). *highest* is the fee standard that *fen* may not exceed (上限收费标准), *ceiling* the revenue that
+    all charges under this note may reach together (最高准许收入). *free* are purposes that cost nothing beside the public ones. A licence
+    that is granted between *not_before* and *not_after* keeps this price to its end.
     """
 
     dataset: Slug
     version: Annotated[int, Field(ge=1)]
-    unit: Literal["product", "call", "day", "number"]
+    unit: Unit
     fen: Fen
     highest: Fen
     ceiling: Fen
@@ -51,34 +54,25 @@ class Price:
         """Fen for one unit to *purpose*."""
         return 0 if is_public(purpose) or purpose in self.free else self.fen
 
-
-@strict
-class Share:
-    """An organisation's part of each charge, in basis points."""
-
-    organisation: Label
-    points: Annotated[int, Field(ge=1, le=WHOLE)]
+    @property
+    def mode(self) -> Literal["fixed", "metered"]:
+        return "fixed" if self.unit in FIXED else "metered"
 
 
-def check_shares(shares: tuple[Share, ...]) -> None:
-    """Distinct organisations, in order of their names, that get all of it together."""
-    names = [share.organisation for share in shares]
-    if names != sorted(set(names)) or sum(share.points for share in shares) != WHOLE:
-        raise DecodeError(f"shares are of distinct organisations in order of their names and make {WHOLE} basis points together")
-
-
-def divide(fen: int, shares: tuple[Share, ...]) -> Mapping[str, int]:
+def divide(fen: int, split: Mapping[str, int]) -> dict[str, int]:
     """Each organisation's whole fen, all of *fen* together and each within one fen of its exact part.
 
-    Largest remainder (Hamilton's method); of equal remainders the first by name gets the fen.
+    *split* is that of a licence: basis points by organisation. Largest remainder (Hamilton's method); of equal remainders the first by
+    name gets the fen.
     """
     if fen < 0:
         raise UsageError(f"a charge is not negative, got {fen}")
-    check_shares(shares)
-    floors = {share.organisation: fen * share.points // WHOLE for share in shares}
-    by_remainder = sorted(shares, key=lambda share: (-(fen * share.points % WHOLE), share.organisation))
-    left = fen - sum(floors.values())
-    return {name: floor + (name in {share.organisation for share in by_remainder[:left]}) for name, floor in floors.items()}
+    check_split(split)
+    parts = {name: fen * points // WHOLE for name, points in sorted(split.items())}
+    left = fen - sum(parts.values())
+    for name in sorted(parts, key=lambda name: -(fen * split[name] % WHOLE))[:left]:
+        parts[name] += 1
+    return parts
 
 
 @strict

@@ -63,8 +63,14 @@ class Rights:
             _in_order(name, getattr(self, name))
         for dataset, columns in (self.datasets or {}).items():
             _in_order(f"datasets.{dataset}", columns)
-        if self.split and sum(self.split.values()) != WHOLE:
-            raise DecodeError(f"split must add up to {WHOLE} basis points")
+        if self.split:
+            check_split(self.split)
+
+
+def check_split(split: Mapping[str, int]) -> None:
+    """All of it goes to somebody, and nobody gets less than nothing."""
+    if min(split.values(), default=0) < 0 or sum(split.values()) != WHOLE:
+        raise DecodeError(f"split must add up to {WHOLE} basis points")
 
 
 def _in_order(name: str, values: tuple[str, ...] | None) -> None:

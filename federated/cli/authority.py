@@ -124,7 +124,7 @@ def licence(operators: tuple[str, ...], home: Path, coordinator: Path, dataset: 
 @click.argument("dataset")
 @HOME
 @PUBLISH
-@click.option("--unit", type=click.Choice(["product", "call", "day", "number"]), required=True, help="What is counted.")
+@click.option("--unit", type=click.Choice(["licence", "product", "call", "day", "number"]), required=True, help="What is counted.")
 @click.option("--fen", type=int, required=True, help="For one unit, in whole fen.")
 @click.option("--highest", type=int, required=True, help="The fee standard that a unit's price may not exceed, in fen.")
 @click.option("--ceiling", type=int, required=True, help="The revenue that all charges under this price may reach together, in fen.")

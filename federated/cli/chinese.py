@@ -373,7 +373,10 @@ HELP = {
     ),
     "Number of the first entry.": "首条条目的编号。",
     "Number after the last entry; all entries unless given.": "末条条目的下一编号；不给则为全部条目。",
-    "One row for each dataset instead of one for each release.": "每个数据集一行，而非每次发布一行。",
+    "What a row is: a release, a dataset, or one side of a charge.": "每行为一次发布、一个数据集，或复式记账中收费的一方。",
+    "What a job costs if it is released next, computed from the records: OFFER is what keyong job plan --out wrote.": (
+        "由记录算出：某任务若随即发布，费用是多少；OFFER 为 keyong job plan --out 所写。"
+    ),
     "Charge the releases among the entries, and sign the statement with the coordinator's key.": (
         "对条目中的发布计费，并以协调方的密钥签署结算单。"
     ),

@@ -8,11 +8,14 @@ from pathlib import Path
 import click
 
 from federated.cli import json_option, say
-from federated.cli.records import folder_of, opened, source
+from federated.cli.records import folder_of, now, opened, source
 from federated.language import said
 
 FIRST = click.option("--first", type=int, default=0, show_default=True, help="Number of the first entry.")
 LAST = click.option("--last", type=int, help="Number after the last entry; all entries unless given.")
+
+TABLES = ("release", "dataset", "account")
+ROW = "What a row is: a release, a dataset, or one side of a charge."
 
 
 @click.group()
@@ -55,14 +58,42 @@ def verify(statement: Path, records: Path | None, home: Path | None, authority: 
     say(plain(stated), f"{text}\n{accounts.as_text(stated)}", as_json)
 
 
+@command.command(epilog="Example: keyong settle quote offer.json records.json --authority root.note")
+@click.argument("offer", type=click.Path(path_type=Path, exists=True))
+@source
+@json_option
+def quote(offer: Path, records: Path | None, home: Path | None, authority: Path | None, as_json: bool) -> None:
+    """What a job costs if it is released next, computed from the records: OFFER is what keyong job plan --out wrote."""
+    from dataclasses import asdict
+
+    from federated import accounts, offers
+    from federated.plan import costs
+    from federated.records import unrun
+    from governance import licences, notes
+    from governance.handwritten import read_text
+
+    found, sent = opened(records, home, authority), offers.read(read_text(offer).strip())
+    judged = offers.docket(sent, found.roots.trust, revocations=None)
+    asked = unrun(notes.read(sent.job), judged.case, judged.operator)
+    made = accounts.quote(asked, licences.read(sent.chain, found.roots.trust), found, now=now())
+    price = asdict(made) if made else None
+    say(price, costs(price), as_json)
+
+
 @command.command(epilog="Example: keyong settle export accounts.csv --home coordinator")
 @click.argument("file", type=click.Path(path_type=Path))
 @source
 @FIRST
 @LAST
-@click.option("--assets", is_flag=True, help="One row for each dataset instead of one for each release.")
+@click.option(
+    "--by",
+    type=click.Choice(list(TABLES)),
+    default="release",
+    show_default=True,
+    help=ROW,
+)
 @json_option
-def export(file: Path, records: Path | None, home: Path | None, authority: Path | None, first: int, last: int | None, assets: bool,
+def export(file: Path, records: Path | None, home: Path | None, authority: Path | None, first: int, last: int | None, by: str,
            as_json: bool) -> None:  # fmt: skip
     """Write the charges for accounts to FILE: CSV, or JSON where its name ends so."""
     import json
@@ -71,8 +102,9 @@ def export(file: Path, records: Path | None, home: Path | None, authority: Path 
 
     found = opened(records, home, authority)
     stated = accounts.statement(found, first=first, last=last)
-    table = accounts.by_asset(stated, found) if assets else accounts.rows(stated, found)
-    fields = accounts.ASSETS if assets else accounts.FIELDS
+    make, fields = {"release": (accounts.rows, accounts.FIELDS), "dataset": (accounts.by_asset, accounts.ASSETS),
+                    "account": (accounts.book, accounts.BOOK)}[by]  # fmt: skip
+    table = make(stated, found)
     text = json.dumps(table, ensure_ascii=False, indent=1) + "\n" if file.suffix == ".json" else accounts.as_csv(table, fields)
     file.write_text(text, encoding="utf-8")
     say({"rows": len(table), "file": str(file)}, said(f"{len(table)} rows", f"{len(table)} 行"), as_json)

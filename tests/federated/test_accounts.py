@@ -11,11 +11,14 @@ import coordinators
 import licensing
 import pytest
 from coordinators import KEYS
-from trails import Trail
+from offices import Nodes
+from trails import Trail, tables
 
 from federated import accounts, records, reports
+from federated.coordinator.quotes import Quotes
 from governance import notes
-from governance.errors import IntegrityError, UsageError
+from governance.encoding import canonical, plain
+from governance.errors import IntegrityError, LicenceRefused, Refused, UsageError
 from governance.prices import Price
 from governance.rights import Rights
 from governance.settlement import Statement
@@ -95,6 +98,88 @@ def test_a_licence_keeps_the_price_under_which_it_was_granted(tmp_path):
     trail.office.journal.close()
 
 
+@pytest.mark.parametrize("unit, ceiling", [("call", 1500), ("licence", 10**6), ("number", 10**6), ("product", 10**6)])
+def test_a_quote_is_what_the_job_is_charged_afterwards(tmp_path, unit, ceiling):
+    trail = Trail(tmp_path)
+    price = trail.publish(Price("cohort", 2, unit, 700, 2000, ceiling, ("teaching",), 0, 2**33))
+    top = coordinators.licence(price=price, purposes=("public-interest", "research", "teaching"))
+    trail.office.publish(str(top))
+    below = licensing.link(Rights(use_count=5), KEYS["operator"], by=(KEYS["operator"],), parent=top)
+    quotes, operator = Quotes(trail.office), trail.office.parties()["operator"]
+    jobs = [trail.job(licence=top.id, purpose=purpose) for purpose in ("public-interest", "research", "teaching", "research")]
+    jobs.append(trail.job(licence=below.id))
+    asked = []
+    for text in jobs:
+        asked.append(quotes.of(text, operator, (str(below),)).quote)
+        Nodes(trail.floor, trail.office.submit(text, operator, (str(below),)), tables()).run()
+    lines = accounts.statement(trail.read()).lines
+    assert [(q.quantity, q.fen, q.uncharged, q.parts) for q in asked] == [(x.quantity, x.fen, x.uncharged, x.parts) for x in lines]
+    assert [q.left for q in asked] == [ceiling - sum(x.fen for x in lines[:i]) for i in range(len(lines))]
+    assert {q.fen for q in asked if not q.each} == {0} and sum(q.fen for q in asked) > 0
+    trail.office.journal.close()
+
+
+def test_a_quote_is_for_a_licence_s_own_operator_and_on_what_is_in_the_catalogue(trail):
+    quotes, parties = Quotes(trail.office), trail.office.parties()
+    before = trail.read().entries
+    with pytest.raises(LicenceRefused):
+        quotes.of(trail.job(), parties["rival"])
+    with pytest.raises(UsageError, match="no entry of the catalogue"):
+        quotes.of(trail.job(catalogue="ab" * 32), parties["operator"])
+    with pytest.raises(UsageError, match="must publish it"):
+        quotes.of(trail.job(licence="ab" * 32), parties["operator"])
+    assert quotes.of(trail.job(licence=trail.floor.licence.id), parties["operator"]).quote is None, "it is older than any price"
+    assert trail.read().entries == before
+
+
+def test_whoever_has_the_records_computes_a_quote(tmp_path, capsys):
+    trail = Trail(tmp_path)
+    job = trail.submit()
+    (tmp_path / "offer.json").write_text(canonical(plain(trail.office.offers("north", wait=0)[0])) + "\n")
+    elsewhere = [trail.written(tmp_path) / "records.json", "--authority", tmp_path / "root.note"]
+    told = json.loads(calls.keyong(capsys, "settle", "quote", tmp_path / "offer.json", *elsewhere, "--json").out)
+    assert (told["fen"], told["left"], told["unit"]) == (1001, 10**6, "call")
+    shown = calls.keyong(capsys, "settle", "quote", tmp_path / "offer.json", *elsewhere).out
+    assert "10.01 yuan if it is released: 1 release at 10.01" in shown and "free for public-governance, public-interest" in shown
+    Nodes(trail.floor, job, tables()).run()
+    assert accounts.statement(trail.read()).lines[0].fen == told["fen"]
+    trail.office.journal.close()
+
+
+def test_what_was_refused_or_cancelled_is_never_billed(tmp_path):
+    trail = Trail(tmp_path)
+    trail.refuse(Refused(code="policy.purpose", purpose="research"))
+    trail.submit(purpose="marketing")
+    trail.office.cancel(trail.submit(), trail.office.parties()["operator"])
+    released = trail.run()
+    assert [line.job for line in accounts.statement(trail.read()).lines] == [released]
+    trail.office.journal.close()
+
+
+def test_a_price_that_ended_is_no_reason_that_nothing_is_settled(tmp_path):
+    """A licence keeps its price to its end; one that is granted later has no price."""
+    trail = Trail(tmp_path)
+    short = trail.publish(Price("cohort", 2, "call", 5, 2000, 10**6, (), 0, int(trail.floor.clock()) + 50))
+    early = trail.office.publish(str(coordinators.licence(use_count=7)))[1]
+    trail.floor.late += 100
+    late = trail.office.publish(str(coordinators.licence(use_count=8)))[1]
+    trail.run(licence=early)
+    found = trail.read()
+    assert accounts.terms(found)[early].price == short and accounts.terms(found)[late].price == trail.price
+    assert [line.fen for line in accounts.statement(found).lines] == [5]
+    trail.office.journal.close()
+
+
+def test_the_book_is_balanced_entry_by_entry(trail):
+    found = trail.read()
+    stated = accounts.statement(found)
+    table = accounts.book(stated, found)
+    for line in stated.lines:
+        sides = [row for row in table if row["entry"] == line.entry]
+        assert sum(row["debit"] for row in sides) == sum(row["credit"] for row in sides) == line.fen
+    assert {row["account"] for row in table if row["debit"]} == {"House of operator"}
+
+
 def test_tables_add_up_to_the_statement(trail):
     found = trail.read()
     stated = accounts.statement(found)
@@ -114,8 +199,10 @@ def test_the_commands(trail, file, capsys):
     assert "the statement is what ledger and prices give" in shown and "20.02" in shown
     calls.keyong(capsys, "settle", "export", file / "accounts.csv", *elsewhere)
     assert (file / "accounts.csv").read_text() == accounts.as_csv(accounts.rows(accounts.statement(trail.read()), trail.read()))
-    calls.keyong(capsys, "settle", "export", file / "assets.json", *elsewhere, "--assets")
+    calls.keyong(capsys, "settle", "export", file / "assets.json", *elsewhere, "--by", "dataset")
     assert json.loads((file / "assets.json").read_text())[0]["fen"] == 2002
+    calls.keyong(capsys, "settle", "export", file / "book.csv", *elsewhere, "--by", "account")
+    assert (file / "book.csv").read_text().startswith("entry,day,account,debit,credit\n")
     assert trail.first[:12] in calls.keyong(capsys, "records", "show", *elsewhere).out
     assert calls.keyong(capsys, "audit", *elsewhere).out == "nothing found\n"
     assert "keyong_ledger_entries" in calls.keyong(capsys, "metrics", *elsewhere).out

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from federated.answers import Enrolled, Entries, Head, Health, Identity, Named, Proof, Published, Submitted
+from federated.answers import Enrolled, Entries, Head, Health, Identity, Named, Proof, Published, Quoted, Submitted
 from federated.coordinator.office import Office
+from federated.coordinator.quotes import Quotes
 from federated.coordinator.web import access
 from federated.coordinator.web.access import ENROLLED
 from federated.coordinator.web.openapi import get, post
@@ -95,6 +96,7 @@ class Desk:
 
     def __init__(self, office: Office, waiting: Waiting, healthy: Callable[[], bool]) -> None:
         self.office, self.waiting, self.healthy = office, waiting, healthy
+        self.quotes = Quotes(office)
 
     # --- open to everybody
 
@@ -158,6 +160,11 @@ class Desk:
     def submit(self, caller: Party, body: JobIn) -> Submitted:
         """Submit a job, with the links of its licence that the authority did not publish. The same job again has the same id."""
         return Submitted(self.office.submit(body.job, caller, body.links))
+
+    @post("/v1/quotes", roles=("operator",))
+    def quote(self, caller: Party, body: JobIn) -> Quoted:
+        """What a job would cost if it were released next; nothing is submitted."""
+        return self.quotes.of(body.job, caller, body.links)
 
     @get("/v1/jobs", roles=("holder", "operator"))
     def jobs(self, caller: Party) -> list[Status]:
