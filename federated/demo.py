@@ -39,6 +39,7 @@ HOSPITALS = {
 UNLICENSED = "fbs"
 FEATURES = ("age", "sex", "thalach", "exang", "oldpeak")
 TRIES = 3
+PATIENCE = 20.0  # seconds that a hospital is waited for: a slow machine is not a hospital that is away
 
 
 class Demo:
@@ -97,7 +98,7 @@ class Demo:
         columns = [name for name in entry["columns"] if name != UNLICENSED]
         return Federation(
             folder, yaml.safe_dump(entry, allow_unicode=True, sort_keys=False), {n: f"csv://{data / HOSPITALS[n][1]}" for n in self.names},
-            columns=columns, purpose=PURPOSE, organisations={n: HOSPITALS[n][0] for n in self.names},
+            columns=columns, purpose=PURPOSE, organisations={n: HOSPITALS[n][0] for n in self.names}, patience=PATIENCE,
         )  # fmt: skip
 
     def _scenes(self, federation: Federation, pooled: _Background) -> None:
@@ -218,6 +219,8 @@ class Demo:
             self._outcome(step, "every signature and proof holds", "全部签名和证明均成立")
 
     def _table(self, released: Released) -> None:
+        if released.failed:
+            raise KeyongError(released.value.summary())
         head, rows = released.value.table()
         self.stage.show("", head=head, rows=rows)
 
