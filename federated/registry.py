@@ -104,6 +104,10 @@ class Registry:
     def certificates(self) -> Mapping[str, Certified]:
         return {name: certificates.opened(text, self.authority.trust) for name, text in self._chains(CERTIFICATES).items()}
 
+    def certificate(self, name: str) -> Certified:
+        """The certificate of the asset called *name*."""
+        return self._known(CERTIFICATES, self.certificates(), name)
+
     def chains(self) -> list[str]:
         """Every chain in the folder, assets first."""
         return [*self._chains(ASSETS).values(), *self._chains(CERTIFICATES).values()]
@@ -150,7 +154,7 @@ class Registry:
 
     def withdraw(self, name: str) -> tuple[Certified, str]:
         """Cancel a certificate; its chain, and the revocation list that names it."""
-        old = self._known(CERTIFICATES, self.certificates(), name)
+        old = self.certificate(name)
         link = replace(old.now, step="cancel", previous=old.head, number=old.number, creditor="", at=int(time.time()))
         chain = self._certificate(name, notes.read(self.authority.sign(link)))
         return chain, self.authority.revocations(chain.number)

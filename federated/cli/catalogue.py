@@ -32,7 +32,7 @@ OUTSIDE = {"clip": "截到界上", "missing": "按缺失计"}
 
 @click.group()
 def command() -> None:
-    """List the datasets that are registered, grade columns, and export the catalogue."""
+    """List the datasets that are registered, grade columns, export the catalogue, and import one as drafts."""
 
 
 def _datasets(identity: Path) -> dict[str, Dataset]:
@@ -178,3 +178,27 @@ def _assets(home: Path | None, identity: Path) -> tuple[str, list[Registered]]:
 
     hub = connect(identity=identity)
     return hub.trust.keys[0].name, [opened(text, hub.trust) for _, text in hub.link.documents("asset")]
+
+
+@command.command("import", epilog="Example: keyong catalogue import catalogue.csv --as csv --out drafts")
+@click.argument("file", type=FILE)
+@click.option("--as", "form", type=click.Choice(["csv", "dcat"]), required=True, help="The form.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder for the drafts.")
+@json_option
+def import_drafts(file: Path, form: str, out: Path, as_json: bool) -> None:
+    """Read a catalogue back: a draft of an application for each asset, for keyong asset apply. All or nothing; wrong lines are named."""
+    from governance.views import intake
+
+    drafts = intake.from_csv(file.read_bytes()) if form == "csv" else intake.from_dcat(file.read_bytes())
+    files = {out / f"{draft.asset}.yaml": intake.as_yaml(draft) for draft in drafts}
+    if there := [path for path in files if path.exists()]:
+        raise UsageError(f"{there[0]} is there already; name another folder with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    lines = [f"{path}  {draft.title}" for path, draft in zip(files, drafts, strict=True)]
+    done = said(
+        "drafts only: the holder completes each and signs it with keyong asset apply",
+        "仅为草稿：由持有方补全后以 keyong asset apply 签名申请",
+    )
+    say([str(path) for path in files], "\n".join([*lines, done]), as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -145,6 +146,36 @@ def verify(file: Path, authority: Path, revocations: Path, region: str, regions:
     text = said(f"{document.name} is in force ({document.step}); holder {row['holder']}; rights {said_rights}",
                 f"{document.name} 有效（{STATES[document.step]}）；权利人 {row['holder']}；权利 {said_rights}")  # fmt: skip
     say(row, text, as_json)
+
+
+@command.command(epilog="Example: keyong cert credential heart-2024 --out heart-2024.jwt")
+@click.argument("name")
+@HOME
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the credential.")
+@json_option
+def credential(name: str, home: Path, out: Path, as_json: bool) -> None:
+    """Sign a certificate as a W3C Verifiable Credential (JOSE), which wallets of others read, with one key of the authority."""
+    from governance.views import credential as view
+
+    registry = Registry.open(home)
+    able = registry.authority.trust.of(Certificate).keys
+    key = next((key for key in registry.authority.keys if key.public in able and key.public.suite == "ed25519"), None)
+    if key is None:
+        raise UsageError("a credential is signed with an Ed25519 key of the authority, and none is in its folder")
+    out.write_text(view.signed(registry.certificate(name), key) + "\n")
+    say({"issuer": view.did(key.public), "file": str(out)}, said(f"the credential is in {out}", f"凭证已写入 {out}"), as_json)
+
+
+@command.command("read", epilog="Example: keyong cert read heart-2024.jwt --authority root.note")
+@click.argument("file", type=FILE)
+@TRUST
+@json_option
+def read_credential(file: Path, authority: Path, as_json: bool) -> None:
+    """Verify that a key of the authority signed a credential, and print it. Only keyong cert verify says what is in force."""
+    from governance.views import credential as view
+
+    found = view.opened_by(read_text(file).strip(), read_trust(authority).of(Certificate).keys)
+    say(found, json.dumps(found, ensure_ascii=False, indent=2), as_json)
 
 
 def _done(chain: Any, coordinator: Path | None, as_json: bool) -> None:

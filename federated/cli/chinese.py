@@ -335,7 +335,21 @@ HELP = {
     "The newest revocation list of the authority that issued it.": "颁发它的授权主体的最新撤销清单。",
     "The region that issued it, if another.": "颁发地区（如为其他地区）。",
     "The own authority's list of regions.": "本地授权主体的地区清单。",
-    "List the datasets that are registered, grade columns, and export the catalogue.": "列出已登记的数据集，为字段定级，导出目录。",
+    "List the datasets that are registered, grade columns, export the catalogue, and import one as drafts.": (
+        "列出已登记的数据集，为字段定级，导出目录，并把目录导入为草稿。"
+    ),
+    "Read a catalogue back: a draft of an application for each asset, for keyong asset apply. All or nothing; wrong lines are named.": (
+        "读回目录：每项资产生成一份登记申请草稿，供 keyong asset apply 使用；有误则逐行指明，一份也不生成。"
+    ),
+    "Sign a certificate as a W3C Verifiable Credential (JOSE), which wallets of others read, with one key of the authority.": (
+        "以登记机构的一把密钥把凭证签成 W3C 可验证凭证（JOSE），供他方钱包读取。"
+    ),
+    "Where to write the credential.": "凭证写到哪里。",
+    "Verify that a key of the authority signed a credential, and print it. Only keyong cert verify says what is in force.": (
+        "核验可验证凭证由登记机构的密钥签名并输出其内容；是否有效以 keyong cert verify 为准。"
+    ),
+    "The form of others in which it is printed.": "以何种他方形式输出。",
+    "The folder for the drafts.": "存放草稿的目录。",
     "Print the registered assets as a DCAT-AP catalogue, as CSV, or as a Dataspace Protocol catalogue. Sizes are bands.": (
         "把已登记资产输出为 DCAT-AP 目录、CSV 或数据空间协议目录；规模以区间表示。"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
@@ -132,16 +133,22 @@ def check(licence: str, identity: Path, authority: Path | None, job: Path | None
 @IDENTITY
 @AUTHORITY
 @click.option("--home", type=FILE, help="A node's folder: how many uses are left as far as this node knows.")
+@click.option("--as", "form", type=click.Choice(["odrl"]), help="The form of others in which it is printed.")
 @json_option
-def show(licence: str, identity: Path, authority: Path | None, home: Path | None, as_json: bool) -> None:
+def show(licence: str, identity: Path, authority: Path | None, home: Path | None, form: str | None, as_json: bool) -> None:
     """What a licence allows with all its links together, and who may use it."""
     from federated import grants
     from governance import licences
     from governance.encoding import plain
+    from governance.views.odrl import as_odrl
 
     trust = _trust(authority, identity)
     grant = grants.Folder(identity).find(licence)
     granted = licences.read(grant.chain, trust)
+    if form:
+        made = as_odrl(granted, trust)
+        say(made, json.dumps(made, ensure_ascii=False, indent=2), as_json)
+        return
     taken = _taken(home, granted.ids) if home is not None else {}
     links = [
         {"licence": name, "delegates": list(link.delegates), "threshold": link.threshold, "uses": limit,

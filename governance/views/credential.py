@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +18,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from governance.certificates import Certified
-from governance.errors import DecodeError, IntegrityError
+from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.keys import SigningKey, VerifyKey, read_key
 from governance.printed import NOTE_LIMIT
 
@@ -28,6 +30,8 @@ CURVE = bytes([0xED, 0x01])  # multicodec ed25519-pub
 
 def did(key: VerifyKey) -> str:
     """The did:key of an Ed25519 key."""
+    if key.suite != "ed25519":
+        raise UsageError(f"a credential names Ed25519 keys alone, and {key.name} has another")
     value, text = int.from_bytes(CURVE + key.public), ""
     while value:
         value, digit = divmod(value, 58)
@@ -74,6 +78,17 @@ def opened(token: str, key: VerifyKey) -> dict[str, Any]:
     if data.get("issuer") != {"id": did(key), "name": key.name}:
         raise IntegrityError("the credential's issuer is another than its signer")
     return data
+
+
+def opened_by(token: str, keys: Sequence[VerifyKey]) -> dict[str, Any]:
+    """The credential in *token*, verified with whichever of *keys* is its issuer's; what is wrong is said of the last."""
+    able = [key for key in keys if key.suite == "ed25519"]
+    if not able:
+        raise UsageError("a credential is signed with an Ed25519 key, and the authority has none")
+    for key in able[:-1]:
+        with suppress(IntegrityError):
+            return opened(token, key)
+    return opened(token, able[-1])
 
 
 def _key(public: VerifyKey, private: bytes | None = None) -> OKPKey:

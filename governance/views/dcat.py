@@ -28,7 +28,7 @@ COLUMNS = (
     "id", "name", "title", "sort", "holder", "responsible", "rights", "basis", "grade", "size", "openness", "licence_needed",
     "price_allowed", "begins", "ends", "state", "schema", "snapshot", "work",
 )  # fmt: skip
-FORMULA = ("=", "+", "-", "@")
+MARKED = ("=", "+", "-", "@", "'")  # what a spreadsheet takes for a formula, and the mark itself
 
 
 def live(assets: Iterable[Registered]) -> list[Registered]:
@@ -63,16 +63,23 @@ def _dataset(asset: Registered) -> dict[str, Any]:
         "dct:accessRights": {"@id": RIGHT + access},
         "dct:temporal": {"@type": "dct:PeriodOfTime", "dcat:startDate": _day(what.begins), "dcat:endDate": _day(what.ends)},
         "dcat:theme": {"@id": f"urn:keyong:sort:{what.sort}"},
+        "keyong:right": list(what.rights),
+        "keyong:basis": list(what.basis),
         "keyong:sizeBand": what.size,
         "keyong:grade": what.grade,
+        "keyong:openness": what.openness,
         "keyong:licenceNeeded": licence,
         "keyong:priceAllowed": price,
+        "keyong:state": asset.now.step,
+        "keyong:schema": what.schema,
+        "keyong:snapshot": what.snapshot,
+        "keyong:work": what.work,
         "dct:isVersionOf": {"@id": f"urn:keyong:link:{asset.head}"},
     }
 
 
 def as_csv(assets: Iterable[Registered]) -> str:
-    """One line for each asset. A text that a spreadsheet would take for a formula has an apostrophe before it."""
+    """One line for each asset. A text that a spreadsheet would take for a formula, or that begins so, has an apostrophe before it."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS)
@@ -84,12 +91,12 @@ def _cells(asset: Registered) -> Iterator[str]:
     what = asset.now.manifest
     _, licence, price = ACCESS[what.openness]
     yield from (asset.links[0].id, asset.name, what.title, what.sort, read_key(what.holder).name, what.responsible)
-    yield from (" ".join(what.rights), "; ".join(what.basis), str(what.grade), what.size, what.openness, _truth(licence), _truth(price))
+    yield from (" ".join(what.rights), "\n".join(what.basis), str(what.grade), what.size, what.openness, _truth(licence), _truth(price))
     yield from (_day(what.begins)["@value"], _day(what.ends)["@value"], asset.now.step, what.schema, what.snapshot, what.work)
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell
+    return f"'{cell}" if cell.startswith(MARKED) else cell
 
 
 def _truth(value: bool) -> str:

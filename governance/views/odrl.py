@@ -40,9 +40,7 @@ def as_odrl(granted: Granted, trust: Trust) -> dict[str, Any]:
             {"target": _target(name), "action": "aggregate", "constraint": [*limits, _limit("keyong:column", "isAnyOf", list(columns))]}
             for name, columns in datasets.items()
         ],
-        "prohibition": [
-            {"target": _target(name), "action": action} for name in datasets for action in ("extract", "reproduce", "distribute")
-        ],
+        "prohibition": [{"target": _target(name), "action": action} for name in datasets for action in FORBIDDEN],
     }
 
 

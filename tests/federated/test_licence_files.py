@@ -252,3 +252,12 @@ class _Home:
 
     def journal(self):
         return Journal.open(self.path / "journal.db", KEYS["north"])
+
+
+def test_a_licence_is_shown_as_an_odrl_agreement(place, capsys):
+    shown = ["licence", "show", place / "root.licence", "--authority", place / "root.note", "--as", "odrl"]
+    made = json.loads(calls.keyong(capsys, *shown).out)
+    assert made == json.loads(calls.keyong(capsys, *shown, "--json").out)
+    assert (made["@type"], made["assignee"]) == ("Agreement", ["urn:keyong:party:operator"])
+    assert {rule["action"] for rule in made["permission"]} == {"aggregate"}
+    assert {rule["action"] for rule in made["prohibition"]} == {"extract", "reproduce", "distribute"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import calls
@@ -317,6 +318,51 @@ def test_the_catalogue_is_exported(desk):
     assert "heart-2024,Heart patients 2024,health,hospital-a" in calls.keyong(desk.capsys, *export, "csv").out
     assert desk(*export, "dataspace", "--endpoint", "https://city.example/dsp")["participantId"] == "urn:keyong:party:city-1"
     assert "--endpoint" in desk(*export, "dataspace", code=2)["en"]
+
+
+@pytest.mark.parametrize("form", ["csv", "dcat"])
+def test_a_catalogue_that_was_exported_is_applied_for_and_registered_elsewhere(desk, tmp_path, form):
+    """The draft holds all but what its holder says anew; the second register shows the same asset."""
+    desk.apply()
+    desk.take("register")
+    file, drafts = tmp_path / "catalogue", tmp_path / "drafts"
+    file.write_text(calls.keyong(desk.capsys, "catalogue", "export", "--home", desk.home, "--as", form).out)
+    assert desk("catalogue", "import", file, "--as", form, "--out", drafts) == [str(drafts / "heart-2024.yaml")]
+    assert "is there already" in desk("catalogue", "import", file, "--as", form, "--out", drafts, code=2)["en"]
+    (tmp_path / "elsewhere").mkdir()
+    other = Desk(tmp_path / "elsewhere", desk.capsys)
+    (other.path / "asset.yaml").write_text((drafts / "heart-2024.yaml").read_text())
+    other.apply()
+    other.take("register")
+    here, there = (Registry.open(d.home).assets()["heart-2024"].now.manifest for d in (desk, other))
+    assert replace(there, holder=here.holder) == here
+
+
+def test_a_catalogue_with_a_wrong_line_makes_no_draft(desk, tmp_path):
+    desk.apply()
+    desk.take("register")
+    text = calls.keyong(desk.capsys, "catalogue", "export", "--home", desk.home, "--as", "csv").out
+    (tmp_path / "c.csv").write_text(text + text.splitlines()[1].replace("heart-2024", "../x") + "\n")
+    told = calls.keyong(desk.capsys, "catalogue", "import", tmp_path / "c.csv", "--as", "csv", "--out", tmp_path / "drafts", code=2).err
+    assert "line 3: asset must match" in told and not (tmp_path / "drafts").exists()
+
+
+def test_a_certificate_as_a_credential_of_the_authority_and_of_nobody_else(desk):
+    desk.apply()
+    desk.take("register")
+    desk("cert", "issue", "heart-2024", "--home", desk.home)
+    out = desk.path / "heart.jwt"
+    issuer = desk("cert", "credential", "heart-2024", "--home", desk.home, "--out", out)["issuer"]
+    read = desk("cert", "read", out, "--authority", desk.trust)
+    assert read["issuer"] == {"id": issuer, "name": "city-1"}
+    assert read["credentialSubject"]["name"] == "hospital-a" and read["credentialSubject"]["rights"] == ["hold", "process"]
+    (desk.path / "elsewhere").mkdir()
+    other = Desk(desk.path / "elsewhere", desk.capsys)
+    assert "is not signed by" in desk("cert", "read", out, "--authority", other.trust, code=4)["en"]
+    head, body, sign = out.read_text().split(".")
+    out.write_text(f"{head}.{body[:-2]}AA.{sign}")
+    assert desk("cert", "read", out, "--authority", desk.trust, code=4)["error"]
+    assert "did you mean heart-2024" in desk("cert", "credential", "heart-2023", "--home", desk.home, "--out", out, code=2)["en"]
 
 
 # --- the coordinator's copy
