@@ -19,6 +19,7 @@ from governance.certificates import Certificate, Regions
 from governance.complaints import Answer, Complaint, Receipt
 from governance.consent import Consent
 from governance.contingency import Contingency
+from governance.costs import Costs
 from governance.encoding import shape
 from governance.grading import Grading
 from governance.incidents import Incident
@@ -37,9 +38,9 @@ from sandbox.messages import Acceptance, Admission, AgreedState, Refusal, Releas
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SIGNED: tuple[type, ...] = (
-    Acceptance, Admission, AgreedState, Answer, Asset, Block, Certificate, Complaint, Consent, Contingency, Dataset, Demand, Enrolment,
-    Entry, Grading, Incident, Invitation, Job, Licence, Price, Product, Quality, Receipt, Refusal, Regions, Release, Revocations, Root,
-    Spend, Statement,
+    Acceptance, Admission, AgreedState, Answer, Asset, Block, Certificate, Complaint, Consent, Contingency, Costs, Dataset, Demand,
+    Enrolment, Entry, Grading, Incident, Invitation, Job, Licence, Price, Product, Quality, Receipt, Refusal, Regions, Release,
+    Revocations, Root, Spend, Statement,
 )  # fmt: skip
 FILES: Mapping[str, type] = MappingProxyType({"bundle/v1": Bundle, "evidence/v1": Evidence})
 

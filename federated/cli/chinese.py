@@ -387,6 +387,20 @@ HELP = {
     ),
     "Number of the first entry.": "首条条目的编号。",
     "Number after the last entry; all entries unless given.": "末条条目的下一编号；不给则为全部条目。",
+    "A data holder's own cost table, signed. What is booked is fixed beforehand, so it tells nothing of rows.": (
+        "数据持有方自己的成本表，由其签名；计入量事先固定，不透露任何一行。"
+    ),
+    "A later table takes the place of an earlier one.": "较新的成本表取代较旧的。",
+    "Cost of an hour of work, in fen.": "每小时人工成本，以分计。",
+    "Minutes of work booked for each job.": "每个任务计入的人工分钟数。",
+    "Cost of a processor's second, in thousandths of a fen.": "处理器每秒的成本，以千分之一分计。",
+    "Processor seconds booked for each round.": "每轮计入的处理器秒数。",
+    "Cost of reading 10^9 bytes, in thousandths of a fen.": "读取 10^9 字节的成本，以千分之一分计。",
+    "Where to write the signed cost table.": "签名后的成本表写到何处。",
+    "What the jobs cost by the holders' own tables, beside what was charged for them.": "按各持有方成本表计算的任务成本，并列所收费用。",
+    "A holder's cost table; repeat it.": "某持有方的成本表；可重复给出。",
+    "What a row is.": "每行是什么。",
+    "Write the table here, as CSV, instead of printing it.": "把表格以 CSV 写入此处，而不输出。",
     "What a row is: a release, a dataset, or one side of a charge.": "每行为一次发布、一个数据集，或复式记账中收费的一方。",
     "What a job costs if it is released next, computed from the records: OFFER is what keyong job plan --out wrote.": (
         "由记录算出：某任务若随即发布，费用是多少；OFFER 为 keyong job plan --out 所写。"

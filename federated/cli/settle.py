@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from federated.cli import json_option, say
+from federated.cli.asset import KEY
 from federated.cli.records import folder_of, now, opened, source
 from federated.language import said
 
@@ -108,3 +109,56 @@ def export(file: Path, records: Path | None, home: Path | None, authority: Path 
     text = json.dumps(table, ensure_ascii=False, indent=1) + "\n" if file.suffix == ".json" else accounts.as_csv(table, fields)
     file.write_text(text, encoding="utf-8")
     say({"rows": len(table), "file": str(file)}, said(f"{len(table)} rows", f"{len(table)} 行"), as_json)
+
+
+@command.command(epilog="Example: keyong settle rates heart-disease --key hospital-a/node.key --hour 8000 --minutes 6 --out rates.note")
+@click.argument("dataset")
+@KEY
+@click.option("--version", type=int, default=1, show_default=True, help="A later table takes the place of an earlier one.")
+@click.option("--hour", type=int, default=0, show_default=True, help="Cost of an hour of work, in fen.")
+@click.option("--minutes", type=int, default=0, show_default=True, help="Minutes of work booked for each job.")
+@click.option("--second", type=int, default=0, show_default=True, help="Cost of a processor's second, in thousandths of a fen.")
+@click.option("--seconds", type=int, default=0, show_default=True, help="Processor seconds booked for each round.")
+@click.option("--gigabyte", type=int, default=0, show_default=True, help="Cost of reading 10^9 bytes, in thousandths of a fen.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the signed cost table.")
+@json_option
+def rates(dataset: str, key: Path, version: int, hour: int, minutes: int, second: int, seconds: int, gigabyte: int, out: Path,
+          as_json: bool) -> None:  # fmt: skip
+    """A data holder's own cost table, signed. What is booked is fixed beforehand, so it tells nothing of rows."""
+    from governance import notes
+    from governance.costs import Costs
+    from governance.handwritten import by_hand
+    from governance.keys import SigningKey
+
+    own = SigningKey.load(key)
+    with by_hand():
+        note = notes.write(Costs(str(own.public), dataset, version, hour, minutes, second, seconds, gigabyte)).signed_by(own)
+        note.document(Costs)
+    out.write_text(str(note), encoding="utf-8")
+    say({"costs": note.id}, said(f"the cost table is in {out}", f"成本表已写入 {out}"), as_json)
+
+
+@command.command(epilog="Example: keyong settle costs records.json --authority root.note --table east.note --table west.note --by dataset")
+@source
+@click.option("--table", "tables", type=click.Path(path_type=Path, exists=True), multiple=True, help="A holder's cost table; repeat it.")
+@click.option("--by", type=click.Choice(["job", "dataset", "organisation"]), default="job", show_default=True, help="What a row is.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the table here, as CSV, instead of printing it.")
+@json_option
+def costs(records: Path | None, home: Path | None, authority: Path | None, tables: tuple[Path, ...], by: str, out: Path | None,
+          as_json: bool) -> None:  # fmt: skip
+    """What the jobs cost by the holders' own tables, beside what was charged for them."""
+    from federated import costs as accounting
+    from federated.accounts import as_csv, yuan
+    from federated.language import padded
+    from governance.handwritten import read_text
+
+    found = opened(records, home, authority)
+    table = accounting.table(found, accounting.Tables.read(map(read_text, tables), found), by=by)
+    total = {field: sum(row[field] for row in table) for field in accounting.MONEY}
+    if out is not None:
+        out.write_text(as_csv(table, (*accounting.BY[by], *accounting.MONEY)), encoding="utf-8")
+    name = accounting.BY[by][-1] if by != "job" else "job"
+    rows = [(str(row[name])[:32], row["cost"], row["revenue"]) for row in table] + [(said("total", "合计"), *total.values())]
+    heads = (padded("", 32), f"{said('cost', '成本'):>14}", f"{said('revenue', '收入'):>14}")
+    text = ["  ".join(heads), *(f"{padded(label, 32)}  {yuan(cost):>14}  {yuan(revenue):>14}" for label, cost, revenue in rows)]
+    say({"rows": table, **total}, "\n".join(text), as_json)

@@ -21,6 +21,7 @@ from governance import encoding, notes, quality
 from governance.certificates import Region, Regions
 from governance.complaints import Answer, Complaint, Receipt
 from governance.consent import Consent
+from governance.costs import Costs
 from governance.encoding import build, parse, plain
 from governance.errors import KeyongError, LicenceRefused
 from governance.grading import Grading
@@ -43,6 +44,7 @@ SMALL = (  # kinds of which neither a page nor a trail shows one
     Complaint(DAY, {"city": "AAAA"}),
     Receipt(ID, 3, DAY),
     Consent(ID, "cohort", ("research",), True, DAY),
+    Costs(str(KEY.public), "cohort", 1, 8000, 6, 20, 3, 50),
     Demand(str(KEY.public), "Ages of patients", ("health",), ("heart",), "research", DAY),
     Grading("cohort", ID, "Li Hua", DAY, (Grade("age", 3),)),
     Incident("leak", 1, "notified", DAY, True, "harm", "measures", "contact", (ID,)),
