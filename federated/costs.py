@@ -74,4 +74,4 @@ def table(records: Records, tables: Tables, *, by: str) -> list[Row]:
         total = sums.setdefault(name, {**{field: row[field] for field in BY[by]}, **dict.fromkeys(MONEY, 0)})
         for field in MONEY:
             total[field] += row[field]
-    return [sums[name] for name in sorted(sums)]  # type: ignore[type-var]
+    return [sums[name] for name in sorted(sums)]
