@@ -238,6 +238,10 @@ HELP = {
     ),
     "The JSON Schema of a kind of document; without a name, which there are.": "某类文件的 JSON Schema；不给名称则列出全部。",
     "Write the schema, or all of them, into this folder.": "将该模式或全部模式写入此目录。",
+    "Where a job's result comes from, as W3C PROV: who signed what from registration to release.": (
+        "任务结果的来源，以 W3C PROV 表示：从登记到发布各环节由谁签名。"
+    ),
+    "Where to write the W3C PROV-JSON document.": "W3C PROV-JSON 文件写到哪里。",
     "JSON Schemas of the documents.": "各类文件的 JSON Schema。",
     "The project's checkout; this program's own if left out.": "项目的检出目录；不给则为本程序所在的。",
     "The standards that are spoken, each with its tests.": "所采用的标准，各附其测试。",

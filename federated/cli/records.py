@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from federated.cli import json_option, say
-from federated.language import said
+from federated.language import padded, said
 from governance.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,3 +106,25 @@ def export(file: Path, home: Path, as_json: bool) -> None:
     file.write_text(records.write(made), encoding="utf-8")
     text = said(f"{len(made.leaves)} entries, {len(made.documents)} documents", f"{len(made.leaves)} 条账目，{len(made.documents)} 份文件")
     say({"entries": len(made.leaves), "documents": len(made.documents), "file": str(file)}, text, as_json)
+
+
+STAGES = {"collect": "归集", "trade": "交易", "process": "加工", "share": "共享"}
+
+
+@command.command("lineage", epilog="Example: keyong records lineage 4a6c0dd3 records.json --authority root.note --out prov.json")
+@click.argument("job")
+@source
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the W3C PROV-JSON document.")
+@json_option
+def show_lineage(job: str, records: Path | None, home: Path | None, authority: Path | None, out: Path, as_json: bool) -> None:
+    """Where a job's result comes from, as W3C PROV: who signed what from registration to release."""
+    from federated import lineage
+    from federated.evidence import whole
+
+    found = opened(records, home, authority)
+    name = whole(job, found)
+    made = lineage.as_prov(found, name)
+    out.write_text(json.dumps(made, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    signed = dict(lineage.stages(made))
+    lines = [f"{padded(said(stage, STAGES[stage]), 10)}{', '.join(names) or said('nobody', '无')}" for stage, names in signed.items()]
+    say({"job": name, "signed": signed, "file": str(out)}, "\n".join(lines), as_json)
