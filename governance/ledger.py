@@ -7,9 +7,10 @@ This module decides; where the rows lie is the business of `governance.journal`.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from hashlib import sha256
 from typing import Annotated, Literal, Protocol, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -19,12 +20,14 @@ from governance.checkpoint import Checkpoint
 from governance.encoding import SAFE_INTEGER, build, parse, wire
 from governance.errors import DecodeError, IntegrityError, KeyongError, UsageError
 from governance.keys import SigningKey, VerifyKey
-from governance.merkle import Hashes
+from governance.merkle import HASH_SIZE, HEIGHT, WIDTH, Edge
 from governance.texts import TEXTS
 
+KIND = "keyong/entry/v1"
 ENTRY_LIMIT = 1 << 10
 WRITTEN = 4096  # entries that are held back at most
-SCANNED = 8  # level of the subtrees whose hashes are read at once
+LENGTH = 2  # bytes before an entry in a bundle that say how long it is
+LONGEST = (1 << 8 * LENGTH) - 1
 
 Event = Literal[
     "party.enrolled",
@@ -67,7 +70,7 @@ def _known(code: str) -> str:
     return code
 
 
-@wire("keyong/entry/v1")
+@wire(KIND)
 class Entry:
     """One thing that happened."""
 
@@ -79,38 +82,75 @@ class Entry:
     @property
     def leaf(self) -> bytes:
         """The bytes that the tree holds: canonical JSON of the pair of kind and fields, of which none has a character to escape."""
-        kind: str = self.kind  # type: ignore[attr-defined]
-        return f'["{kind}",{{"at":{self.at},"code":"{self.code}","event":"{self.event}","subject":"{self.subject}"}}]'.encode()
+        return _leaf(self.event, self.subject, self.code, self.at)
+
+
+def _leaf(event: str, subject: str, code: str, at: int) -> bytes:
+    return f'["{KIND}",{{"at":{at},"code":"{code}","event":"{event}","subject":"{subject}"}}]'.encode()
 
 
 def entry(event: str, subject: str, *, code: str, at: int) -> Entry:
-    """A checked entry: by the rules of the class, or, many times faster, where it plainly keeps them."""
-    if event in EVENTS and code in CODES and type(at) is int and 0 <= at <= SAFE_INTEGER and SUBJECT.fullmatch(subject):
-        return Entry(event, at, subject, code)  # type: ignore[arg-type]
+    """A checked entry."""
     try:
         return build(Entry, {"event": event, "at": at, "subject": subject, "code": code})
     except DecodeError as error:
         raise UsageError(f"not a ledger entry: {error}") from None
 
 
+def leaf(event: str, subject: str, *, code: str, at: int) -> bytes:
+    """The bytes of an entry, checked by the rules of its class, or, many times faster, where it plainly keeps them."""
+    if event in EVENTS and code in CODES and type(at) is int and 0 <= at <= SAFE_INTEGER and SUBJECT.fullmatch(subject):
+        return _leaf(event, subject, code, at)
+    return entry(event, subject, code=code, at=at).leaf
+
+
 def read_entry(leaf: bytes) -> Entry:
     """The entry in the bytes of a leaf."""
     pair = parse(leaf, limit=ENTRY_LIMIT)
-    if not isinstance(pair, list) or len(pair) != 2 or pair[0] != Entry.kind:  # type: ignore[attr-defined]
-        raise DecodeError("expected a pair of keyong/entry/v1 and its fields")
+    if not isinstance(pair, list) or len(pair) != 2 or pair[0] != KIND:
+        raise DecodeError(f"expected a pair of {KIND} and its fields")
     return build(Entry, pair[1])
 
 
+# --- bundles ------------------------------------------------------------------------------------
+
+
+def bundle(leaves: Iterable[bytes]) -> bytes:
+    """Entries, each after its length. C2SP tlog-tiles, "Log entries"."""
+    return b"".join([len(each).to_bytes(LENGTH) + each for each in leaves])
+
+
+def unbundled(raw: bytes, first: int) -> Iterator[tuple[int, bytes]]:
+    """Indices and bytes of the entries in the bundle that starts with entry *first*; of the last one what there is of it."""
+    at, index = 0, first
+    while at < len(raw):
+        start = at + LENGTH
+        at = start + int.from_bytes(raw[at:start])
+        yield index, raw[start:at]
+        index += 1
+    if at > len(raw):
+        raise IntegrityError(f"entry {index - 1} is cut short", level=0, index=index - 1)
+
+
+# --- the tree of one transaction ----------------------------------------------------------------
+
+
 class Rows(Protocol):
-    """The stored rows of one ledger, as one transaction sees them. Hashes are kept by `merkle.position`."""
+    """The stored rows of one ledger, as one transaction sees them.
+
+    A bundle holds up to 256 entries that were written together, never across a multiple of 256, and is named by the index of its first.
+    A tile holds up to 256 hashes, and is named by level and index. C2SP tlog-tiles.
+    """
 
     def head(self) -> tuple[int, str]: ...
     def set_head(self, size: int, note: str) -> None: ...
-    def add(self, leaves: Sequence[tuple[int, bytes]], hashes: Sequence[tuple[int, bytes]]) -> None: ...
-    def leaves(self, start: int) -> Iterable[tuple[int, bytes]]: ...
-    def at(self, positions: Sequence[int]) -> Mapping[int, bytes]: ...
-    def between(self, start: int, stop: int) -> Iterable[tuple[int, bytes]]: ...
-    def hashes(self) -> Iterable[tuple[int, bytes]]: ...
+    def add(self, bundles: Sequence[tuple[int, bytes]], tiles: Sequence[tuple[int, int, bytes]]) -> None: ...
+    def bundles(self, start: int) -> Iterable[tuple[int, bytes]]: ...
+    def tiles(self, names: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]: ...
+    def all_tiles(self) -> Iterable[tuple[int, int]]: ...
+
+
+Left = tuple[str, Edge] | None  # a checkpoint, and the edge of the tree under it
 
 
 class Ledger:
@@ -119,50 +159,53 @@ class Ledger:
     New rows are written together: at the end, and before anything reads them.
     """
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: Rows, left: Left = None) -> None:
         self._rows = rows
         self._signed, self._checkpoint = rows.head()
         self.size = self._signed
         self._closed = False
-        self._peaks: list[bytes] | None = None  # of the tree as it is, read when it first grows
+        # of what is written; read when the tree first grows
+        self._edge = left[1] if left is not None and left[0] == self._checkpoint else None
         self._leaves: list[bytes] = []
-        self._hashes: list[bytes] = []
         self._known: dict[tuple[int, int], bytes] = {}
 
-    def append(self, new: Entry) -> int:
-        """Add an entry and return its index."""
+    @property
+    def left(self) -> Left:
+        """What the next transaction can go on from, once this one is durable."""
+        return (self._checkpoint, self._edge) if self._edge is not None else None
+
+    def append(self, new: bytes) -> int:
+        """Add an entry, by the bytes of its leaf, and return its index."""
         if self._closed:
             raise UsageError("the ledger is closed for this transaction: nothing can be appended to what was signed")
-        if self._peaks is None:
-            self._peaks = self._at(merkle.peaks(self.size))
-        index, leaf = self.size, new.leaf
-        digest = merkle.leaf_hash(leaf)
-        self._leaves.append(leaf)
-        self._hashes.append(digest)
-        rest = index
-        while rest & 1:  # as in merkle.grown, whose order is that of the stored positions
-            digest = merkle.node_hash(self._peaks.pop(), digest)
-            self._hashes.append(digest)
-            rest >>= 1
-        self._peaks.append(digest)
+        self._leaves.append(new)
         self.size += 1
         if len(self._leaves) == WRITTEN:
             self._write()
-        return index
+        return self.size - 1
 
     def _write(self) -> None:
         """Write the rows that are new."""
-        if self._leaves:
-            start = self.size - len(self._leaves)
-            self._rows.add(list(enumerate(self._leaves, start)), list(enumerate(self._hashes, merkle.stored(start))))
-            self._leaves, self._hashes = [], []
+        if not self._leaves:
+            return
+        start = self.size - len(self._leaves)
+        if self._edge is None:
+            self._load(_edges(start))
+            self._edge = Edge.of(start, self._tile)
+        tiles = self._edge.add([sha256(b"\x00" + each).digest() for each in self._leaves]) + self._edge.partial()
+        cuts = [start, *range(start // WIDTH * WIDTH + WIDTH, self.size, WIDTH), self.size]
+        bundles = [(at, bundle(self._leaves[at - start : stop - start])) for at, stop in itertools.pairwise(cuts)]
+        self._rows.add(bundles, tiles)
+        self._known.update({(level, index): hashes for level, index, hashes in tiles})
+        self._leaves = []
 
     def sign(self, key: SigningKey) -> None:
         """Close the ledger for this transaction: one signed checkpoint over all that was appended in it."""
         self._closed = True
         if self.size > self._signed:
             self._write()
-            self._checkpoint = str(Checkpoint(key.name, self.size, merkle.joined(self._peaks or [])).signed_by(key))
+            root = self._edge.root() if self._edge is not None else merkle.EMPTY
+            self._checkpoint = str(Checkpoint(key.name, self.size, root).signed_by(key))
             self._rows.set_head(self.size, self._checkpoint)
             self._signed = self.size
 
@@ -174,8 +217,7 @@ class Ledger:
 
     def root(self, size: int | None = None) -> bytes:
         """The root of the first *size* entries."""
-        count = self._within(size)
-        return merkle.joined(self._at(merkle.peaks(count))) if count else merkle.EMPTY
+        return self._folded([(0, count)])[0] if (count := self._within(size)) else merkle.EMPTY
 
     def inclusion(self, index: int, size: int | None = None) -> list[bytes]:
         return self._folded(merkle.inclusion_ranges(index, self._within(size)))
@@ -188,26 +230,18 @@ class Ledger:
         if start < 0 or count < 0:
             raise UsageError(f"start and count must not be negative, got {start} and {count}")
         stop = min(start + count, self.size)
-        return [_stored_entry(index, leaf) for _, (index, leaf) in zip(range(start, stop), self.leaves(start), strict=False)]
+        return [_stored_entry(index, each) for _, (index, each) in zip(range(start, stop), self.leaves(start), strict=False)]
 
-    def leaves(self, start: int) -> Iterable[tuple[int, bytes]]:
+    def leaves(self, start: int) -> Iterator[tuple[int, bytes]]:
+        """Entries from *start* on with their indices, as they were hashed."""
         self._write()
-        return self._rows.leaves(start)
+        return _leaves(self._rows, start)
 
-    def scan(self) -> Hashes:
-        """Stored hashes for a reader that goes through them in order: those of 256 leaves are read at a time."""
-        block: dict[int, bytes] = {}
-
-        def hash_at(level: int, index: int) -> bytes:
-            place = merkle.position(level, index)
-            if place not in block and level < SCANNED:
-                first = index << level >> SCANNED << SCANNED
-                block.clear()
-                block.update(self._rows.between(merkle.stored(first), merkle.stored(min(first + (1 << SCANNED), self.size))))
-            return block[place] if place in block else self._at([(level, index)])[0]
-
+    def tile(self, level: int, index: int) -> bytes:
+        """The hashes of a tile that are there so far."""
         self._write()
-        return hash_at
+        self._load([(level, index)])
+        return self._tile(level, index)
 
     def _within(self, size: int | None) -> int:
         if size is None:
@@ -217,22 +251,33 @@ class Ledger:
         return size
 
     def _folded(self, ranges: list[merkle.Range]) -> list[bytes]:
-        places = merkle.needed(ranges)
-        found = dict(zip(places, self._at(places), strict=True))
-        return merkle.folded(ranges, lambda *place: found[place])
-
-    def _at(self, places: Sequence[tuple[int, int]]) -> list[bytes]:
-        """The stored hashes at *places*, read together."""
         self._write()
-        missing = [place for place in places if place not in self._known]
+        self._load({merkle.place(*name)[:2] for name in merkle.needed(ranges)})
+        return merkle.folded(ranges, self._hash)
+
+    def _load(self, names: Iterable[tuple[int, int]]) -> None:
+        """Read together the tiles that are not known yet."""
+        missing = [name for name in names if name not in self._known]
         if missing:
-            positions = [merkle.position(*place) for place in missing]
-            found = self._rows.at(positions)
-            for place, position in zip(missing, positions, strict=True):
-                if position not in found:
-                    raise IntegrityError(f"the stored hash at position {position} is missing")
-                self._known[place] = found[position]
-        return [self._known[place] for place in places]
+            self._known.update(self._rows.tiles(missing))
+
+    def _tile(self, level: int, index: int) -> bytes:
+        if (level, index) not in self._known:
+            raise IntegrityError(f"the stored tile {index} of level {level} is missing", level=level, index=index)
+        return self._known[level, index]
+
+    def _hash(self, level: int, index: int) -> bytes:
+        up, tile, first, count = merkle.place(level, index)
+        hashes = self._tile(up, tile)[first * HASH_SIZE : (first + count) * HASH_SIZE]
+        if len(hashes) != count * HASH_SIZE:
+            raise IntegrityError(f"the stored tile {tile} of level {up} is cut short", level=up, index=tile)
+        return merkle.fold(merkle.row(hashes))
+
+
+def _edges(size: int) -> list[tuple[int, int]]:
+    """Names of the tiles at the right edge that are not full."""
+    counts = itertools.takewhile(bool, (size >> HEIGHT * level for level in itertools.count()))
+    return [(level, count // WIDTH) for level, count in enumerate(counts) if count % WIDTH]
 
 
 def inception(key: SigningKey) -> str:
@@ -242,21 +287,61 @@ def inception(key: SigningKey) -> str:
 
 def fsck(rows: Rows, key: VerifyKey) -> Checkpoint:
     """Hash every entry again, recompute every stored hash and the root, verify the checkpoint; raise at the first that is wrong."""
-    head = _head(rows, key)
-    frontier: dict[tuple[int, int], bytes] = {}
-    recomputed = _recomputed(rows, frontier)
-    for here, there in zip_longest(recomputed, rows.hashes()):
-        if here is None:
-            raise IntegrityError(f"a stored hash at position {there[0]} belongs to no entry")
-        level, index, digest = here
-        if there != (merkle.position(level, index), digest):
-            what = f"entry {index} and its hash" if level == 0 else "the stored hash"
-            raise IntegrityError(f"{what} at level {level}, index {index} is not what was signed", level=level, index=index)
-    if head.size != sum(1 << level for level, _ in frontier):
+    head, edge = _head(rows, key), Edge()
+    known: set[tuple[int, int]] = set()
+    waiting: list[bytes] = []
+    tile = b""
+
+    def stored(level: int, index: int) -> bytes:
+        known.add((level, index))
+        return rows.tiles([(level, index)]).get((level, index), b"")
+
+    for expected, (index, each) in enumerate(_leaves(rows, 0)):
+        if index != expected:
+            raise IntegrityError(f"entry {expected} is missing", level=0, index=expected)
+        at = index % WIDTH
+        tile = stored(0, index // WIDTH) if at == 0 else tile
+        waiting.append(merkle.leaf_hash(each))
+        if tile[at * HASH_SIZE :][:HASH_SIZE] != waiting[-1]:
+            raise _unsigned(0, index)
+        _stored_entry(index, each)
+        if at == WIDTH - 1:
+            for level, number, hashes in edge.add(waiting):
+                _same(level, number, hashes, stored(level, number))
+            waiting = []
+    edge.add(waiting)
+    for level, number, hashes in edge.partial():
+        _same(level, number, hashes, stored(level, number))
+    for level, number in rows.all_tiles():
+        if (level, number) not in known:
+            raise IntegrityError(f"the stored tile {number} of level {level} belongs to no entry", level=level, index=number)
+    if head.size != edge.size:
         raise IntegrityError(f"the checkpoint covers {head.size} entries, other than are stored")
-    if merkle.root(head.size, lambda level, index: frontier[level, index]) != head.root:
+    if edge.root() != head.root:
         raise IntegrityError("the root in the checkpoint is not the root of the entries")
     return head
+
+
+def _leaves(rows: Rows, start: int) -> Iterator[tuple[int, bytes]]:
+    for first, raw in rows.bundles(start):
+        for index, each in unbundled(raw, first):
+            if index // WIDTH != first // WIDTH:
+                raise IntegrityError(f"the bundle of entry {first} is too long", level=0, index=first)
+            if index >= start:
+                yield index, each
+
+
+def _same(level: int, index: int, hashes: bytes, stored: bytes) -> None:
+    """Raise unless a tile is stored as it must be."""
+    for at in range(0, max(len(hashes), len(stored)), HASH_SIZE):
+        if hashes[at : at + HASH_SIZE] != stored[at : at + HASH_SIZE]:
+            raise _unsigned(level, index * WIDTH + at // HASH_SIZE)
+
+
+def _unsigned(level: int, index: int) -> IntegrityError:
+    what = f"entry {index} and its hash" if level == 0 else "the stored hash"
+    height = level * HEIGHT
+    return IntegrityError(f"{what} at level {height}, index {index} is not what was signed", level=height, index=index)
 
 
 def _head(rows: Rows, key: VerifyKey) -> Checkpoint:
@@ -268,19 +353,6 @@ def _head(rows: Rows, key: VerifyKey) -> Checkpoint:
     if head.size != size:
         raise IntegrityError(f"the checkpoint covers {head.size} entries, the head says {size}")
     return head
-
-
-def _recomputed(rows: Rows, frontier: dict[tuple[int, int], bytes]) -> Iterator[tuple[int, int, bytes]]:
-    """Every complete subtree in the order in which it was stored; *frontier* is left with the peaks."""
-    for expected, (index, leaf) in enumerate(rows.leaves(0)):
-        if index != expected:
-            raise IntegrityError(f"entry {expected} is missing", level=0, index=expected)
-        for level, at, digest in merkle.grown(index, merkle.leaf_hash(leaf), lambda *name: frontier[name]):
-            frontier[level, at] = digest
-            yield level, at, digest
-            if level:
-                del frontier[level - 1, 2 * at], frontier[level - 1, 2 * at + 1]
-        _stored_entry(index, leaf)
 
 
 def _stored_entry(index: int, leaf: bytes) -> Entry:

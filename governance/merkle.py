@@ -1,54 +1,119 @@
 """Merkle tree hashing: roots, inclusion proofs and consistency proofs, built from the hashes of complete subtrees.
 
 A complete subtree of 2**level leaves that starts at leaf index * 2**level is named (level, index). Its hash never changes once it is
-there, so a log stores these hashes and nothing else; every root and every proof is folded from a few of them.
-Source: RFC 6962, 2.1 (hashing, building); RFC 9162, 2.1.3.2 and 2.1.4.2 (verifying).
+there, and every root and every proof is folded from a few of them. A log stores those of each eighth level, 256 in a tile; what lies
+between is hashed again when it is asked for.
+Source: RFC 6962, 2.1 (hashing, building); RFC 9162, 2.1.3.2 and 2.1.4.2 (verifying); C2SP tlog-tiles.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 
 from governance.errors import IntegrityError, UsageError
 
 HASH_SIZE = 32
-EMPTY = hashlib.sha256(b"").digest()
+EMPTY = sha256(b"").digest()
+HEIGHT = 8
+WIDTH = 1 << HEIGHT  # of a tile
 
 Hashes = Callable[[int, int], bytes]
 Range = tuple[int, int]
 
 
 def leaf_hash(data: bytes) -> bytes:
-    return hashlib.sha256(b"\x00" + data).digest()
+    return sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right).digest()
 
 
-# --- where hashes are stored --------------------------------------------------------------------
+# --- growing ------------------------------------------------------------------------------------
 
 
-def position(level: int, index: int) -> int:
-    """Place of a complete subtree's hash in the order in which a growing log completes them: every leaf, then what it completes."""
-    last = ((index + 1) << level) - 1
-    return stored(last) + level
+def row(tile: bytes) -> list[bytes]:
+    """The hashes in a tile."""
+    return [tile[at : at + HASH_SIZE] for at in range(0, len(tile), HASH_SIZE)]
 
 
-def stored(size: int) -> int:
-    """Number of complete subtrees in a tree of *size* leaves."""
-    return 2 * size - size.bit_count()
+def fold(hashes: Iterable[bytes]) -> bytes:
+    """The root over subtrees of one size, of which the last may be a smaller one that is not complete."""
+    level = list(hashes) or [EMPTY]
+    while len(level) > 1:
+        level = _paired(level) + level[len(level) // 2 * 2 :]
+    return level[0]
 
 
-def grown(index: int, leaf: bytes, hash_at: Hashes) -> list[tuple[int, int, bytes]]:
-    """The subtrees that become complete with the leaf hash *leaf* at *index*, lowest first, as (level, index, hash)."""
-    level, new = 0, [(0, index, leaf)]
-    while index & 1:
-        leaf = node_hash(hash_at(level, index - 1), leaf)
-        level, index = level + 1, index >> 1
-        new.append((level, index, leaf))
-    return new
+def _paired(hashes: Iterable[bytes]) -> list[bytes]:
+    """The hashes over each two; what remains over is left out."""
+    each = iter(hashes)
+    return [sha256(b"\x01" + left + right).digest() for left, right in zip(each, each, strict=False)]
+
+
+def place(level: int, index: int) -> tuple[int, int, int, int]:
+    """Where the hashes lie under a complete subtree: level and index of their tile, the first of them in it, and how many."""
+    up, height = divmod(level, HEIGHT)
+    return up, index << height >> HEIGHT, (index << height) % WIDTH, 1 << height
+
+
+@dataclass(slots=True)
+class Edge:
+    """The right edge of a growing tree: the last tile of each level of tiles, as far as it is there, and the root's own subtrees.
+
+    Each hash is computed once, however the tree grows.
+    """
+
+    size: int = 0
+    tiles: list[list[bytes]] = field(default_factory=list, repr=False)
+    peaks: list[bytes] = field(default_factory=list, repr=False)  # by level; empty where there is none
+
+    @classmethod
+    def of(cls, size: int, tile_at: Callable[[int, int], bytes]) -> Edge:
+        """That of a tree of *size* leaves, from its stored tiles."""
+        edge = cls(size)
+        while count := size >> HEIGHT * len(edge.tiles):
+            index, width = divmod(count, WIDTH)
+            hashes = row(tile_at(len(edge.tiles), index))[:width] if width else []
+            if len(hashes) < width:
+                raise IntegrityError(f"the stored tile {index} of level {len(edge.tiles)} is cut short")
+            edge.tiles.append(hashes)
+            for height in range(HEIGHT):
+                stop = width >> height << height
+                edge.peaks.append(fold(hashes[stop - (1 << height) : stop]) if width >> height & 1 else b"")
+        return edge
+
+    def add(self, hashes: Iterable[bytes]) -> list[tuple[int, int, bytes]]:
+        """Grow by leaf hashes. What comes back are the tiles that are full now: level, index, hashes."""
+        full, level, start, new = [], 0, self.size, list(hashes)
+        self.size += len(new)
+        while new:
+            if level == len(self.peaks):
+                self.peaks += [b""] * HEIGHT
+                self.tiles.append([])
+            if level % HEIGHT == 0:
+                full += self._filled(level // HEIGHT, start >> level, new)
+            if self.peaks[level]:
+                new.insert(0, self.peaks[level])
+            self.peaks[level] = new.pop() if len(new) % 2 else b""
+            new = _paired(new)
+            level += 1
+        return full
+
+    def _filled(self, level: int, start: int, new: list[bytes]) -> list[tuple[int, int, bytes]]:
+        waiting = [*self.tiles[level], *new]
+        stop = len(waiting) // WIDTH * WIDTH
+        self.tiles[level] = waiting[stop:]
+        return [(level, (start + at) // WIDTH, b"".join(waiting[at : at + WIDTH])) for at in range(0, stop, WIDTH)]
+
+    def partial(self) -> list[tuple[int, int, bytes]]:
+        """The tiles that are not full: level, index, hashes."""
+        return [(level, self.size >> HEIGHT * (level + 1), b"".join(each)) for level, each in enumerate(self.tiles) if each]
+
+    def root(self) -> bytes:
+        return joined([peak for peak in reversed(self.peaks) if peak]) if self.size else EMPTY
 
 
 # --- building -----------------------------------------------------------------------------------

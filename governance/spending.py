@@ -9,7 +9,7 @@ total again, bit for bit, and that none went beyond its limits. Nothing in them 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -245,17 +245,12 @@ def read_export(text: str) -> tuple[Export, Books]:
 
 def entries(export: Export) -> Iterator[Entry]:
     """Its entries, once they are known to be all of those under its checkpoint."""
-    head, hashes = checkpoint.opened(export.checkpoint, read_key(export.key)), tree(export.leaves)
-    size = len(export.leaves)
-    if head.size != size or merkle.root(size, lambda *name: hashes[name]) != head.root:
+    head = checkpoint.opened(export.checkpoint, read_key(export.key))
+    if head.size != len(export.leaves) or root(export.leaves) != head.root:
         raise IntegrityError("the entries are not those under the checkpoint")
     return (read_entry(leaf.encode()) for leaf in export.leaves)
 
 
-def tree(leaves: Sequence[str]) -> Mapping[tuple[int, int], bytes]:
-    """The hash of every complete subtree over *leaves*, by level and index."""
-    hashes: dict[tuple[int, int], bytes] = {}
-    for index, leaf in enumerate(leaves):
-        for level, at, digest in merkle.grown(index, merkle.leaf_hash(leaf.encode()), lambda *name: hashes[name]):
-            hashes[level, at] = digest
-    return hashes
+def root(leaves: Iterable[str]) -> bytes:
+    """That of the tree over *leaves*."""
+    return merkle.fold(merkle.leaf_hash(each.encode()) for each in leaves)

@@ -13,21 +13,17 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from governance import checkpoint, merkle, notes, quorum
 from governance.checkpoint import Checkpoint
 from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.journal import View
-from governance.ledger import read_entry
-from governance.merkle import HASH_SIZE, Hashes
+from governance.ledger import LENGTH, LONGEST, bundle, read_entry, unbundled
+from governance.merkle import HASH_SIZE, WIDTH, Edge
 from governance.quorum import Policy
 
-HEIGHT = 8
-WIDTH = 1 << HEIGHT
-LENGTH = 2  # bytes before an entry that say how long it is
-LONGEST = (1 << 8 * LENGTH) - 1
+Tiles = Callable[[int, int], bytes]
 
 
 def name(index: int, width: int = WIDTH) -> str:
@@ -49,28 +45,27 @@ def spans(old: int, new: int) -> Iterator[tuple[int, int, int]]:
         level, old, new = level + 1, old // WIDTH, new // WIDTH
 
 
-def files(old: int, new: int, leaves: Iterable[tuple[int, bytes]], hash_at: Hashes) -> Iterator[tuple[str, bytes]]:
+def files(old: int, new: int, leaves: Iterable[tuple[int, bytes]], tile_at: Tiles) -> Iterator[tuple[str, bytes]]:
     """Paths and contents of the files that a folder of *old* entries lacks for *new* ones.
 
     *leaves* are entries with their indices, from old // 256 * 256 on.
     """
     entries = iter(leaves)
     for level, index, width in spans(old, new):
-        first = index * WIDTH
-        hashes = [hash_at(level * HEIGHT, at) for at in range(first, first + width)]
-        yield f"tile/{level}/{name(index, width)}", b"".join(hashes)
+        hashes = tile_at(level, index)[: width * HASH_SIZE]
+        yield f"tile/{level}/{name(index, width)}", hashes
         if level == 0:
-            yield f"tile/entries/{name(index, width)}", b"".join(_bundled(entries, first, hashes))
+            yield f"tile/entries/{name(index, width)}", bundle(_signed(entries, index * WIDTH, merkle.row(hashes)))
 
 
-def _bundled(entries: Iterator[tuple[int, bytes]], first: int, hashes: list[bytes]) -> Iterator[bytes]:
+def _signed(entries: Iterator[tuple[int, bytes]], first: int, hashes: list[bytes]) -> Iterator[bytes]:
     for expected, digest in enumerate(hashes, first):
         index, leaf = next(entries, (-1, b""))
         if index != expected or merkle.leaf_hash(leaf) != digest:
             raise IntegrityError(f"entry {expected} and its hash at level 0, index {expected} is not what was signed")
         if len(leaf) > LONGEST:
             raise UsageError(f"an entry in a tile has at most {LONGEST} bytes")
-        yield len(leaf).to_bytes(LENGTH) + leaf
+        yield leaf
 
 
 # --- writing ------------------------------------------------------------------------------------
@@ -91,7 +86,7 @@ def export(view: View, folder: Path, policy: Policy) -> Checkpoint:
     if cosigned is not None and (with_quorum := checkpoint.signed(notes.read(cosigned), policy.logs)).size >= old:
         text, head = cosigned, with_quorum
     made: set[Path] = set()
-    for path, content in files(old, head.size, view.leaves(old // WIDTH * WIDTH), view.scan()):
+    for path, content in files(old, head.size, view.leaves(old // WIDTH * WIDTH), view.tile):
         made.add(_write(folder / path, content))
     for parent in {path.parent for path in made}:
         _sync(parent)
@@ -149,65 +144,46 @@ def monitor(folder: Path, policy: Policy, *, seen: str = "", read_leaf: Callable
     last = checkpoint.signed(notes.read(seen, limit=checkpoint.LIMIT), policy.logs) if seen else Checkpoint(head.origin, 0, merkle.EMPTY)
     if last.origin != head.origin or last.size > head.size:
         raise IntegrityError(f"{last.size} entries of {last.origin} were seen before, and now there are {head.size} of {head.origin}")
-    tree = _Tree(folder)
+    edge = Edge()
+    waiting: list[bytes] = []
     for index, leaf in _entries(folder, head.size):
-        _same(tree, last, index)
+        if index == last.size:
+            _same(edge, waiting, last)
         try:
             read_leaf(leaf)
         except DecodeError as error:
             raise IntegrityError(f"entry {index} is damaged: {error}") from None
-        tree.add(index, merkle.leaf_hash(leaf))
-    _same(tree, last, head.size)
-    tree.close(head.size)
-    if tree.root(head.size) != head.root:
+        waiting.append(merkle.leaf_hash(leaf))
+        if len(waiting) == WIDTH:
+            for tile in edge.add(waiting):
+                _held(folder, *tile)
+            waiting = []
+    if head.size == last.size:
+        _same(edge, waiting, last)
+    edge.add(waiting)
+    for tile in edge.partial():
+        _held(folder, *tile)
+    if edge.root() != head.root:
         raise IntegrityError("the root in the checkpoint is not the root of the entries")
     return head, note
 
 
-def _same(tree: _Tree, last: Checkpoint, size: int) -> None:
-    if size == last.size and tree.root(size) != last.root:
-        raise IntegrityError(f"the first {size} entries are not those that were seen before")
+def _same(edge: Edge, waiting: list[bytes], last: Checkpoint) -> None:
+    now = Edge(edge.size, list(edge.tiles), list(edge.peaks))
+    now.add(waiting)
+    if now.root() != last.root:
+        raise IntegrityError(f"the first {last.size} entries are not those that were seen before")
 
 
-@dataclass(slots=True)
-class _Tree:
-    """The tree of the entries so far, and the hashes of each level that no tile was held against yet."""
-
-    folder: Path
-    peaks: dict[tuple[int, int], bytes] = field(default_factory=dict)
-    rows: dict[int, list[bytes]] = field(default_factory=dict)
-
-    def add(self, index: int, leaf: bytes) -> None:
-        for level, at, digest in merkle.grown(index, leaf, lambda *place: self.peaks[place]):
-            self.peaks[level, at] = digest
-            if level:
-                del self.peaks[level - 1, 2 * at], self.peaks[level - 1, 2 * at + 1]
-            if level % HEIGHT == 0:
-                row = self.rows.setdefault(level // HEIGHT, [])
-                row.append(digest)
-                if len(row) == WIDTH:
-                    self._held(level // HEIGHT, at // WIDTH)
-
-    def close(self, size: int) -> None:
-        """Hold what is left against the partial tiles of a tree of *size* leaves."""
-        for level, row in self.rows.items():
-            if row:
-                self._held(level, (size >> level * HEIGHT) // WIDTH)
-
-    def root(self, size: int) -> bytes:
-        return merkle.root(size, lambda *place: self.peaks[place])
-
-    def _held(self, level: int, index: int) -> None:
-        """Every hash of a tile, and then the row is empty."""
-        row = self.rows[level]
-        path = f"tile/{level}/{name(index, len(row))}"
-        raw = _read(self.folder / path, WIDTH * HASH_SIZE)
-        for at, digest in enumerate(row):
-            if raw[at * HASH_SIZE : (at + 1) * HASH_SIZE] != digest:
-                raise IntegrityError(f"hash {at} in {path} is not that of the entries")
-        if len(raw) != len(row) * HASH_SIZE:
-            raise IntegrityError(f"{path} is longer than it must be")
-        row.clear()
+def _held(folder: Path, level: int, index: int, hashes: bytes) -> None:
+    """Hold the hashes of a tile against its file."""
+    path = f"tile/{level}/{name(index, len(hashes) // HASH_SIZE)}"
+    raw = _read(folder / path, WIDTH * HASH_SIZE)
+    for at, digest in enumerate(merkle.row(hashes)):
+        if raw[at * HASH_SIZE : (at + 1) * HASH_SIZE] != digest:
+            raise IntegrityError(f"hash {at} in {path} is not that of the entries")
+    if len(raw) != len(hashes):
+        raise IntegrityError(f"{path} is longer than it must be")
 
 
 def _entries(folder: Path, size: int) -> Iterator[tuple[int, bytes]]:
@@ -215,20 +191,10 @@ def _entries(folder: Path, size: int) -> Iterator[tuple[int, bytes]]:
     for index in range(-(-size // WIDTH)):
         first = index * WIDTH
         path = f"tile/entries/{name(index, min(WIDTH, size - first))}"
-        leaves = list(_unbundled(_read(folder / path, WIDTH * (LENGTH + LONGEST)), path))
+        leaves = list(unbundled(_read(folder / path, WIDTH * (LENGTH + LONGEST)), first))
         if len(leaves) != min(WIDTH, size - first):
             raise IntegrityError(f"{path} holds {len(leaves)} entries")
-        yield from enumerate(leaves, first)
-
-
-def _unbundled(raw: bytes, path: str) -> Iterator[bytes]:
-    at = 0
-    while at < len(raw):
-        stop = at + LENGTH + int.from_bytes(raw[at : at + LENGTH])
-        if stop > len(raw):
-            raise IntegrityError(f"{path} is cut short")
-        yield raw[at + LENGTH : stop]
-        at = stop
+        yield from leaves
 
 
 def _read(path: Path, limit: int) -> bytes:

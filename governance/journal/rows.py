@@ -11,17 +11,23 @@ from sqlalchemy.engine import Connection
 
 from governance.errors import IntegrityError
 from governance.journal import schema
+from governance.merkle import WIDTH
 
-PAGE = 1000  # rows read at a time
+LEVEL = 48  # a tile's place is its level over these bits, and its index below
 
-# Statements of every commit are built once: building one costs more than running it.
-HEAD = sa.select(schema.head.c.size, schema.head.c.note)
-SET_HEAD = sa.update(schema.head)
-HASHES = sa.select(schema.node_hash).where(schema.node_hash.c.position.in_(sa.bindparam("at", expanding=True)))
-
-BETWEEN = sa.select(schema.node_hash).where(
-    schema.node_hash.c.position >= sa.bindparam("start"), schema.node_hash.c.position < sa.bindparam("stop")
+# Statements of every commit are built once, or are in the driver's own words: building one costs more than running it.
+HEAD = "SELECT size, note FROM head"
+SET_HEAD = "UPDATE head SET size = {0}, note = {0}"
+BUNDLES = (
+    sa.select(schema.bundle)
+    .where(schema.bundle.c.first >= sa.bindparam("start"), schema.bundle.c.first < sa.bindparam("stop"))
+    .order_by(schema.bundle.c.first)
 )
+NEXT = sa.select(sa.func.min(schema.bundle.c.first)).where(schema.bundle.c.first >= sa.bindparam("start"))
+TILES = sa.select(schema.tile).where(schema.tile.c.place.in_(sa.bindparam("at", expanding=True)))
+PLACES = sa.select(schema.tile.c.place).order_by(schema.tile.c.place)
+ADD = "INSERT INTO bundle (first, entries) VALUES ({0}, {0})"
+PUT = "INSERT INTO tile (place, hashes) VALUES ({0}, {0}) ON CONFLICT (place) DO UPDATE SET hashes = excluded.hashes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +61,39 @@ class LedgerRows:
     connection: Connection
 
     def head(self) -> tuple[int, str]:
-        row = self.connection.execute(HEAD).one_or_none()
+        row = self.connection.exec_driver_sql(HEAD).one_or_none()
         if row is None:
             raise IntegrityError("the ledger has no head")
-        return row.size, row.note
+        return row[0], row[1]
 
     def set_head(self, size: int, note: str) -> None:
-        self.connection.execute(SET_HEAD, {"size": size, "note": note})
+        self._write(SET_HEAD, (size, note))
 
-    def add(self, leaves: Sequence[tuple[int, bytes]], hashes: Sequence[tuple[int, bytes]]) -> None:
-        """In the driver's own words: these are the many rows of a ledger, and handing over each costs more than writing it."""
+    def add(self, bundles: Sequence[tuple[int, bytes]], tiles: Sequence[tuple[int, int, bytes]]) -> None:
+        """A tile that was there in part is put in its place."""
+        self._write(ADD, list(bundles))
+        self._write(PUT, [(level << LEVEL | index, hashes) for level, index, hashes in tiles])
+
+    def _write(self, statement: str, values: Any) -> None:
         mark = "?" if self.connection.dialect.paramstyle == "qmark" else "%s"
-        for table, rows in ((schema.entry, leaves), (schema.node_hash, hashes)):
-            columns = ", ".join(table.columns.keys())
-            self.connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({mark}, {mark})", list(rows))  # noqa: S608
+        self.connection.exec_driver_sql(statement.format(mark), values)
 
-    def at(self, positions: Sequence[int]) -> dict[int, bytes]:
-        return {row[0]: row[1] for row in self.connection.execute(HASHES, {"at": list(positions)})}
-
-    def between(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
-        return ((row[0], row[1]) for row in self.connection.execute(BETWEEN, {"start": start, "stop": stop}))
-
-    def leaves(self, start: int) -> Iterator[tuple[int, bytes]]:
-        return self._paged(schema.entry, schema.entry.c.number, start)
-
-    def hashes(self) -> Iterator[tuple[int, bytes]]:
-        return self._paged(schema.node_hash, schema.node_hash.c.position, 0)
-
-    def _paged(self, table: sa.Table, key: sa.Column[Any], start: int) -> Iterator[tuple[int, bytes]]:
-        page = sa.select(table).where(key >= sa.bindparam("start")).order_by(key).limit(PAGE)
-        while rows := self.connection.execute(page, {"start": start}).all():
+    def bundles(self, start: int) -> Iterator[tuple[int, bytes]]:
+        """In order, from the first one that may hold the entry *start* on; one tile's entries are read at a time."""
+        at: int | None = start
+        while at is not None:
+            first = at // WIDTH * WIDTH
+            rows = self.connection.execute(BUNDLES, {"start": first, "stop": first + WIDTH}).all()
             yield from ((row[0], row[1]) for row in rows)
-            start = rows[-1][0] + 1
+            at = first + WIDTH if rows else self.connection.execute(NEXT, {"start": first + WIDTH}).scalar_one()
+
+    def tiles(self, names: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        found = self.connection.execute(TILES, {"at": [level << LEVEL | index for level, index in names]})
+        return {_name(place): hashes for place, hashes in found}
+
+    def all_tiles(self) -> Iterator[tuple[int, int]]:
+        return map(_name, self.connection.execute(PLACES).scalars())
+
+
+def _name(place: int) -> tuple[int, int]:
+    return place >> LEVEL, place % (1 << LEVEL)

@@ -29,8 +29,8 @@ def _integer(name: str) -> sa.Column[int]:
 meta = sa.Table("meta", TABLES, _text("name", key=True), _text("value"))
 
 # the ledger
-entry = sa.Table("entry", TABLES, _counted("number"), _bytes("leaf"))
-node_hash = sa.Table("node_hash", TABLES, _counted("position"), _bytes("digest"))
+bundle = sa.Table("bundle", TABLES, _counted("first"), _bytes("entries"))
+tile = sa.Table("tile", TABLES, _counted("place"), _bytes("hashes"))
 head = sa.Table("head", TABLES, _counted("only"), _integer("size"), _text("note"))
 
 # witnessing: what this party cosigned of others' ledgers, and who cosigned its own

@@ -39,6 +39,7 @@ class Journal:
         self._process = os.getpid()
         self._turn = threading.RLock()
         self._writing = False
+        self._left: ledger.Left = None  # of the last transaction here; used while its checkpoint is still the newest
         self._residue = True  # what was wiped before a crash may still be in the write-ahead log
         self._empty()
 
@@ -77,10 +78,12 @@ class Journal:
         writer does not let it happen; nothing is half done then.
         """
         with self._alone():
+            left, self._left = self._left, None
             with self._database.begun(self._database.writing) as connection:
-                t = Transaction(connection, self._key, self._now)
+                t = Transaction(connection, self._key, self._now, left)
                 yield t
                 t.close_ledger()
+            self._left = t.left
             self._residue |= t.shredded
             self._empty()
 

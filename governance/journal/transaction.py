@@ -41,8 +41,8 @@ RESEAL = (
 class Transaction(View):
     """Changes and readings of one transaction; what it has written it reads back."""
 
-    def __init__(self, connection: Connection, key: SigningKey, now: Callable[[], int]) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection, key: SigningKey, now: Callable[[], int], left: ledger.Left = None) -> None:
+        super().__init__(connection, left)
         self._key = key
         self._now = now
         self.shredded = False
@@ -51,7 +51,7 @@ class Transaction(View):
 
     def append(self, event: str, subject: str, code: str = "") -> int:
         """Add an entry to the ledger and return its index."""
-        return self._ledger.append(ledger.entry(event, subject, code=code, at=self._now()))
+        return self._ledger.append(ledger.leaf(event, subject, code=code, at=self._now()))
 
     def close_ledger(self) -> str:
         """Sign the checkpoint now; nothing more is appended in this transaction. At its end the journal does it by itself.

@@ -14,8 +14,7 @@ from governance.errors import UsageError
 from governance.journal import schema, sealing
 from governance.journal.consents import CLOCK, Kept, Recorded, kept, recorded
 from governance.journal.rows import Decision, JobRow, LedgerRows
-from governance.ledger import Entry, Ledger
-from governance.merkle import Hashes
+from governance.ledger import Entry, Ledger, Left
 from governance.notes import Note
 from governance.spending import Block, Books, Export, Spend
 
@@ -59,14 +58,20 @@ def history_of(dataset: str, snapshot: str) -> str:
 class View:
     """Readings of one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, left: Left = None) -> None:
         self._connection = connection
+        self._left = left
 
     # --- ledger
 
     @cached_property
     def _ledger(self) -> Ledger:
-        return Ledger(LedgerRows(self._connection))
+        return Ledger(LedgerRows(self._connection), self._left)
+
+    @property
+    def left(self) -> Left:
+        """What the next writer can go on from, once this transaction is durable."""
+        return self._ledger.left
 
     def size(self) -> int:
         """Number of ledger entries."""
@@ -96,9 +101,9 @@ class View:
         """Entries from *start* on with their indices, as they were hashed."""
         return self._ledger.leaves(start)
 
-    def scan(self) -> Hashes:
-        """The stored hashes by (level, index), for whoever reads many in order."""
-        return self._ledger.scan()
+    def tile(self, level: int, index: int) -> bytes:
+        """The hashes of a stored tile."""
+        return self._ledger.tile(level, index)
 
     # --- witnessing
 

@@ -8,7 +8,7 @@ from governance import checkpoint, ledger, merkle
 from governance.encoding import canonical, plain
 from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.keys import SigningKey
-from governance.ledger import Ledger, entry, read_entry
+from governance.ledger import Ledger, entry, leaf, read_entry
 from governance.texts import TEXTS
 
 LOG = SigningKey("hospital-a/node", bytes(range(32)))
@@ -21,7 +21,7 @@ class Memory:
 
     def __init__(self):
         self.size, self.note = 0, ledger.inception(LOG)
-        self.entry, self.digest = {}, {}
+        self.bundle, self.tile = {}, {}
 
     def head(self):
         return self.size, self.note
@@ -29,22 +29,25 @@ class Memory:
     def set_head(self, size, note):
         self.size, self.note = size, note
 
-    def add(self, leaves, hashes):
-        assert not self.entry.keys() & {at for at, _ in leaves} and not self.digest.keys() & {at for at, _ in hashes}
-        self.entry.update(leaves)
-        self.digest.update(hashes)
+    def add(self, bundles, tiles):
+        assert not self.bundle.keys() & {at for at, _ in bundles} and all(raw for _, raw in bundles)
+        self.bundle.update(bundles)
+        for level, index, hashes in tiles:
+            assert hashes.startswith(self.tile.get((level, index), b"")) and len(hashes) <= 8192
+            self.tile[level, index] = hashes
 
-    def leaves(self, start):
-        return ((i, self.entry[i]) for i in sorted(self.entry) if i >= start)
+    def bundles(self, start):
+        return ((first, self.bundle[first]) for first in sorted(self.bundle) if first >= start // 256 * 256)
 
-    def at(self, positions):
-        return {at: self.digest[at] for at in positions if at in self.digest}
+    def tiles(self, names):
+        return {name: self.tile[name] for name in names if name in self.tile}
 
-    def between(self, start, stop):
-        return [(at, digest) for at, digest in self.digest.items() if start <= at < stop]
+    def all_tiles(self):
+        return sorted(self.tile)
 
-    def hashes(self):
-        return iter(sorted(self.digest.items()))
+    @property
+    def leaves(self):
+        return [each for first in sorted(self.bundle) for _, each in ledger.unbundled(self.bundle[first], first)]
 
 
 def grown(*transactions):
@@ -53,7 +56,7 @@ def grown(*transactions):
     for count in transactions:
         book = Ledger(rows)
         for _ in range(count):
-            book.append(entry("job.offered", f"{book.size:064x}", code="", at=1_700_000_000 + book.size))
+            book.append(leaf("job.offered", f"{book.size:064x}", code="", at=1_700_000_000 + book.size))
         book.sign(LOG)
     return rows
 
@@ -85,19 +88,20 @@ def test_vector_of_an_entry():
     ],
 )
 def test_nothing_else_can_be_an_entry(event, subject, code, at):
-    with pytest.raises(UsageError):
-        entry(event, subject, code=code, at=at)
+    for make in (entry, leaf):
+        with pytest.raises(UsageError):
+            make(event, subject, code=code, at=at)
 
 
 @given(st.text(max_size=70).filter(lambda text: text not in TEXTS and text not in get_args(ledger.Event)))
 def test_no_free_text_becomes_an_entry(text):
     for event, subject, code in [(text, JOB, ""), ("job.ended", text, ""), ("job.ended", JOB, text or "x")]:
         with pytest.raises(UsageError):
-            entry(event, subject, code=code, at=1)
+            leaf(event, subject, code=code, at=1)
 
 
 @pytest.mark.parametrize(
-    "leaf",
+    "raw",
     [
         b"",
         b"{}",
@@ -110,9 +114,9 @@ def test_no_free_text_becomes_an_entry(text):
         b" " * 2000,
     ],
 )
-def test_leaves_that_are_refused(leaf):
+def test_leaves_that_are_refused(raw):
     with pytest.raises(DecodeError):
-        read_entry(leaf)
+        read_entry(raw)
 
 
 # --- growing
@@ -125,14 +129,14 @@ def test_a_ledger_is_one_tree_however_it_grew(transactions):
     head = ledger.fsck(rows, LOG.public)
     assert head == checkpoint.opened(rows.note, LOG.public)
     assert head.size == sum(transactions)
-    assert rows.entry == grown(sum(transactions)).entry and rows.digest == grown(sum(transactions)).digest
+    assert rows.leaves == grown(sum(transactions)).leaves and rows.tile == grown(sum(transactions)).tile
     assert head.root == checkpoint.opened(grown(sum(transactions)).note, LOG.public).root
 
 
 def test_vector_of_a_checkpoint():
     """Two entries; the root computed by hand from RFC 6962, 2.1."""
     rows = grown(2)
-    left, right = (merkle.leaf_hash(rows.entry[i]) for i in (0, 1))
+    left, right = (merkle.leaf_hash(each) for each in rows.leaves)
     assert checkpoint.opened(rows.note, LOG.public) == checkpoint.Checkpoint(LOG.name, 2, merkle.node_hash(left, right))
 
 
@@ -140,14 +144,14 @@ def test_one_checkpoint_a_transaction_and_none_before_it_ends():
     rows = grown(3)
     book = Ledger(rows)
     before = book.checkpoint()
-    assert book.append(OFFERED) == 3
+    assert book.append(OFFERED.leaf) == 3
     with pytest.raises(UsageError, match="when the transaction ends"):
         book.checkpoint()
     book.sign(LOG)
     assert book.checkpoint() == Ledger(rows).checkpoint() == rows.note != before
     book.sign(LOG)  # once more changes nothing
     with pytest.raises(UsageError, match="closed for this transaction"):
-        book.append(OFFERED)
+        book.append(OFFERED.leaf)
     assert ledger.fsck(rows, LOG.public).size == 4
 
 
@@ -162,10 +166,10 @@ def test_proofs_of_a_ledger():
     rows = grown(4, 1, 6)
     book, head = Ledger(rows), checkpoint.opened(rows.note, LOG.public)
     for index in range(11):
-        merkle.verify_inclusion(book.inclusion(index), head.root, leaf=merkle.leaf_hash(rows.entry[index]), index=index, size=11)
+        merkle.verify_inclusion(book.inclusion(index), head.root, leaf=merkle.leaf_hash(rows.leaves[index]), index=index, size=11)
     old = checkpoint.opened(grown(4).note, LOG.public)
     merkle.verify_consistency(book.consistency(4), old.root, head.root, old=4, new=11)
-    assert book.inclusion(2, 5) == merkle.inclusion(2, 5, lambda level, index: rows.digest[merkle.position(level, index)])
+    assert book.inclusion(2, 5) == Ledger(grown(5)).inclusion(2)
     assert book.consistency(4, 5) == Ledger(grown(5)).consistency(4)
 
 
@@ -189,36 +193,41 @@ def test_entries_are_read_in_parts():
 # --- tampering
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 8])
-def test_every_byte_of_every_payload_is_watched(size):
-    rows = grown(size)
-    for index, good in list(rows.entry.items()):
+@pytest.mark.parametrize("sizes", [(1,), (2,), (5,), (3, 1, 4)], ids=str)
+def test_every_byte_of_every_payload_is_watched(sizes):
+    rows = grown(*sizes)
+    for first, good in list(rows.bundle.items()):
+        index, stop = first - 1, 0
         for at in range(len(good)):
+            if at == stop:  # at the length of the next entry
+                index, stop = index + 1, at + 2 + int.from_bytes(good[at : at + 2])
             changed = bytearray(good)
             changed[at] ^= 1
-            rows.entry[index] = bytes(changed)
-            with pytest.raises(IntegrityError, match=f"entry {index} and its hash") as caught:
+            rows.bundle[first] = bytes(changed)
+            with pytest.raises(IntegrityError, match=f"entry {index} (and its hash|is cut short)") as caught:
                 ledger.fsck(rows, LOG.public)
             assert caught.value.facts == {"level": 0, "index": index}
-        rows.entry[index] = good
-    assert ledger.fsck(rows, LOG.public).size == size
+        rows.bundle[first] = good
+    assert ledger.fsck(rows, LOG.public).size == sum(sizes)
 
 
-@pytest.mark.parametrize("size", [1, 2, 5, 8])
+@pytest.mark.parametrize("size", [1, 2, 5, 8, 257, 600])
 def test_every_byte_of_every_stored_hash_is_watched(size):
-    names = {merkle.position(level, i): (level, i) for level in range(4) for i in range(size >> level)}
+    """Of large trees, every byte of the first hash and of the last two in a tile, and one byte of each sixteenth."""
     rows = grown(size)
-    assert names.keys() == rows.digest.keys()
-    for position, (level, index) in names.items():
-        good = rows.digest[position]
-        for at in range(32):
-            changed = bytearray(good)
-            changed[at] ^= 128
-            rows.digest[position] = bytes(changed)
-            with pytest.raises(IntegrityError, match=f"level {level}, index {index}") as caught:
-                ledger.fsck(rows, LOG.public)
-            assert caught.value.facts == {"level": level, "index": index}
-        rows.digest[position] = good
+    assert [*map(len, rows.tile.values())] == [len(each) for each in rows.tile.values() if each]
+    assert sum(map(len, rows.tile.values())) == 32 * (size + size // 256)
+    for (level, index), good in list(rows.tile.items()):
+        count = len(good) // 32
+        for number in range(count):
+            for at in range(32) if size < 10 or number in {0, count - 2, count - 1} else (17,) if number % 16 == 0 else ():
+                changed = bytearray(good)
+                changed[32 * number + at] ^= 128
+                rows.tile[level, index] = bytes(changed)
+                with pytest.raises(IntegrityError, match=f"level {8 * level}, index {256 * index + number} ") as caught:
+                    ledger.fsck(rows, LOG.public)
+                assert caught.value.facts == {"level": 8 * level, "index": 256 * index + number}
+        rows.tile[level, index] = good
     assert ledger.fsck(rows, LOG.public).size == size
 
 
@@ -260,34 +269,52 @@ def test_the_signature_of_another_key():
 
 @pytest.mark.parametrize("index", range(5))
 def test_a_removed_entry_is_named(index):
-    rows = grown(5)
-    del rows.entry[index]
-    with pytest.raises(IntegrityError, match=f"entry {index} is missing" if index < 4 else "belongs to no entry"):
+    rows = grown(1, 1, 1, 1, 1)
+    del rows.bundle[index]
+    with pytest.raises(IntegrityError, match=f"entry {index} is missing" if index < 4 else "level 0, index 4"):
         ledger.fsck(rows, LOG.public)
 
 
-@pytest.mark.parametrize("position", range(8))
-def test_a_removed_hash_is_named(position):
-    rows = grown(5)
-    del rows.digest[position]
-    with pytest.raises(IntegrityError, match="level"):
+@pytest.mark.parametrize("name", [(0, 0), (0, 1), (1, 0)], ids=str)
+def test_a_removed_tile_is_named(name):
+    rows = grown(300)
+    del rows.tile[name]
+    with pytest.raises(IntegrityError, match=f"level {8 * name[0]}, index {256 * name[1]} "):
         ledger.fsck(rows, LOG.public)
 
 
 def test_added_rows_are_named():
     rows = grown(5)
-    rows.add([(5, OFFERED.leaf)], [(merkle.position(0, 5), merkle.leaf_hash(OFFERED.leaf))])
-    with pytest.raises(IntegrityError, match="level 1, index 2"):
+    rows.bundle[5] = ledger.bundle([OFFERED.leaf])
+    with pytest.raises(IntegrityError, match="entry 5 and its hash"):
         ledger.fsck(rows, LOG.public)
-    rows = grown(4)
-    rows.add([(4, OFFERED.leaf)], [(merkle.position(0, 4), merkle.leaf_hash(OFFERED.leaf))])
-    with pytest.raises(IntegrityError, match="covers 4 entries, other than are stored"):
+    rows.tile[0, 0] += merkle.leaf_hash(OFFERED.leaf)
+    with pytest.raises(IntegrityError, match="covers 5 entries, other than are stored"):
         ledger.fsck(rows, LOG.public)
+    rows = grown(5)
+    rows.tile[1, 0] = bytes(32)
+    with pytest.raises(IntegrityError, match="tile 0 of level 1 belongs to no entry"):
+        ledger.fsck(rows, LOG.public)
+
+
+def test_bundles_that_cannot_have_been_written():
+    rows = grown(256, 5)
+    rows.bundle[0] += rows.bundle.pop(256)
+    with pytest.raises(IntegrityError, match="the bundle of entry 0 is too long"):
+        ledger.fsck(rows, LOG.public)
+    with pytest.raises(IntegrityError, match="too long"):
+        Ledger(rows).entries(0, 300)
+    rows = grown(5)
+    rows.bundle[0] = rows.bundle[0][:-1]
+    with pytest.raises(IntegrityError, match="entry 4 and its hash"):
+        ledger.fsck(rows, LOG.public)
+    with pytest.raises(IntegrityError, match="entry 4 is damaged"):
+        Ledger(rows).entries(0, 5)
 
 
 def test_a_payload_that_is_no_entry_is_named_even_if_all_hashes_fit():
     rows = Memory()
-    rows.add([(0, b"Zhang San")], [(0, merkle.leaf_hash(b"Zhang San"))])
+    rows.add([(0, ledger.bundle([b"Zhang San"]))], [(0, 0, merkle.leaf_hash(b"Zhang San"))])
     rows.set_head(1, str(checkpoint.Checkpoint(LOG.name, 1, merkle.leaf_hash(b"Zhang San")).signed_by(LOG)))
     with pytest.raises(IntegrityError, match="entry 0 is damaged") as caught:
         ledger.fsck(rows, LOG.public)
@@ -308,7 +335,7 @@ def test_a_rolled_back_ledger_is_clean_by_itself_and_inconsistent_with_what_was_
     Ledger(rolled_back)  # and after it has grown past the old size with other entries:
     for _ in range(4):
         book = Ledger(rolled_back)
-        book.append(OFFERED)
+        book.append(OFFERED.leaf)
         book.sign(LOG)
     now = ledger.fsck(rolled_back, LOG.public)
     proof = Ledger(rolled_back).consistency(5)
@@ -321,7 +348,7 @@ def test_a_rewritten_ledger_signed_anew_is_inconsistent_with_what_was_seen():
     rewritten = Memory()
     book = Ledger(rewritten)
     for event in ("job.offered", "job.refused", "job.offered", "job.offered"):
-        book.append(entry(event, JOB, code="", at=1))
+        book.append(leaf(event, JOB, code="", at=1))
     book.sign(LOG)
     now = ledger.fsck(rewritten, LOG.public)
     with pytest.raises(IntegrityError, match="not consistent"):
@@ -335,7 +362,7 @@ def test_a_leaf_is_canonical_json_of_kind_and_fields():
     for event in get_args(ledger.Event):
         for code in ("", *TEXTS):
             made = entry(event, JOB, code=code, at=2**53 - 1)
-            assert made.leaf == canonical([made.kind, plain(made)]).encode()
+            assert made.leaf == leaf(event, JOB, code=code, at=2**53 - 1) == canonical([made.kind, plain(made)]).encode()
             assert read_entry(made.leaf) == made
 
 
@@ -344,28 +371,49 @@ def test_a_large_transaction_is_written_in_parts(monkeypatch):
     rows = Memory()
     book = Ledger(rows)
     for number in range(11):
-        assert book.append(entry("job.offered", f"{number:064x}", code="", at=1_700_000_000 + number)) == number
-        assert len(rows.entry) == (number + 1) // 4 * 4
-    assert book.entries(9, 5)[1].subject == f"{10:064x}" and len(rows.entry) == 11
+        assert book.append(leaf("job.offered", f"{number:064x}", code="", at=1_700_000_000 + number)) == number
+        assert len(rows.leaves) == (number + 1) // 4 * 4
+    assert book.entries(9, 5)[1].subject == f"{10:064x}" and len(rows.leaves) == 11
     book.sign(LOG)
-    assert rows.entry == grown(11).entry and rows.digest == grown(11).digest and rows.note == grown(11).note
-    assert dict(enumerate(rows.digest[place] for place in sorted(rows.digest))) == rows.digest
+    assert (rows.leaves, rows.tile, rows.note) == (grown(11).leaves, grown(11).tile, grown(11).note)
 
 
 def test_what_was_just_appended_can_be_proved():
     rows = grown(5)
     book = Ledger(rows)
     for _ in range(3):
-        book.append(OFFERED)
+        book.append(OFFERED.leaf)
     merkle.verify_inclusion(book.inclusion(7), book.root(), leaf=merkle.leaf_hash(OFFERED.leaf), index=7, size=8)
     assert book.root(0) == merkle.EMPTY and book.root(5) == checkpoint.opened(rows.note, LOG.public).root
-    assert book.scan()(3, 0) == book.root()
+    assert merkle.fold(merkle.row(book.tile(0, 0))) == book.root()
+
+
+def test_proofs_across_tiles_are_those_of_the_leaves():
+    rows = grown(255, 2, 300, 700)
+    book = Ledger(rows)
+    hashes = [merkle.leaf_hash(each) for each in rows.leaves]
+    head = checkpoint.opened(rows.note, LOG.public)
+    assert head.root == book.root() == merkle.fold(hashes)
+    assert [len(ledger.read_entry(each).subject) for each in rows.leaves] == [64] * 1257 == [64] * book.size
+    for index in (0, 254, 255, 256, 511, 512, 1023, 1024, 1256):
+        merkle.verify_inclusion(book.inclusion(index), head.root, leaf=hashes[index], index=index, size=1257)
+    for old in (1, 255, 256, 257, 512, 1000, 1024, 1256):
+        assert book.root(old) == merkle.fold(hashes[:old])
+        merkle.verify_consistency(book.consistency(old), merkle.fold(hashes[:old]), head.root, old=old, new=1257)
+        merkle.verify_inclusion(book.inclusion(old - 1, old), book.root(old), leaf=hashes[old - 1], index=old - 1, size=old)
+    assert [e.subject for e in book.entries(250, 10)] == [f"{i:064x}" for i in range(250, 260)]
 
 
 def test_a_missing_hash_is_named_by_whoever_needs_it():
-    rows = grown(5)
-    del rows.digest[merkle.position(2, 0)]
-    with pytest.raises(IntegrityError, match="stored hash at position 6 is missing"):
-        Ledger(rows).append(OFFERED)
-    with pytest.raises(IntegrityError, match="is missing"):
-        Ledger(rows).scan()(2, 0)
+    rows = grown(300)
+    rows.tile[0, 1] = rows.tile[0, 1][:64]
+    with pytest.raises(IntegrityError, match="tile 1 of level 0 is cut short"):
+        Ledger(rows).root()
+    with pytest.raises(IntegrityError, match="tile 1 of level 0 is cut short"):
+        book = Ledger(rows)
+        book.append(OFFERED.leaf)
+        book.sign(LOG)
+    rows = grown(300)
+    del rows.tile[1, 0]
+    with pytest.raises(IntegrityError, match="tile 0 of level 1 is missing"):
+        Ledger(rows).inclusion(299)

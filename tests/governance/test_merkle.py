@@ -97,17 +97,12 @@ def split(n):
 
 
 def grow(leaves):
-    """Hashes of a growing log, in the order in which it stores them."""
-    rows = []
-
-    def hash_at(level, index):
-        return rows[merkle.position(level, index)]
-
-    for index, data in enumerate(leaves):
-        for level, at, digest in merkle.grown(index, merkle.leaf_hash(data), hash_at):
-            assert merkle.position(level, at) == len(rows)
-            rows.append(digest)
-    return rows, hash_at
+    """Hashes of every complete subtree, and where to find them."""
+    rows = {(0, index): merkle.leaf_hash(data) for index, data in enumerate(leaves)}
+    for level in range(len(leaves).bit_length()):
+        for index in range(len(leaves) >> level + 1):
+            rows[level + 1, index] = merkle.node_hash(rows[level, 2 * index], rows[level, 2 * index + 1])
+    return rows, lambda *name: rows[name]
 
 
 def numbers(size):
@@ -159,8 +154,7 @@ def test_every_root_and_proof_up_to_33_leaves_is_the_recursive_one():
 @settings(max_examples=50, deadline=None)
 def test_large_trees_too(size, data):
     leaves = numbers(size)
-    rows, hash_at = grow(leaves)
-    assert len(rows) == merkle.stored(size)
+    _, hash_at = grow(leaves)
     assert sum(1 << level for level, _ in merkle.peaks(size)) == size
     index = data.draw(st.integers(0, size - 1))
     old = data.draw(st.integers(0, size))
@@ -170,10 +164,33 @@ def test_large_trees_too(size, data):
     merkle.verify_consistency(merkle.consistency(old, size, hash_at), mth(leaves[:old]), root, old=old, new=size)
 
 
-@given(st.integers(0, 2**40))
-def test_positions_count_what_was_stored_before(last):
-    """Go's sumdb/tlog counts leaf n as n + n/2 + n/4 + …"""
-    assert merkle.position(0, last) == sum(last >> k for k in range(42))
+@given(st.lists(st.integers(0, 700), max_size=6), st.data())
+@settings(max_examples=40, deadline=None)
+def test_an_edge_however_it_grew_has_the_root_and_the_tiles_of_its_leaves(counts, data):
+    """Across the borders of tiles, and with a third level of them from 65,536 leaves on."""
+    start = data.draw(st.sampled_from([0, 250, 65_000, 65_536]))
+    hashes = [merkle.leaf_hash(each) for each in numbers(start + sum(counts))]
+    edge, tiles, size = merkle.Edge(), {}, 0
+    for count in [start, *counts]:
+        full = edge.add(hashes[size : size + count])
+        size += count
+        tiles.update({(level, index): each for level, index, each in [*full, *edge.partial()]})
+        assert (edge.size, edge.root()) == (size, merkle.fold(hashes[:size]))
+        again = merkle.Edge.of(size, lambda *name: tiles[name])
+        assert (again.size, again.root(), again.partial(), again.tiles) == (size, edge.root(), edge.partial(), edge.tiles)
+    level, row = 0, hashes
+    while row:
+        cuts = range(0, len(row), 256)
+        assert b"".join(row) == b"".join(tiles.pop((level, at // 256)) for at in cuts)
+        row = [merkle.fold(row[at : at + 256]) for at in cuts if at + 256 <= len(row)]
+        level += 1
+    assert not tiles
+
+
+@given(st.integers(0, 40), st.integers(0, 2**40))
+def test_a_subtree_lies_in_one_tile(level, index):
+    up, tile, first, count = merkle.place(level, index)
+    assert first + count <= 256 and count == 2 ** (level - 8 * up) and (tile * 256 + first) << 8 * up == index << level
 
 
 def forgeries(hashes):
