@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RELEASES ?= releases
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: demo test soak check coverage bench clean
+.PHONY: demo test soak check coverage bench lock release clean
 
 demo: $(VENV)/.demo
 	$(BIN)/keyong demo
@@ -39,13 +41,22 @@ benchmarks/peers/flower/.venv:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || (apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv --clear $(VENV))
 
-$(VENV)/.demo: $(VENV)/bin/python setup.cfg
-	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+# What is installed is what is in locks/, file by file; nothing is built but keyong itself.
+$(VENV)/.%: $(VENV)/bin/python setup.cfg locks/%.txt
+	$(BIN)/python -m pip install --quiet --require-hashes --only-binary :all: -r locks/$*.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-$(VENV)/.test: $(VENV)/bin/python setup.cfg
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	touch $@
+# After a change of setup.cfg; with UPGRADE=--upgrade the newest releases that it allows. What to look at is the difference.
+lock: $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile $(LOCK) --extra test --output-file locks/test.txt $(UPGRADE) setup.cfg
+	$(BIN)/uv pip compile $(LOCK) --extra demo --extra build --output-file locks/demo.txt --constraint locks/test.txt setup.cfg
+
+# The last commit as source archive and wheel, built the same everywhere, signed; once before: keyong release init
+release: $(VENV)/.test
+	$(BIN)/python release/build.py dist
+	$(BIN)/keyong release sign dist --home $(RELEASES)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -46,6 +46,7 @@ GROUPS = {
     "verify": "Verify a result bundle offline.",
     "schema": "JSON Schemas of the documents.",
     "conformance": "Each requirement beside the test that holds it.",
+    "release": "Sign releases of this software, and verify them offline.",
 }
 
 

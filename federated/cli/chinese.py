@@ -116,6 +116,16 @@ HELP = {
     "Sign a job file and submit it.": "签署任务文件并提交。",
     "Wait for the end, showing each round.": "等到结束，并显示每一轮。",
     # ledger, catalogue, methods, demo, verify
+    "Sign releases of this software, and verify them offline.": "为本软件的发行版签名，并离线核验。",
+    "The folder of key and ledger.": "密钥与账本所在的目录。",
+    "The name of the key and of its ledger.": "密钥及其账本的名称。",
+    "Make the key that signs releases, and their ledger.": "生成为发行版签名的密钥及其账本。",
+    "Sign the files in FOLDER, and put the note and the ledger's proof beside them.": (
+        "为 FOLDER 中的文件签名，并把签名文书和账本证明放在旁边。"
+    ),
+    "Verify a release offline: its files are those that were signed, and the ledger of releases holds it.": (
+        "离线核验发行版：文件与签名时一致，且发行账本中有此一条。"
+    ),
     "Look into a ledger, and prove or check it.": "查看、证明或检查账本。",
     "Hash every entry again, and check every stored hash and the signed checkpoint.": (
         "重新计算每条的哈希，并核对所存的哈希和已签名的检查点。"

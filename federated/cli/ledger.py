@@ -75,7 +75,7 @@ def verify(file: Path, key: str | None, policy: Path | None, as_json: bool) -> N
     from governance import proofs
 
     proof = proofs.read(file.read_bytes())
-    entry, head = proofs.verify_entry(proof, _policy(key, policy))
+    entry, head = proofs.verify_entry(proof, policy_of(key, policy))
     row = {"index": proof.index, "log": head.origin, "size": head.size, **plain(entry)}
     text = said(f"entry {proof.index} of {head.origin}", f"{head.origin} 的第 {proof.index} 条")
     say(row, f"{text}: {day(entry.at)}  {entry.event}  {entry.subject}  {entry.code}", as_json)
@@ -106,7 +106,7 @@ def monitor(folder: Path, key: str | None, policy: Path | None, seen: Path | Non
     from governance import tiles
 
     before = seen.read_text() if seen is not None and seen.exists() else ""
-    head, note = tiles.monitor(folder, _policy(key, policy), seen=before)
+    head, note = tiles.monitor(folder, policy_of(key, policy), seen=before)
     if seen is not None:
         seen.write_text(note)
     _tell(head, "whole", "完整", as_json)
@@ -127,7 +127,8 @@ def _tell(head: Checkpoint, english: str, chinese: str, as_json: bool) -> None:
     say({"size": head.size, "root": head.root.hex()}, text, as_json)
 
 
-def _policy(key: str | None, policy: Path | None) -> Policy:
+def policy_of(key: str | None, policy: Path | None) -> Policy:
+    """What a command was told of the log that it verifies."""
     from governance import quorum
     from governance.keys import read_key
 
