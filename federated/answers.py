@@ -18,11 +18,12 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the coordinator is (its enrolment note), and whom it trusts (the id of the newest version of the key root)."""
+    """Who the coordinator is (its enrolment note), whom it trusts (the id of the newest version of the key root), and its ledger's size."""
 
     enrolment: str | None
     root: str
     version: str
+    entries: int
 
 
 @dataclass(frozen=True, slots=True)

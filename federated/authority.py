@@ -21,7 +21,7 @@ from governance.handwritten import by_hand, check_types, read_json, read_text, r
 from governance.incidents import Incident, follow
 from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day, key_id
-from governance.parties import Invitation
+from governance.parties import Invitation, Withdrawn
 from governance.prices import Price
 from governance.products import Product
 from governance.registration import Asset
@@ -127,13 +127,17 @@ class Authority:
         return file
 
     def enrol(self, name: str, organisation: str, role: parties.Role, *, days: int = 7, coordinator: Path | None = None) -> Token:
-        """A join token. All but the coordinator itself join a coordinator, whose ``coordinator.json`` says where and who it is."""
+        """A join token. All but the coordinator itself join a coordinator, whose ``coordinator.json`` says where and who it is.
+
+        For a party whose keys were withdrawn it brings a new key in their place.
+        """
         if (coordinator is None) != (role == "coordinator"):
             raise UsageError("a holder or an operator joins a coordinator (--coordinator coordinator.json); a coordinator joins none")
         where = None if coordinator is None else read_card(coordinator)
         with by_hand():
             once = SigningKey.generate(f"{name}-invitation")
-        note = self.draft(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY))
+            old = tuple(each for each in self._list().withdrawn if read_key(each.key).name == name)
+        note = self.draft(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY, old))
         if self.lacking(note):
             (self.path / DRAFTS).mkdir(mode=0o700, exist_ok=True)
             once.save(self.path / DRAFTS / f"{note.id[:12]}.once")
@@ -251,8 +255,7 @@ class Authority:
 
     def licences(self) -> list[dict[str, Any]]:
         """Granted licences, and whether the current list revokes them."""
-        file = self.path / REVOCATIONS
-        revoked = notes.read(file.read_text()).document(Revocations).revoked if file.exists() else ()
+        revoked = self._list().revoked
         kept = {f.stem: notes.read(f.read_text()).document(Licence) for f in sorted((self.path / LICENCES).glob("*.note"))}
         return [
             {
@@ -265,15 +268,25 @@ class Authority:
             for name, x in kept.items()
         ]
 
-    def revocations(self, *revoke: str, restore: tuple[str, ...] = (), days: int = 30) -> str:
-        """The next revocation list: what was revoked before and *revoke*, without *restore*; kept in the folder."""
-        now, file = int(time.time()), self.path / REVOCATIONS
-        old = notes.read(file.read_text()).document(Revocations) if file.exists() else Revocations(1, 0, 0, ())
-        version = old.version + 1 if file.exists() else 1
-        listed = tuple(sorted((set(old.revoked) | set(revoke)) - set(restore)))
-        text = self.sign(Revocations(version, now, now + days * DAY, listed))
-        file.write_text(text)
+    def revocations(self, *revoke: str, restore: tuple[str, ...] = (), withdraw: tuple[Withdrawn, ...] = (), days: int = 30) -> str:
+        """The next revocation list: what was revoked before and *revoke*, without *restore*; kept in the folder.
+
+        *withdraw* are keys of parties that count no more; the licences that name them are revoked with them.
+        """
+        now, old = int(time.time()), self._list()
+        withdrawn = {each.key: each for each in (*withdraw, *old.withdrawn)}  # what was said first holds
+        listed = tuple(sorted({*old.revoked, *revoke} - set(restore) | set(map(key_id, withdrawn))))
+        with by_hand():
+            made = Revocations(old.version + 1, now, now + days * DAY, listed,
+                               tuple(sorted(withdrawn.values(), key=lambda each: (each.entries, each.key))))  # fmt: skip
+        text = self.sign(made)
+        (self.path / REVOCATIONS).write_text(text)
         return text
+
+    def _list(self) -> Revocations:
+        """The newest revocation list of the folder, or one of before the first."""
+        file = self.path / REVOCATIONS
+        return notes.read(file.read_text()).document(Revocations) if file.exists() else Revocations(0, 0, 0, ())
 
 
 def read_dataset(text: str) -> Dataset:

@@ -109,7 +109,8 @@ def collect(job: str, records: Records, t: View, bundle: Mapping[str, object] | 
 
     dataset = records.datasets.get(record.job.catalogue)
     wanted = {*(dataset.holders if dataset else ()), records.origin.name, record.operator.name if record.operator else ""}
-    enrolments = {p.name: _enrolment(p, texts) for p in records.parties.values() if p.name in wanted}
+    newest = sorted(records.parties.values(), key=lambda party: len(party.withdrawn))
+    enrolments = {p.name: _enrolment(p, texts) for p in newest if p.name in wanted}
     return Evidence(
         VERSION, known.texts, str(record.note), tuple(map(counted, chain)), counted(texts.get(plan)),
         counted(texts.get(record.job.catalogue)),
@@ -131,14 +132,16 @@ def _proof(t: View, index: int) -> Proof:
 # --- judged by anybody
 
 
-def verify(evidence: Evidence, pinned: Version) -> Verdict:
-    """The verdict on the job, for whoever trusts any version of the authority's key root.
+def verify(evidence: Evidence, pinned: Version, revocations: str | None = None) -> Verdict:
+    """The verdict on the job, for whoever trusts any version of the authority's key root, and may have a newer revocation list.
 
     It is an `IntegrityError` where something is not signed, not in the ledger, or does not give the verdict.
     """
     with bundles.alarm():
         trust = roots.read(evidence.roots).seen_from(pinned)
-        parties = {name: read_enrolment(text, trust) for name, text in evidence.enrolments.items()}
+        enrolled = {name: read_enrolment(text, trust) for name, text in evidence.enrolments.items()}
+        first = min((proof.index for proof in evidence.entries), default=0)
+        parties = bundles.then(enrolled, first, bundles.listed(revocations, trust))
         note = notes.read(evidence.job)
         job = note.document(Job)
         operator, coordinator = bundles.named("operator", job.operator, parties), bundles.named("coordinator", job.coordinator, parties)
@@ -151,7 +154,7 @@ def verify(evidence: Evidence, pinned: Version) -> Verdict:
         f"{len(events)} ledger entries about it are under a checkpoint of {coordinator.name}, the last is {last.event} (entry {index})",
     )
     if last.event == "job.released":
-        return _released(evidence, note, index, pinned, checks)
+        return _released(evidence, note, index, (pinned, revocations), checks)
     if last.event not in ("job.refused", "job.ended"):
         return Verdict("running", "", "", checks, None)
     for holder, refusal in refusals:
@@ -178,10 +181,10 @@ def _events(evidence: Evidence, note: Note, coordinator: Party) -> list[tuple[in
     return events
 
 
-def _released(evidence: Evidence, note: Note, index: int, pinned: Version, checks: tuple[str, ...]) -> Verdict:
+def _released(evidence: Evidence, note: Note, index: int, by: tuple[Version, str | None], checks: tuple[str, ...]) -> Verdict:
     if evidence.bundle is None or notes.read(evidence.bundle.job).id != note.id or evidence.bundle.ledger.index != index:
         raise IntegrityError("the bundle is not that of the job")
-    verified = bundles.verify(evidence.bundle, pinned)
+    verified = bundles.verify(evidence.bundle, *by)
     return Verdict("released", "", "", (*checks, *verified.checks), verified.result)
 
 

@@ -24,11 +24,15 @@ def _party(enrolment: str, trust: Trust) -> Party:
     return read_enrolment(enrolment, trust)
 
 
+def parties(offer: Offer, trust: Trust) -> tuple[Party, ...]:
+    """Everybody who has a part in *offer*."""
+    return tuple(_party(text, trust) for text in (offer.operator, offer.coordinator, *offer.holders))
+
+
 def docket(offer: Offer, trust: Trust, *, revocations: str | None) -> Docket:
     """What *offer* says, once the authority's signatures hold; *revocations* is the list to judge by."""
-    coordinator = _party(offer.coordinator, trust)
+    operator, coordinator, *others = parties(offer, trust)
     dataset = notes.opened(offer.dataset, Dataset, trust)
-    holders = roster([_party(text, trust) for text in offer.holders], dataset.holders)
-    operator = _party(offer.operator, trust)
+    holders = roster(others, dataset.holders)
     case = cases.read(offer.job, offer.dataset)
     return Docket(case, offer.job, offer.chain, offer.plan, revocations, operator, coordinator, tuple(holders.values()))

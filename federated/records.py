@@ -39,7 +39,7 @@ from sandbox.messages import Acceptance, Admission, Offer, Refusal, Release
 
 KIND = "keyong/records/v1"
 COORDINATORS = ("enrolment", "entry", "licence", "link", "plan", "list", "price", "job", "denied", "admission", "refusal", "release",
-                "step", "complaint", "answer")  # fmt: skip
+                "step", "former", "complaint", "answer")  # fmt: skip
 NODES = ("revocations", "refusal", "release")
 PUBLISHED = (Dataset, Licence, Contingency, Revocations, Price, Incident, Answer)
 READ = (*PUBLISHED, Root, Asset, Certificate, Enrolment, Job, Admission, Acceptance, Refusal, Release, Block, Spend, Complaint)

@@ -14,7 +14,7 @@ from pathlib import Path
 from governance import notes, roots
 from governance.encoding import canonical, parse
 from governance.errors import DecodeError, IntegrityError, Refused, UsageError
-from governance.keys import SigningKey
+from governance.keys import SigningKey, VerifyKey, read_key
 from governance.parties import Invitation, Role
 from governance.roots import Chain
 
@@ -60,12 +60,20 @@ class Token:
         except (binascii.Error, KeyError, TypeError, ValueError, AttributeError):
             raise DecodeError("the join token is damaged; copy the whole line again") from None
 
-    def expect(self, role: Role) -> Token:
-        """This token, if it is for a party of *role*: asked before anything is written or sent, for a token serves once."""
-        meant = notes.opened(self.invitation, Invitation, self.roots.trust).role
-        if meant != role:
-            raise UsageError(f"this token is for {self.name}, in the role {meant}; use it with: keyong {COMMANDS[meant]}")
+    def expect(self, role: Role, *, rekey: bool = False) -> Token:
+        """This token, if it is for a party of *role*, and brings a new key or the first: asked before anything is written or sent."""
+        meant = notes.opened(self.invitation, Invitation, self.roots.trust)
+        if meant.role != role:
+            raise UsageError(f"this token is for {self.name}, in the role {meant.role}; use it with: keyong {COMMANDS[meant.role]}")
+        if rekey != bool(meant.withdrawn):
+            use = COMMANDS[role].replace("join", "rekey") if meant.withdrawn else COMMANDS[role]
+            raise UsageError(f"this token brings {'a new key' if meant.withdrawn else 'a first key'} for {self.name}: keyong {use}")
         return self
+
+    @property
+    def withdrawn(self) -> tuple[VerifyKey, ...]:
+        """The keys in whose place the new one comes, the oldest first."""
+        return tuple(read_key(each.key) for each in notes.opened(self.invitation, Invitation, self.roots.trust).withdrawn)
 
     def key(self, file: Path) -> SigningKey:
         """The party's own key in *file*, made there by the first call, so that a join that was cut off can be repeated."""
@@ -93,6 +101,18 @@ def new_key(file: Path) -> Iterator[None]:
         if not there:
             file.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def newer_key(file: Path, token: Token) -> Iterator[SigningKey]:
+    """A new key beside the one in *file*, whose place it takes at the end. Can be repeated: the same new key is taken."""
+    made = file.with_name(f"{file.name}.new")
+    if file.exists() and not made.exists() and SigningKey.load(file).public not in token.withdrawn:
+        yield token.key(file)  # it was exchanged before
+        return
+    with new_key(made):
+        yield token.key(made)
+    made.replace(file)
 
 
 def write_private(path: Path, content: str | bytes) -> None:

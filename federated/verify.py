@@ -19,7 +19,7 @@ from governance.encoding import build, canonical, parse, strict
 from governance.errors import DecodeError, IntegrityError, LicenceRefused, QuorumLost, UsageError
 from governance.keys import Trust
 from governance.ledger import Entry, read_entry
-from governance.licences import Granted
+from governance.licences import Granted, Revocations
 from governance.parties import Party, read_enrolment, roster
 from governance.rights import check_usable
 from governance.roots import Version
@@ -120,14 +120,17 @@ class _Signed:
     signers: tuple[str, ...]
 
 
-def verify(bundle: Bundle, pinned: Version) -> Verified:
+def verify(bundle: Bundle, pinned: Version, revocations: str | None = None) -> Verified:
     """Raise unless every link of the bundle holds, up to the authority's key root, of which *pinned* is any version.
 
     The documents must be signed by those who could sign when the job was admitted; *pinned* may be older or newer (docs/specs/roots.md).
+    A party's key that was withdrawn counts where the release stands in the ledger before that: by the enrolments, and by the list
+    *revocations*, which may be newer than they are.
     """
     with alarm():
         chain = roots.read(bundle.roots)
-        signed = _signed(bundle, chain.seen_from(pinned))
+        trust = chain.seen_from(pinned)
+        signed = _signed(bundle, trust, listed(revocations, trust))
     _in_force(chain.newest, signed.admission)
     case = cases.read(bundle.job, bundle.dataset)  # all signatures hold: what is not understood here is of another version
     _licensed(signed, case)
@@ -153,8 +156,8 @@ def verify(bundle: Bundle, pinned: Version) -> Verified:
 # --- whose words these are, and that they are about each other
 
 
-def _signed(bundle: Bundle, trust: Trust) -> _Signed:
-    parties = {name: _party(name, text, trust) for name, text in bundle.enrolments.items()}
+def _signed(bundle: Bundle, trust: Trust, withdrawn: Mapping[str, int]) -> _Signed:
+    parties = then({name: _party(name, text, trust) for name, text in bundle.enrolments.items()}, bundle.ledger.index, withdrawn)
     job = notes.read(bundle.job).document(Job)
     operator, coordinator = named("operator", job.operator, parties), named("coordinator", job.coordinator, parties)
     dataset, (licence, plan) = _opened(bundle.dataset, Dataset, trust), _licence(bundle, operator, trust)
@@ -201,6 +204,22 @@ def _party(name: str, enrolment: str, trust: Trust) -> Party:
     if party.name != name:
         raise IntegrityError(f"the enrolment of {party.name} is shown as that of {name}")
     return party
+
+
+def listed(revocations: str | None, trust: Trust) -> Mapping[str, int]:
+    """The keys that a list which *trust* signed withdraws."""
+    if revocations is not None:
+        notes.opened(revocations, Revocations, trust)
+    return licences.withdrawn(revocations)
+
+
+def then(parties: Mapping[str, Party], index: int, withdrawn: Mapping[str, int]) -> dict[str, Party]:
+    """The parties with the keys that counted at entry *index* of the coordinator's ledger; none of them may have been withdrawn by then."""
+    found = {name: party.as_of(index) for name, party in parties.items()}
+    for name, party in found.items():
+        if index >= withdrawn.get(str(party.key), index + 1):
+            raise IntegrityError(f"the key of {name} was withdrawn before entry {index} of the ledger")
+    return found
 
 
 def named(role: str, key: str, parties: Mapping[str, Party]) -> Party:

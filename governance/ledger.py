@@ -31,6 +31,7 @@ LONGEST = (1 << 8 * LENGTH) - 1
 
 Event = Literal[
     "party.enrolled",
+    "key.replaced",
     "document.published",
     "root.followed",
     "complaint.received",

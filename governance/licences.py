@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -19,10 +19,10 @@ from pydantic import Field
 from governance import contingency, notes
 from governance.catalogue import HOME
 from governance.encoding import wire
-from governance.errors import DecodeError, IntegrityError, LicenceRefused
+from governance.errors import DecodeError, IntegrityError, LicenceRefused, Refused
 from governance.keys import Trust, VerifyKey, read_keys
 from governance.notes import Note
-from governance.parties import Seconds
+from governance.parties import Party, Seconds, Withdrawn
 from governance.rights import Basis, Digest, Output, Rights, check_usable, meet
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MOST_LINKS, MOST_LINK, MOST_TEXT = 6, 16 << 10, 16 << 10  # links; characters of one, and of all without their signatures
 MOST_LINES, MOST_FIELDS = 16, 320  # signature lines of all links, and names with a value in them
 MOST_DELEGATES = 8
+MOST_WITHDRAWN = 1024  # keys
 STEP = 1 << 20  # most by which the version of a revocation list rises at once
 
 
@@ -61,12 +62,20 @@ class Licence:
 
 @wire("keyong/revocations/v1")
 class Revocations:
-    """What is revoked: ids of licences, and digests of keys (`key_id`). A list older than *next_update* is stale, and stale means no."""
+    """What is revoked: ids of licences, and digests of keys (`key_id`). A list older than *next_update* is stale, and stale means no.
+
+    *withdrawn* are keys of parties that were stolen or lost. They stay in every later list.
+    """
 
     version: Annotated[int, Field(ge=1)]
     issued: Seconds
     next_update: Seconds
     revoked: tuple[Digest, ...]
+    withdrawn: Annotated[tuple[Withdrawn, ...], Field(max_length=MOST_WITHDRAWN)] = ()
+
+    def __post_init__(self) -> None:
+        if len({each.key for each in self.withdrawn}) != len(self.withdrawn):
+            raise DecodeError("a withdrawn key stands in the list twice")
 
     def names(self, granted: Granted) -> bool:
         """Whether a link of the licence is revoked, or a key that one of them names."""
@@ -273,7 +282,22 @@ def newer(old: str | None, new: str, trust: Trust) -> str:
     kept = 0 if old is None else notes.read(old).document(Revocations).version
     if old != new and not kept < document.version <= kept + STEP:
         raise IntegrityError(f"revocation list version {document.version} is not newer than the one at hand")
+    if not withdrawn(old).items() <= withdrawn(new).items():
+        raise IntegrityError("a key that was withdrawn does not come back")
     return new
+
+
+def withdrawn(revocations: str | None) -> Mapping[str, int]:
+    """Keys that a list withdraws, and from which entry of the coordinator's ledger on; the signatures of the list were verified before."""
+    return {each.key: each.entries for each in notes.read(revocations).document(Revocations).withdrawn} if revocations else {}
+
+
+def check_keys(parties: Iterable[Party], revocations: str | None) -> None:
+    """Raise `Refused` where the list withdraws the key of one of *parties*."""
+    out = withdrawn(revocations)
+    for party in parties:
+        if str(party.key) in out:
+            raise Refused(code="party.withdrawn", party=party.name)
 
 
 def key_id(key: str) -> str:

@@ -44,6 +44,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "version {version} of the authority's key root expired at {end}; the authority must publish the next one",
         "授权主体密钥根的版本 {version} 已于 {end} 到期；须由授权主体发布下一版本",
     ),
+    "party.withdrawn": (
+        "the key of {party} was withdrawn by the authority, since it was stolen or lost; {party} must come with a new one",
+        "{party} 的密钥因被盗或遗失已由授权主体停用；{party} 须换用新密钥",
+    ),
     # the licence
     "licence.missing": (
         "you hold no licence for the dataset {dataset}; ask the authority for one, with the key that keyong operator show prints",

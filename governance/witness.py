@@ -22,7 +22,7 @@ from governance import checkpoint, cosignatures, merkle, notes
 from governance.checkpoint import Checkpoint
 from governance.encoding import strict, wire
 from governance.errors import DecodeError, IntegrityError, PeerError
-from governance.keys import SigningKey, VerifyKey, read_base64
+from governance.keys import SigningKey, VerifyKey, read_base64, read_key
 from governance.notes import Note
 from governance.quorum import Policy
 
@@ -160,7 +160,9 @@ def _corrected(t: Transaction, name: str, refusal: Refusal, policy: Policy) -> N
 
 
 def require_ours(view: View, seen: str, logs: Iterable[VerifyKey]) -> Checkpoint:
-    """The checkpoint *seen* that a witness shows as one of this ledger, signed by a key in *logs*; raise unless this ledger continues it.
+    """The checkpoint *seen* that a witness shows as one of this ledger; raise unless this ledger continues it.
+
+    It is signed by a key in *logs*, or by one that its owner had before: a new key does not make anybody forget what the old one said.
 
     Raises
     ------
@@ -169,8 +171,9 @@ def require_ours(view: View, seen: str, logs: Iterable[VerifyKey]) -> Checkpoint
     IntegrityError
         It is, and this journal is an older copy of itself, or holds another history.
     """
+    known = (*logs, *(read_key(text) for _, text in view.notes("own")))
     try:
-        head = checkpoint.signed(notes.read(seen, limit=checkpoint.LIMIT), logs)
+        head = checkpoint.signed(notes.read(seen, limit=checkpoint.LIMIT), known)
     except IntegrityError:
         raise PeerError("showed a checkpoint that this ledger never signed") from None
     if head.size > view.size():

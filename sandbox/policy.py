@@ -81,6 +81,7 @@ def check_licence(docket: Docket, trust: Trust, *, now: int) -> Granted:
     if granted.id != job.licence:
         raise LicenceRefused(code="licence.bearer", operator=operator.name)
     licences.check_signers(note, granted, operator.key)
+    licences.check_keys((operator, docket.coordinator, *docket.holders), docket.revocations)
     if operator.organisation == docket.coordinator.organisation:
         raise LicenceRefused(code="licence.same_house", organisation=operator.organisation)
     if not now < job.deadline <= now + LONGEST:

@@ -10,9 +10,11 @@ import click
 from federated import grants
 from federated.authority import YEAR, Authority, read_dataset
 from federated.cli import json_option, officers, say
-from federated.cli.officers import HOME, PUBLISH, publish
+from federated.cli.officers import HOME, PUBLISH, entries, publish
 from federated.language import said
-from governance.handwritten import names, read_text
+from governance.handwritten import by_hand, names, read_text
+from governance.keys import read_key
+from governance.parties import Withdrawn
 
 FILE = click.Path(path_type=Path, exists=True)
 
@@ -157,6 +159,26 @@ def revoke(licences: tuple[str, ...], home: Path, coordinator: Path, restore: tu
 
 
 command.add_command(revoke, "suspend")
+
+
+@command.command(epilog="Example: keyong authority withdraw 'hospital-a+5f0e…' --coordinator coordinator.json")
+@click.argument("keys", nargs=-1, required=True)
+@HOME
+@PUBLISH
+@click.option("--days", default=30, show_default=True, help="How long the list is fresh; a stale one stops every job.")
+@json_option
+def withdraw(keys: tuple[str, ...], home: Path, coordinator: Path, days: int, as_json: bool) -> None:
+    """Withdraw stolen or lost keys of holders or operators for good: from now on they count for nothing. Then enrol the parties again."""
+    authority, before = Authority.open(home), entries(coordinator)
+    with by_hand():
+        found = {str(key): key.name for key in map(read_key, keys)}
+    text = authority.revocations(withdraw=tuple(Withdrawn(key, before) for key in found), days=days)
+    publish(coordinator, text)
+    names_ = ", ".join(found.values())
+    done = said(f"the keys of {names_} count no more from entry {before} of the coordinator's ledger on; give new tokens with: "
+                "keyong authority enrol",
+                f"{names_} 的密钥自协调方账本第 {before} 条记录起停用；请用 keyong authority enrol 发放新令牌")  # fmt: skip
+    say({"withdrawn": list(found), "entries": before}, done, as_json)
 
 
 @command.command(epilog="Example: keyong authority licences")

@@ -39,6 +39,24 @@ def join(token: str, home: Path, proxy: str | None, as_json: bool) -> None:
     say({"name": name, "key": str(key), "url": made.url, "root": root}, text, as_json)
 
 
+@command.command(epilog="Example: keyong node rekey keyong-join-1.… --home node")
+@click.argument("token")
+@HOME
+@PROXY
+@json_option
+def rekey(token: str, home: Path, proxy: str | None, as_json: bool) -> None:
+    """Exchange this node's key, which the authority has withdrawn, for a new one; journal and budgets go on. It can be repeated."""
+    from federated.node import home as homes
+
+    made = homes.rekey(home, token_text(token), proxy=proxy)
+    name, key = made.key.name, made.key.public
+    text = said(
+        f"{name} has a new key\nfingerprint {key.fingerprint}\nits ledger goes on; jobs that were open have ended",
+        f"{name} 已换用新密钥\n指纹 {key.fingerprint}\n其账本继续；原先未完成的任务已结束",
+    )
+    say({"name": name, "key": str(key)}, text, as_json)
+
+
 @command.command(epilog="Example: keyong node serve --home node")
 @HOME
 @PROXY

@@ -33,6 +33,16 @@ def publish(coordinator: Path, *texts: str) -> None:
             link.publish(str(note))
 
 
+def entries(coordinator: Path) -> int:
+    """How many entries the ledger of a coordinator has, by its word."""
+    from federated.tls import client_files
+    from federated.transport import Link
+
+    where = read_card(coordinator)
+    with Link(where["url"], where["ca"], None, proxy=os.environ.get("KEYONG_PROXY"), client_cert=client_files(coordinator.parent)) as link:
+        return link.identity().entries
+
+
 @click.group()
 def root() -> None:
     """The key root: who may sign what, in versions that follow from each other."""

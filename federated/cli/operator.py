@@ -11,6 +11,7 @@ import click
 from federated.cli import PROXY, json_option, say, token_text
 from federated.language import said
 from federated.operator import join as join_operator
+from federated.operator import rekey as rekey_operator
 from federated.tokens import Token
 from governance.keys import SigningKey
 
@@ -38,6 +39,18 @@ def join(token: str, identity: Path, proxy: str | None, as_json: bool) -> None:
         said(f"fingerprint of the authority's key root {root}", f"授权主体密钥根的指纹 {root}"),
     ]  # fmt: skip
     say({"key": str(key.public), "root": root}, "\n".join(lines), as_json)
+
+
+@command.command(epilog="Example: keyong operator rekey keyong-join-1.… --identity operator.key")
+@click.argument("token")
+@IDENTITY
+@PROXY
+@json_option
+def rekey(token: str, identity: Path, proxy: str | None, as_json: bool) -> None:
+    """Exchange the operator's key, which the authority has withdrawn, for a new one. It can be repeated."""
+    key = rekey_operator(token_text(token), identity, proxy=proxy)
+    text = said("enrolled with a new key; the authority needs it for a licence:", "已用新密钥登记；授权主体签发授权书时需要这把公钥：")
+    say({"key": str(key.public)}, f"{text}\n{key.public}", as_json)
 
 
 @command.command(epilog="Example: keyong operator show")

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from federated.coordinator import published, register
+from federated.coordinator import enrolled, published, register
 from federated.coordinator.board import Board
 from federated.coordinator.mailbox import Mailbox
 from federated.coordinator.published import held
@@ -29,7 +29,7 @@ from governance.errors import IntegrityError, KeyongError, OutOfTurn, Refused, U
 from governance.incidents import Incident
 from governance.journal import JobRow, Journal, Transaction, View
 from governance.keys import SigningKey, Trust
-from governance.licences import MOST_LINK, Licence
+from governance.licences import MOST_LINK, Licence, Revocations
 from governance.parties import Party, read_enrolment, roster
 from governance.roots import Chain, Root
 from governance.texts import text_of
@@ -76,7 +76,7 @@ class Office:
         with journal.view() as t:
             self.roots = joined.followed(text for _, text in t.notes("root"))
             self._listed = published.listed(t.note("revocations", "current"))
-            self._parties = self._verified(t, self.roots)
+            self._parties = enrolled.verified(t, self.roots)
             for row in t.jobs(open_only=True):
                 self._live[row.job] = self._resumed(t, row)
 
@@ -87,32 +87,26 @@ class Office:
         """Whose signatures count now."""
         return self.roots.trust
 
-    def _verified(self, t: View, chain: Chain) -> dict[str, Party]:
-        """Everybody who is enrolled; those are not any more for whom only keys vouched that were withdrawn."""
-        found = {}
-        for name, text in t.notes("enrolment"):
-            try:
-                found[name] = read_enrolment(text, chain.trust)
-            except IntegrityError:
-                if not chain.newest.root.withdrawn:
-                    raise
-        return found
-
     def parties(self) -> dict[str, Party]:
         """Everybody who is enrolled, by name."""
         return dict(self._parties)
 
+    def callers(self) -> dict[str, Party]:
+        """Those of them whose key was not withdrawn: nobody else is heard."""
+        return enrolled.heard(self._parties, self._listed[1])
+
     def enrol(self, text: str) -> Party:
-        """Keep an enrolment; an invitation serves once."""
+        """Keep an enrolment; an invitation serves once. A new key for a party that is here comes once its old one was withdrawn."""
         self.roots.check(int(self.clock()))
         with _sent():
             party = read_enrolment(text, self.trust, now=int(self.clock()))
         with self.journal.transaction() as t:
             old = t.note("enrolment", party.name)
-            if old is not None and old != text:
-                raise Refused(f"{party.name} is enrolled already, with another key; ask the authority for a token under another name")
-            if old is None:
-                t.put_note("enrolment", party.name, text)
+            if old != text:
+                enrolled.check_new(party, self._parties.get(party.name), self._listed[1], taken=old is not None)
+                if old is not None:
+                    t.put_note("former", notes.read(old).id, old)
+                t.put_note("enrolment", party.name, text, replace=True)
                 t.append("party.enrolled", notes.read(text).id)
         self._parties = {**self._parties, party.name: party}
         return party
@@ -165,7 +159,7 @@ class Office:
             for each in chain.versions[len(t.notes("root")) :]:
                 t.put_note("root", f"{each.root.version:03}", str(each.note))
             t.append("document.published", note.id)
-            parties = self._verified(t, chain)
+            parties = enrolled.verified(t, chain)
         self.roots, self._parties = chain, parties
         return note.id
 
@@ -198,6 +192,8 @@ class Office:
             raise UsageError("the complaint was answered before")
         elif self._kept(old, published.PUBLISHED[kind]).version >= document.version:
             raise UsageError(f"version {document.version} of the {kind} is not newer than the one published")
+        elif kind == "revocations" and not set(self._kept(old, Revocations).withdrawn) <= set(document.withdrawn):
+            raise UsageError("a key that was withdrawn does not come back")
 
     def _kept(self, text: str, cls: type[T]) -> T:
         """A document that is kept here, signed by those who could sign it under some version of the key root."""
@@ -507,7 +503,7 @@ class Office:
         """Have the ledger cosigned; where a holder saw more of it than is here, this is an older copy, and nothing is done on it."""
         if not self._witnessed.due:
             return
-        holders = {name: party.key for name, party in self._parties.items() if party.role == "holder"}
+        holders = {name: party.key for name, party in self.callers().items() if party.role == "holder"}
         colluding = max((notes.read(text).document(Dataset).colluding for _, text in self.documents("dataset")), default=0)
         try:
             self._witnessed.turn(holders, colluding)

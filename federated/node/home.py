@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from connectors.snapshot import Snapshot
+from federated.lock import alone
 from federated.tls import client_files
-from federated.tokens import Token, new_key, write_private
+from federated.tokens import Token, new_key, newer_key, write_private
 from federated.transport import Link
 from governance.encoding import build, canonical, parse, plain
 from governance.errors import UsageError
@@ -148,6 +149,19 @@ def join(path: Path, text: str, *, proxy: str | None = None) -> Home:
         with Link(token.url, token.ca, None, proxy=proxy, client_cert=client_files(path)) as link:
             link.enrol(str(enrol(token.invitation, token.once, key)))
     finish(path, token, key)
+    return Home.open(path)
+
+
+def rekey(path: Path, text: str, *, proxy: str | None = None) -> Home:
+    """Exchange the key of the node in this folder for a new one, which goes on with its journal. Can be repeated."""
+    token = Token.read(text).expect("holder", rekey=True)
+    if not (path / JOURNAL).exists():
+        raise UsageError(f"{path} holds no journal; a new key goes on with the one that others know: bring the folder back")
+    with alone(path), newer_key(path / KEY, token) as key:
+        with Link(token.url, token.ca, None, proxy=proxy, client_cert=client_files(path)) as link:
+            link.enrol(str(enrol(token.invitation, token.once, key)))
+        Journal.rekey(path / JOURNAL, token.withdrawn, key)
+        write_private(path / TRUST, token.public().text() + "\n")
     return Home.open(path)
 
 

@@ -46,17 +46,22 @@ def check_in_force(offer: Offer, home: Home, t: View, *, now: float) -> None:
     """Raise unless the licence still holds, by the newest list at hand and the time that witnesses keep (PRIVACY 7 and 20)."""
     case, trust = cases.read(offer.job, offer.dataset), home.current(t).trust
     today = time_of(t, case.dataset, home.key.name, now)
-    licences.in_force(offer.chain, trust, plan=offer.plan, revocations=t.note("revocations", "current"), now=today)
+    listed = t.note("revocations", "current")
+    licences.in_force(offer.chain, trust, plan=offer.plan, revocations=listed, now=today)
+    licences.check_keys(offers.parties(offer, trust), listed)
     if today >= case.job.deadline:
         raise Unavailable(code="job.deadline")
 
 
 def _check_peers(docket: Docket, t: Transaction) -> None:
-    """A holder keeps the key it was first seen with: whoever got hold of a used token cannot come in its place."""
+    """A holder keeps the key it was first seen with, until the authority puts another in its place: a used token brings in nobody else."""
     for party in docket.holders:
-        if t.note("peer", party.name) not in (None, str(party.key)):
+        seen = t.note("peer", party.name)
+        if seen not in (None, str(party.key), *(each.key for each in party.withdrawn)):
             raise IntegrityError(f"{party.name} comes with another key than it was first seen with")
-        t.put_note("peer", party.name, str(party.key))
+        if seen not in (None, str(party.key)):
+            t.append("key.replaced", licences.key_id(str(party.key)))
+        t.put_note("peer", party.name, str(party.key), replace=True)
 
 
 def learn_revocations(offered: str, home: Home, t: Transaction) -> None:

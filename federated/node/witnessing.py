@@ -17,7 +17,7 @@ from federated.node import judge
 from federated.node.home import Home
 from federated.transport import Link
 from federated.witnessing import Answer, Ask, Turn, id_of
-from governance import checkpoint, cosignatures, notes, witness
+from governance import checkpoint, cosignatures, licences, notes, witness
 from governance.errors import DecodeError, IntegrityError
 from governance.journal import Journal, View
 from governance.keys import VerifyKey, read_key
@@ -178,8 +178,9 @@ class Witnessing:
 
 
 def peers_of(t: View, me: str) -> dict[str, VerifyKey]:
-    """The data holders that this node had to do with, by the keys they were first seen with."""
-    return {name: read_key(text) for name, text in t.notes("peer") if name != me}
+    """The data holders that this node had to do with, by the keys they were seen with; a key that was withdrawn counts no more."""
+    out = licences.withdrawn(t.note("revocations", "current"))
+    return {name: read_key(text) for name, text in t.notes("peer") if name != me and text not in out}
 
 
 def _lacking(policy: Policy, said: Mapping[str, Heard]) -> int:

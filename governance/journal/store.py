@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from governance.journal.rows import LedgerRows
 from governance.journal.transaction import Transaction
 from governance.journal.view import View
 from governance.keys import SigningKey, VerifyKey
+from governance.texts import text_of
 
 Clock = Callable[[], float]
 
@@ -55,11 +57,28 @@ class Journal:
         database = connect(where)
         try:
             with database.begun(database.reading) as connection:
-                _check(connection, key)
+                _check(connection, key.public)
             return cls(database, key, clock)
         except BaseException:
             database.engine.dispose()
             raise
+
+    @classmethod
+    def rekey(cls, where: str | Path, old: Sequence[VerifyKey], new: SigningKey, *, clock: Clock = time.time) -> None:
+        """Hand the journal on from one of its owner's *old* keys to the *new* one: its ledger goes on, and no budget is filled again.
+
+        Jobs that are open end here: nobody takes the old key's word in them any more. Can be repeated.
+        """
+        database = connect(where)
+        try:
+            with database.begun(database.writing) as connection:
+                if (owner := _owner(connection)) != str(new.public):
+                    before = next((key for key in old if str(key) == owner), old[-1])
+                    _check(connection, before)
+                    _hand_on(Transaction(connection, new, lambda: int(clock())), before, new.public)
+                    connection.execute(sa.update(schema.meta).where(schema.meta.c.name == "key").values(value=str(new.public)))
+        finally:
+            database.engine.dispose()
 
     @property
     def owner(self) -> VerifyKey:
@@ -144,12 +163,26 @@ def _fill(connection: Connection, key: SigningKey) -> None:
     connection.execute(sa.insert(schema.head), {"only": 0, "size": 0, "note": ledger.inception(key)})
 
 
-def _check(connection: Connection, key: SigningKey) -> None:
+def _owner(connection: Connection) -> str | None:
+    """The verifier key of whom the journal belongs to."""
     found = {name: value for name, value in connection.execute(sa.select(schema.meta))}
     if found.get("schema") != schema.VERSION:
         raise UsageError(f"the journal has the schema {found.get('schema')}, this program reads {schema.VERSION}")
-    if found.get("key") != str(key.public):
+    return found.get("key")
+
+
+def _hand_on(t: Transaction, old: VerifyKey, new: VerifyKey) -> None:
+    for row in t.jobs(open_only=True):
+        t.append("job.ended", row.job, "party.withdrawn")
+        t.end_job(row.job, "failed", "party.withdrawn", text_of("party.withdrawn", "en", {"party": new.name}))
+    t.put_note("own", hashlib.sha256(str(old).encode()).hexdigest(), str(old))
+    t.append("key.replaced", hashlib.sha256(str(new).encode()).hexdigest())
+    t.close_ledger()
+
+
+def _check(connection: Connection, key: VerifyKey) -> None:
+    if _owner(connection) != str(key):
         raise IntegrityError(f"the journal belongs to another key than that of {key.name}")
     size, note = LedgerRows(connection).head()
-    if checkpoint.opened(note, key.public).size != size:
+    if checkpoint.opened(note, key).size != size:
         raise IntegrityError("the checkpoint of the ledger does not cover its head")

@@ -22,7 +22,7 @@ from governance.catalogue import Dataset, Schema
 from governance.journal import Journal
 from governance.keys import SigningKey
 from governance.licences import Revocations
-from governance.parties import Invitation, enrol
+from governance.parties import Invitation, Withdrawn, enrol
 from governance.rights import Rights
 from governance.roots import NEEDED, Role, Root, read
 from sandbox.job import Job, nonce
@@ -45,10 +45,10 @@ SCHEMA = Schema("id", (catalogue.number("age", "18", "100"),))
 TLS = make_authority("test")
 
 
-def enrolment(key: SigningKey, role: str, *, expires: int = 2**34) -> str:
-    """A party's enrolment note, from invitation to its own signature."""
+def enrolment(key: SigningKey, role: str, *, expires: int = 2**34, withdrawn: tuple[Withdrawn, ...] = ()) -> str:
+    """A party's enrolment note, from invitation to its own signature; in place of its *withdrawn* keys."""
     once = SigningKey.generate(f"{key.name}-invitation")
-    invitation = notes.write(Invitation(key.name, f"House of {key.name}", role, str(once.public), expires)).signed_by(AUTHORITY)
+    invitation = notes.write(Invitation(key.name, f"House of {key.name}", role, str(once.public), expires, withdrawn)).signed_by(AUTHORITY)
     return str(enrol(str(invitation), once, key))
 
 
@@ -75,9 +75,9 @@ def _plan(operator: str) -> notes.Note:
     return licensing.plan(KEYS[operator], AUTHORITY, now=int(time.time()))
 
 
-def revocations(version: int = 1, *revoked: str) -> str:
+def revocations(version: int = 1, *revoked: str, withdrawn: tuple[Withdrawn, ...] = ()) -> str:
     now = int(time.time())
-    return str(notes.write(Revocations(version, now, now + 86_400, revoked)).signed_by(AUTHORITY))
+    return str(notes.write(Revocations(version, now, now + 86_400, revoked, withdrawn)).signed_by(AUTHORITY))
 
 
 def job(licence_id: str, dataset_text: str, *, operator: str = "operator", by: SigningKey | None = None, deadline: int = 600,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from governance import notes
 from governance.errors import DecodeError, IntegrityError, KeyongError
 from governance.keys import SigningKey, Trust
-from governance.parties import Enrolment, Invitation, Party, enrol, read_enrolment, roster
+from governance.parties import Enrolment, Invitation, Party, Withdrawn, enrol, read_enrolment, roster
 
 AUTHORITY = [SigningKey.generate(f"authority-{i}") for i in (1, 2, 3)]
 TRUST = Trust(tuple(k.public for k in AUTHORITY), 2)
@@ -127,3 +129,52 @@ def test_one_key_under_two_names_makes_no_roster():
     key = SigningKey.generate("a")
     with pytest.raises(IntegrityError, match="distinct keys"):
         roster([holder("a", key=key), holder("b", key=SigningKey("b", key.private)), holder("c")], "abc")
+
+
+# --- a new key in place of one that was withdrawn
+
+SECOND, THIRD = SigningKey.generate("north"), SigningKey.generate("north")
+LOST = Withdrawn(str(NODE.public), 7)
+
+
+def again(key=SECOND, *withdrawn, by=AUTHORITY[:2], **changes):
+    invitation = replace(INVITATION, withdrawn=withdrawn or (LOST,), **changes)
+    return str(enrol(str(notes.write(invitation).signed_by(*by)), ONCE, key))
+
+
+def test_a_party_with_a_new_key_is_who_it_was_and_its_old_key_counts_for_what_came_before():
+    before, after = read_enrolment(GOOD, TRUST), read_enrolment(again(), TRUST)
+    assert after == Party("north", "North Hospital", "holder", SECOND.public, (LOST,))
+    assert [after.as_of(index).key for index in (0, 6, 7, 8)] == [NODE.public, NODE.public, SECOND.public, SECOND.public]
+    third = read_enrolment(again(THIRD, LOST, Withdrawn(str(SECOND.public), 9)), TRUST)
+    assert [third.as_of(index).key for index in (6, 7, 8, 9)] == [NODE.public, SECOND.public, SECOND.public, THIRD.public]
+    assert [(a.key.id, b.key.id) for a in (before, after, third) for b in (before, after, third) if a.follows(b)] == [
+        (after.key.id, before.key.id), (third.key.id, before.key.id), (third.key.id, after.key.id),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{"name": "north"}, {"organisation": "South Hospital"}, {"role": "operator"}], ids=str)
+def test_a_new_key_is_for_the_same_name_organisation_and_role(changes):
+    assert read_enrolment(again(**changes), TRUST).follows(read_enrolment(GOOD, TRUST)) == ("name" in changes)
+
+
+def test_one_officer_exchanges_no_key():
+    with pytest.raises(IntegrityError, match="1 of the 2"):
+        read_enrolment(again(by=AUTHORITY[:1]), TRUST)
+
+
+def test_a_withdrawn_key_is_not_enrolled_again():
+    with pytest.raises(IntegrityError, match="was withdrawn"):
+        read_enrolment(again(NODE), TRUST)
+
+
+@pytest.mark.parametrize(("withdrawn", "changes", "says"), [
+    ((Withdrawn(str(SigningKey.generate("south").public), 7),), {}, "same name only"),
+    ((LOST, LOST), {}, "twice"),
+    ((Withdrawn(str(SECOND.public), 9), LOST), {}, "order"),
+    ((LOST,), {"role": "coordinator"}, "coordinator's key"),
+    ((Withdrawn("north", 7),), {}, "reads name"),
+], ids=["another party's name", "twice", "order", "coordinator", "no key"])  # fmt: skip
+def test_an_invitation_takes_the_place_of_its_own_partys_keys_alone(withdrawn, changes, says):
+    with pytest.raises(DecodeError, match=says):
+        replace(INVITATION, withdrawn=withdrawn, **changes)

@@ -3,6 +3,7 @@
 import base64
 import shutil
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -337,6 +338,69 @@ def test_a_restored_snapshot_sees_at_its_start_that_it_is_old(nodes, a, tmp_path
     assert caught.value.code == "integrity.rollback" and caught.value.facts == {"here": 3, "size": 4}
     with a.journal.view() as v:
         assert witness.require_ours(v, seen, [A.public]).size == 4
+
+
+# --- a node with a new key
+
+
+NEW = SigningKey(A.name, bytes([9]) * 32)
+
+
+def rekeyed(node, others):
+    """The journal of *node* under its new key, of which the *others* know."""
+    node.journal.close()
+    Journal.rekey(node.path, (A.public,), NEW)
+    for other in others:
+        other.witness = Witness(other.key, {**other.witness.logs, A.name: NEW.public})
+    return Node(node.path.parent, NEW, path=node.path)
+
+
+def test_a_new_key_goes_on_with_the_ledger_and_the_old_one_is_heard_no_more(nodes, a, tmp_path):
+    a.round(*nodes[1:])
+    stolen = copied(a, tmp_path, "stolen.db")
+    new = rekeyed(a, nodes[1:])
+    policy = Policy.of(NEW.public, [key.public for key in (B, C, D)], 3)
+    new.append(7)
+    note, answers = new.round(*nodes[1:], policy=policy)
+    assert statuses(answers) == [200] * 3 and quorum.quorum_of(note, policy).size == 5, "three entries, the exchange, and one more"
+    stolen.append(8, 9, 10)
+    assert statuses({n.key.name: n.cosign(stolen.request(n.key.name)) for n in nodes[1:]}) == [403] * 3
+    with pytest.raises(IntegrityError, match="another key"):
+        Journal.open(new.path, A)
+    assert new.journal.fsck().size == 5
+    new.journal.close()
+    Journal.rekey(new.path, (A.public,), NEW)
+    with closing(Journal.open(new.path, NEW)) as again, again.view() as t:
+        assert t.size() == 5, "the same again changes nothing"
+
+
+@pytest.mark.parametrize("fresh", [False, True], ids=["an older copy", "a fresh journal"])
+def test_a_new_key_makes_no_witness_forget_what_the_old_one_said(nodes, a, tmp_path, fresh):
+    old = Node(tmp_path, A, path=tmp_path / "fresh.db") if fresh else copied(a, tmp_path, "old.db")
+    a.append(4, 5)
+    a.round(*nodes[1:])
+    new = rekeyed(old, nodes[1:])
+    new.append(6, 7, 8, 9)
+    made = new.request(B.name, C.name, D.name)
+    answers = {p.key.name: p.cosign(made) for p in nodes[1:]}
+    assert statuses(answers) == [409] * 3
+    with pytest.raises(IntegrityError) as caught, new.journal.transaction() as t:
+        witness.collect(t, made, answers, Policy.of(NEW.public, [key.public for key in (B, C, D)], 3))
+    assert caught.value.code in ("integrity.rollback", "integrity.fork")
+    new.journal.close()
+
+
+def test_a_journal_is_handed_on_by_its_owner_alone(a):
+    with pytest.raises(IntegrityError, match="another key"):
+        Journal.rekey(a.path, (B.public,), NEW)
+    assert a.journal.fsck().size == 3
+
+
+def test_cosignatures_of_a_withdrawn_key_count_no_more(nodes, a):
+    note, _ = a.round(*nodes[1:])
+    new = SigningKey(B.name, bytes([8]) * 32)
+    with pytest.raises(QuorumLost):
+        quorum.quorum_of(note, Policy.of(A.public, [new.public, C.public, D.public], 3))
 
 
 def test_a_fresh_database_under_an_old_key_is_refused(nodes, a, tmp_path):

@@ -113,9 +113,10 @@ class Desk:
 
     @get("/v1/identity")
     def identity(self) -> Identity:
-        """Who the coordinator is and whom it trusts."""
+        """Who the coordinator is, whom it trusts, and how many entries its ledger has."""
         enrolment = dict(self.office.documents("enrolment")).get(self.office.key.name)
-        return Identity(enrolment, self.office.roots.newest.id, _version())
+        with self.office.journal.view() as t:
+            return Identity(enrolment, self.office.roots.newest.id, _version(), t.size())
 
     @post("/v1/enrolments", status=201)
     def enrol(self, body: NoteIn) -> Enrolled:

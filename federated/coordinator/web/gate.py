@@ -44,8 +44,8 @@ class Gate:
         return parties[key_id(signed.key)], signed
 
     def _parties(self) -> dict[str, Party]:
-        """Everybody who is enrolled, by key id."""
-        return {_key_id(party.key): party for party in self._office.parties().values()}
+        """Everybody who is heard, by key id."""
+        return {_key_id(party.key): party for party in self._office.callers().values()}
 
 
 _key_id = lru_cache(maxsize=4096)(key_id)
