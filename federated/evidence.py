@@ -141,7 +141,7 @@ def verify(evidence: Evidence, pinned: Version, revocations: str | None = None) 
         trust = roots.read(evidence.roots).seen_from(pinned)
         enrolled = {name: read_enrolment(text, trust) for name, text in evidence.enrolments.items()}
         first = min((proof.index for proof in evidence.entries), default=0)
-        parties = bundles.then(enrolled, first, bundles.listed(revocations, trust))
+        parties = bundles.then(enrolled, first, bundles.listed(revocations, trust, pinned))
         note = notes.read(evidence.job)
         job = note.document(Job)
         operator, coordinator = bundles.named("operator", job.operator, parties), bundles.named("coordinator", job.coordinator, parties)

@@ -130,7 +130,7 @@ def verify(bundle: Bundle, pinned: Version, revocations: str | None = None) -> V
     with alarm():
         chain = roots.read(bundle.roots)
         trust = chain.seen_from(pinned)
-        signed = _signed(bundle, trust, listed(revocations, trust))
+        signed = _signed(bundle, trust, listed(revocations, trust, pinned))
     _in_force(chain.newest, signed.admission)
     case = cases.read(bundle.job, bundle.dataset)  # all signatures hold: what is not understood here is of another version
     _licensed(signed, case)
@@ -206,10 +206,10 @@ def _party(name: str, enrolment: str, trust: Trust) -> Party:
     return party
 
 
-def listed(revocations: str | None, trust: Trust) -> Mapping[str, int]:
-    """The keys that a list which *trust* signed withdraws."""
+def listed(revocations: str | None, trust: Trust, pinned: Version) -> Mapping[str, int]:
+    """The keys that a list withdraws, which *trust* signed, or those whom the *pinned* version names, which may be a newer one."""
     if revocations is not None:
-        notes.opened(revocations, Revocations, trust)
+        notes.read(revocations).require_any(*(each.of(Revocations) for each in (trust, roots.Chain((pinned,)).trust)))
     return licences.withdrawn(revocations)
 
 

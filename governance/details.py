@@ -106,6 +106,15 @@ SENTENCES: dict[str, str] = {
     "{party} is enrolled already, with another key; ask the authority for a token under another name": (
         "{party} 已用另一密钥登记；请向授权主体索取另一名称的加入码"
     ),
+    "the old key of {party} is not withdrawn here, or never was enrolled; ask the authority for a new token": (
+        "{party} 的旧密钥在此处并未停用，或从未登记；请向授权主体索取新令牌"
+    ),
+    "the key of {party} was withdrawn before entry {index} of the ledger": "{party} 的密钥在账本第 {index} 条记录之前已停用",
+    "this token brings a new key for {party}: keyong {command}": "此令牌用于为 {party} 换用新密钥：keyong {command}",
+    "this token brings a first key for {party}: keyong {command}": "此令牌用于为 {party} 登记首个密钥：keyong {command}",
+    "{path} holds no journal; a new key goes on with the one that others know: bring the folder back": (
+        "{path} 中没有节点库；新密钥须沿用各方已知的节点库：请恢复原目录"
+    ),
     "only the operator that submitted a job may cancel it": "任务只能由提交它的运营单位取消",
     "the licence was not in force when the job was made": "授权书在任务创建时未生效",
     "the licence is not known here; the authority must publish it": "此处没有该授权书；须由授权主体发布",

@@ -33,6 +33,16 @@ HELP = {
         "为一方制作加入令牌；请通过他人看不到的渠道交付。"
     ),
     "The organisation behind the party.": "该方所属的机构。",
+    "Withdraw stolen or lost keys of holders or operators for good: from now on they count for nothing. Then enrol the parties again.": (
+        "永久停用持有方或运营单位被盗或遗失的密钥：自此不再作数。随后为其重新登记。"
+    ),
+    "Exchange this node's key, which the authority has withdrawn, for a new one; journal and budgets go on. It can be repeated.": (
+        "把授权主体已停用的节点密钥换成新密钥；节点库和额度照旧。可重复执行。"
+    ),
+    "Exchange the operator's key, which the authority has withdrawn, for a new one. It can be repeated.": (
+        "把授权主体已停用的运营单位密钥换成新密钥。可重复执行。"
+    ),
+    "The authority's newest revocations.note, if you have it.": "授权主体最新的 revocations.note（如有）。",
     "What it will be.": "该方的角色。",
     "The coordinator's coordinator.json (not for a coordinator).": "协调方的 coordinator.json（登记协调方时不需要）。",
     "How long the token can be used.": "令牌的有效天数。",
