@@ -321,6 +321,13 @@ SENTENCES: dict[str, str] = {
     ),
     "{count} data holders have spent the job, {least} are needed": "{count} 家数据持有方已为任务记账；至少需要 {least} 家",
     "has not shown that it spent the job": "未证明其已为任务记账",
+    "{own}; {count} days left": "{own}；还有 {count} 天",
+    "{own}; it is over, and jobs are refused": "{own}；已过期，任务会被拒绝",
+    "version {version}, valid until {end}": "版本 {version}，有效期至 {end}",
+    "list {version}, the next one is due {end}": "清单 {version}，下一份最迟 {end}",
+    "the authority has published no revocation list yet: every job is refused": "授权主体尚未发布撤销清单：一切任务都会被拒绝",
+    "no job has come with a contingency plan yet": "尚无任务附带应急预案",
+    "the plan of {operator} must be practised by {end}": "{operator} 的应急预案最迟须在 {end} 前演练",
     "{count} jobs offered now": "现有 {count} 个待处理的任务",
     # folders, keys and tokens
     "another process serves {path} already; stop that one first": "已有另一个进程在运行 {path}；请先停止它",

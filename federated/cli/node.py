@@ -77,8 +77,9 @@ def doctor(home: Path, proxy: str | None, as_json: bool) -> None:
     from federated.node.doctor import examine
 
     findings = examine(home, proxy=proxy)
-    lines = [f"{'ok  ' if f.ok else 'FAIL'}  {f.name:<12} {said(f.text, in_chinese(f.text))}" for f in findings]
-    say([{"name": f.name, "ok": f.ok, "text": f.text} for f in findings], "\n".join(lines), as_json)
+    state = {(True, False): "ok  ", (True, True): "soon"}
+    lines = [f"{state.get((f.ok, f.soon), 'FAIL')}  {f.name:<12} {said(f.text, in_chinese(f.text))}" for f in findings]
+    say([{"name": f.name, "ok": f.ok, "soon": f.soon, "text": f.text} for f in findings], "\n".join(lines), as_json)
     if not all(f.ok for f in findings):
         raise SystemExit(75)
 

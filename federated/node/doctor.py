@@ -11,26 +11,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors import snapshot as snapshots
+from federated.node import judge
 from federated.node.home import KEY, Home, served
 from federated.node.witnessing import Witnessing, peers_of
 from federated.transport import Link
 from governance import notes
 from governance.catalogue import Dataset
+from governance.contingency import Contingency
 from governance.errors import IntegrityError, KeyongError, Unavailable
+from governance.keys import read_key
+from governance.licences import Revocations, day
 from sandbox.jail import probe
 
 LEAST_DISK = 1 << 30
+DAY = 86400
+EARLY = {"key root": 60, "revocations": 7, "drills": 30}  # days before the end of something on which a warning begins
+RECENT = 100  # jobs whose contingency plans are looked at
 MOST_SKEW = 30.0
 PATIENCE = 3.0  # seconds to wait for other nodes
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was looked at; *soon* says that it is well today, and that somebody must act before long."""
 
     name: str
     ok: bool
     text: str
+    soon: bool = False
 
 
 def examine(path: Path, *, proxy: str | None = None) -> list[Finding]:
@@ -66,6 +74,9 @@ def _node(path: Path, proxy: str | None) -> Iterator[Finding]:
         yield _guarded("enrolment", lambda: f"{len(link.offers(wait=0))} jobs offered now")
         yield _guarded("catalogue", lambda: _catalogue(link, home))
         yield _guarded("witnesses", lambda: _witnesses(link, home))
+        yield _dated("key root", lambda: _root(link, home))
+        yield _dated("revocations", lambda: _list(link, home))
+        yield _dated("drills", lambda: _drills(home))
 
 
 def _guarded(name: str, look: Callable[[], str]) -> Finding:
@@ -73,6 +84,48 @@ def _guarded(name: str, look: Callable[[], str]) -> Finding:
         return Finding(name, True, look())
     except KeyongError as error:
         return Finding(name, False, str(error))
+
+
+def _dated(name: str, look: Callable[[], tuple[int | None, str]]) -> Finding:
+    """What ends at a time, if it ever does: a failure once it has, a warning some days before."""
+    try:
+        end, text = look()
+    except KeyongError as error:
+        return Finding(name, False, str(error))
+    if end is None:
+        return Finding(name, True, text)
+    left = end - time.time()
+    said = f"{text}; {max(0, int(left // DAY))} days left" if left > 0 else f"{text}; it is over, and jobs are refused"
+    return Finding(name, left > 0, said, left <= EARLY[name] * DAY)
+
+
+def _root(link: Link, home: Home) -> tuple[int, str]:
+    newest = home.roots.followed(text for _, text in link.documents("root")).newest.root
+    return newest.expires, f"version {newest.version}, valid until {day(newest.expires)}"
+
+
+def _list(link: Link, home: Home) -> tuple[int | None, str]:
+    text = dict(link.documents("revocations")).get("current")
+    if text is None:
+        return None, "the authority has published no revocation list yet: every job is refused"
+    trust = home.roots.followed(text for _, text in link.documents("root")).trust
+    listed = notes.opened(text, Revocations, trust)
+    return listed.next_update, f"list {listed.version}, the next one is due {day(listed.next_update)}"
+
+
+def _drills(home: Home) -> tuple[int | None, str]:
+    """Of the contingency plans behind recent jobs, the newest of each operator, that whose drill is due first."""
+    newest: dict[str, Contingency] = {}
+    with closing(home.journal()) as journal, journal.view() as t:
+        offers = [t.note("offer", row.job) for row in t.jobs()[-RECENT:]]
+    for offer in map(judge.read_offer, filter(None, offers)):
+        plan = notes.read(offer.plan).document(Contingency) if offer.plan else None
+        if plan and plan.drilled > getattr(newest.get(plan.operator), "drilled", 0):
+            newest[plan.operator] = plan
+    if not newest:
+        return None, "no job has come with a contingency plan yet"
+    first = min(newest.values(), key=lambda plan: plan.due)
+    return first.due, f"the plan of {read_key(first.operator).name} must be practised by {day(first.due)}"
 
 
 def _journal(home: Home) -> str:

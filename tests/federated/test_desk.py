@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import federations
 import pyarrow as pa
@@ -181,6 +182,29 @@ def test_doctor_tells_of_a_newer_version_of_a_dataset_and_of_a_snapshot_without_
     assert "FAIL  catalogue    renewed: version 2 is registered; add the data again: keyong node data add renewed URL" in told
     keyong(capsys, *add)
     assert "2 served here in their newest version" in keyong(capsys, "node", "doctor", "--home", home).out
+
+
+def test_doctor_tells_what_is_over_soon_and_what_is_over(running, capsys, monkeypatch):
+    look = ("node", "doctor", "--home", running.home("north"))
+
+    def told(code=0):
+        return {line.split(maxsplit=2)[1]: line for line in keyong(capsys, *look, code=code).out.splitlines()}
+
+    running.publish(running.authority.revocations(days=30))
+    assert told()["revocations"].startswith("ok ") and "29 days left" in told()["revocations"]
+    running.publish(running.authority.revocations(days=3))
+    assert told()["revocations"].startswith("soon  revocations  list ") and "2 days left" in told()["revocations"]
+    monkeypatch.setenv("LC_ALL", "zh_CN.UTF-8")
+    assert "还有 2 天" in told()["revocations"] and "还有 364 天" in told()["key"]
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    running.publish(running.authority.revocations(days=-1))
+    over = told(75)["revocations"]
+    assert over.startswith("FAIL") and "it is over, and jobs are refused" in over
+    running.publish(running.authority.revocations())
+    running.publish(running.authority.sign(running.authority.roots.newest.next(expires=int(time.time()) + 40 * 86400)))
+    found = {f["name"]: f for f in json.loads(keyong(capsys, *look, "--json").out)}
+    assert found["key root"]["soon"] and found["key root"]["ok"] and "39 days left" in found["key root"]["text"]
+    assert found["drills"]["text"] == "no job has come with a contingency plan yet"
 
 
 def test_doctor_names_the_proxy_through_which_it_gets_no_answer_but_not_its_password(running, capsys):

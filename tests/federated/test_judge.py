@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import coordinators
 import pytest
 from coordinators import KEYS, PARTIES, ROSTER, STRANGER, enrolment
 
+from federated.node.doctor import _dated, _drills
 from federated.node.home import Home
 from federated.node.judge import judge, learn_revocations
+from governance import notes
+from governance.contingency import Contingency
+from governance.encoding import canonical, plain
 from governance.errors import IntegrityError, LicenceRefused, Refused
 from governance.journal import Journal
+from governance.licences import day
 from sandbox.messages import Offer
 
 
@@ -44,6 +50,18 @@ def test_a_good_offer_comes_as_far_as_the_snapshot_that_this_node_lacks(home):
     with pytest.raises(Refused) as refusal:
         judged(home, offer())
     assert refusal.value.code == "policy.dataset"
+
+
+def test_doctor_finds_the_drill_that_is_due_first(home):
+    with closing(home.journal()) as journal, journal.transaction() as t:
+        assert t.jobs() == []
+        offered = offer()
+        t.put_job("ab" * 32, phase="judging", deadline=2**33, detail="x")
+        t.put_note("offer", "ab" * 32, canonical(plain(offered)))
+    plan = notes.read(offered.plan).document(Contingency)
+    assert _drills(home) == (plan.due, f"the plan of operator must be practised by {day(plan.due)}")
+    found = _dated("drills", lambda: (int(time.time()) + 10 * 86400 + 60, "x"))
+    assert (found.ok, found.soon, found.text) == (True, True, "x; 10 days left")
 
 
 def test_a_job_that_names_another_coordinator_than_the_one_joined_is_refused(home):
