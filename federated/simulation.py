@@ -191,7 +191,7 @@ class _Run:
             self.posts[name] = post or self.posts[name]
         if isinstance(state, Spending):
             proof = spends.proved(self.case.id, self.keys[name], self.keys.values(), self.case.job.created)
-            state, self.posts[name] = state.proved(proof)
+            state, self.posts[name] = state.proved(proof, self.keys[name])
         if isinstance(state, Dealing):
             state, self.posts[name] = state.dealt(self.keys[name])
         elif isinstance(state, Local):

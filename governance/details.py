@@ -79,7 +79,9 @@ SENTENCES: dict[str, str] = {
     "{level} is no registered level of {name}; those are {levels}": "{level} 不是 {name} 已登记的取值；其取值为：{levels}",
     # why a result has no numbers
     "there are no numbers: {own}": "没有数值：{own}",
-    "suppressed: too few holders have enough persons in the cohort": "已抑制：人群中人数足够的持有方太少",
+    "suppressed: too few holders have enough persons in the cohort, or in what sets it apart from the cohorts of earlier results": (
+        "已抑制：该人群，或该人群与此前结果的人群之差，人数足够的持有方太少"
+    ),
     "suppressed: too few holders have enough persons with {cells} and {count} more cells": (
         "已抑制：下列单元中人数足够的持有方太少：{cells}，另有 {count} 个单元"
     ),

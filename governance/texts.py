@@ -283,6 +283,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the data of this snapshot were already counted with another set of holders; the same holders must take part",
         "该快照的数据已与另一组持有方共同统计过；须由同一组持有方参与",
     ),
+    "policy.conditions": (
+        "the conditions that were answered over the same rows are so many that one more cannot be held against them (at most {most}, fewer "
+        "where they cut finely); ask about one of them again, or once the holder has added changed rows",
+        "针对同一批记录已答复的条件过多，无法再逐一核对（至多 {most} 个，切分细时更少）；请使用问过的条件，或待持有方登记变化后的数据",
+    ),
     "policy.difference": (
         "the surviving holders differ from an earlier total by fewer than {least} holders; the missing holders must come back",
         "存活的持有方与此前一次合计相差不足 {least} 家；须等缺席方恢复",

@@ -18,14 +18,14 @@ from governance import notes
 from governance.catalogue import Dataset
 from governance.errors import UsageError
 from mpc import threshold
-from sandbox import analyses, predicate
+from sandbox import analyses, auditing, predicate
 from sandbox.analyses.contract import COHORT, Analysis, State, Statistic
 from sandbox.disclosure import findings
 from sandbox.job import Job
 from sandbox.predicate import Predicate
 from sandbox.rows import Floats
 
-SUPPRESSED = "suppressed: too few holders have enough persons in the cohort"
+SUPPRESSED = "suppressed: too few holders have enough persons in the cohort, or in what sets it apart from the cohorts of earlier results"
 WEIGHTLESS = (
     "suppressed: before an estimate was reached, too few holders had enough persons whose outcome is open, in all or in some level of a "
     "feature. Where features separate the classes it is so; after three such jobs over the same rows it is always so"
@@ -45,6 +45,9 @@ class Case:
     *rungs* are pairs of a cell and a number of persons: support also says how many holders have as many there. The numbers go from twice
     min_cell, each twice the one before, as far as the method's `depth` may need. That the steps are this wide, and the same in every job,
     keeps them from counting a holder's persons by one cell.
+
+    *earlier* are conditions of which answers over the same rows were given before. What combinations with them would leave over needs
+    support as a cell does, or nothing is opened (`sandbox.auditing`, PRIVACY 3).
     """
 
     id: str
@@ -53,11 +56,13 @@ class Case:
     analysis: Analysis
     where: Predicate
     rungs: tuple[tuple[str, int], ...]
+    earlier: tuple[Predicate, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns it needs, and no other leaves the snapshot for the jail."""
-        return tuple(sorted(self.where.columns | set(self.analysis.reads(self.dataset.schema))))
+        """The columns it needs, those of earlier conditions among them, and no other leaves the snapshot for the jail."""
+        conditions = frozenset().union(*(where.columns for where in (self.where, *self.earlier)))
+        return tuple(sorted(conditions | set(self.analysis.reads(self.dataset.schema))))
 
     @property
     def dealers(self) -> tuple[str, ...]:
@@ -69,22 +74,27 @@ class Case:
         return (COHORT, *self.analysis.cells(self.dataset.schema))
 
     @property
+    def left_over(self) -> tuple[auditing.Coefficients, ...]:
+        """Combinations with earlier answers that would leave persons over."""
+        return auditing.left_over(self.where, self.earlier, self.dataset.schema)
+
+    @property
     def asked(self) -> int:
-        """How many entries support has: one for each of `cells`, then one for each of `rungs`."""
-        return len(self.cells) + len(self.rungs)
+        """How many entries support has: one for each of `cells`, then one for each of `rungs`, then one for each of `left_over`."""
+        return len(self.cells) + len(self.rungs) + len(self.left_over)
 
     def after_support(self, holders: Sequence[int], body: State | None = None) -> State:
         """The body after round 0, or after *body* asked again, from how many holders have enough persons for each entry of support."""
         body, state = body or {"round": 0, "opened": {}}, body["analysis"] if body else None
         ladders = {cell: [n] for cell, n in zip(self.cells, holders, strict=False)}
-        for (cell, _), n in zip(self.rungs, holders[len(self.cells) :], strict=True):
+        edge = len(self.cells) + len(self.rungs)
+        for (cell, _), n in zip(self.rungs, holders[len(self.cells) : edge], strict=True):
             ladders[cell].append(n)
         support = {cell: ladder[0] for cell, ladder in ladders.items()}
         persons = {cell: self._sure(ladder) for cell, ladder in ladders.items()}
         found = findings(support, self.dataset.colluding)
-        following = (
-            self.analysis.start(self.dataset.schema, found, state) if found[COHORT].supported else {"outcome": {"failed": SUPPRESSED}}
-        )
+        opens = found[COHORT].supported and all(n > self.dataset.colluding for n in holders[edge:])
+        following = self.analysis.start(self.dataset.schema, found, state) if opens else {"outcome": {"failed": SUPPRESSED}}
         made = {"round": body["round"] + 1, "support": support, "persons": persons, "opened": body["opened"], "analysis": following}
         return self._within_limits(made)
 
@@ -180,8 +190,8 @@ class Case:
 
 
 @functools.lru_cache(maxsize=64)
-def read(job: str, dataset: str) -> Case:
-    """The case of two notes' texts (their signatures are checked elsewhere).
+def read(job: str, dataset: str, earlier: tuple[str, ...] = ()) -> Case:
+    """The case of two notes' texts (their signatures are checked elsewhere), after answers about the conditions *earlier*.
 
     Raises
     ------
@@ -195,7 +205,9 @@ def read(job: str, dataset: str) -> Case:
     if asked.min_cell > entry.rows:
         raise UsageError("min_cell is larger than the dataset may be")
     analysis = _analysis(asked, entry)
-    return Case(job_note.id, asked, entry, analysis, predicate.parse(asked.where, entry.schema), _rungs(asked, entry, analysis))
+    before = tuple(predicate.parse(text, entry.schema) for text in earlier)
+    where = predicate.parse(asked.where, entry.schema)
+    return Case(job_note.id, asked, entry, analysis, where, _rungs(asked, entry, analysis), before)
 
 
 def _rungs(asked: Job, entry: Dataset, analysis: Analysis) -> tuple[tuple[str, int], ...]:

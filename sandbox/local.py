@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from governance.catalogue import Dataset
 from governance.encoding import canonical, parse, prepare
+from sandbox import auditing
 from sandbox import case as cases
 from sandbox.analyses.contract import COHORT, State
 from sandbox.case import Case
@@ -25,9 +26,9 @@ SUPPORT = canonical({"ask": "support"}).encode()
 Persons = np.ndarray[tuple[int], np.dtype[np.int32]]
 
 
-def spec(job: str, dataset: str) -> bytes:
-    """What the program is told once: the texts of the job's and the dataset's note."""
-    return canonical({"job": job, "dataset": dataset}).encode()
+def spec(job: str, dataset: str, earlier: tuple[str, ...] = ()) -> bytes:
+    """What the program is told once: the texts of the job's and the dataset's note, and the conditions of earlier answers."""
+    return canonical({"job": job, "dataset": dataset, "earlier": list(earlier)}).encode()
 
 
 def ask(body: State) -> bytes:
@@ -43,7 +44,7 @@ def weigh(body: State) -> bytes:
 def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
     """Answer questions about *table*, a snapshot's licensed columns and person codes."""
     texts = parse(spec)
-    case = cases.read(texts["job"], texts["dataset"])
+    case = cases.read(texts["job"], texts["dataset"], tuple(texts["earlier"]))
     counted = functools.cache(lambda: persons(case, table) if case.analysis.weighs(case.dataset.schema) else {})  # alike in every state
 
     def answer(question: bytes) -> bytes:
@@ -60,10 +61,24 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
 
 
 def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
-    """1 for each of the case's cells that has min_cell distinct persons here, and for each rung that its cell reaches; shape (asked,)."""
-    counts = persons(case, table, state)
-    enough = [counts.get(cell, 0.0) >= case.job.min_cell for cell in case.cells]
-    return np.array([*enough, *(counts.get(cell, 0.0) >= rung for cell, rung in case.rungs)], np.float64)
+    """1 for each of the case's cells that has min_cell distinct persons here, each rung that its cell reaches, and each set of persons
+    left over by earlier answers that has as many; shape (asked,).
+    """
+    counts, least = persons(case, table, state), case.job.min_cell
+    enough = [counts.get(cell, 0.0) >= least for cell in case.cells]
+    reached = [counts.get(cell, 0.0) >= rung for cell, rung in case.rungs]
+    return np.array([*enough, *reached, *(n >= least for n in left_over(case, table))], np.float64)
+
+
+def left_over(case: Case, table: pa.Table) -> list[int]:
+    """How many persons each of the case's combinations with earlier answers would leave over."""
+    seen: list[list[Persons]] = [[np.empty(0, np.int32)] for _ in case.left_over]
+    for batch in table.to_batches() if seen else []:
+        rows = from_batch(batch)
+        selected = np.stack([where.holds(rows) for where in (case.where, *case.earlier)])
+        for codes, told in zip(seen, auditing.told_apart(case.left_over, selected), strict=True):
+            codes.append(rows.persons[told])
+    return [len(np.unique(np.concatenate(codes))) for codes in seen]
 
 
 def weight(case: Case, table: pa.Table, state: State, counts: Mapping[str, float]) -> float:

@@ -21,8 +21,9 @@ from governance.errors import IntegrityError, KeyongError, PeerError, QuorumLost
 from governance.keys import SigningKey, Trust, VerifyKey
 from mpc import secagg, threshold
 from mpc.rings import ring
-from sandbox import local, spends
-from sandbox.messages import MOST_WORDS, Acceptance, Admission, AgreedState, Ended, Post, Refusal, Relay, Release, kind_of, step
+from sandbox import auditing, local, spends
+from sandbox import case as cases
+from sandbox.messages import MOST_WORDS, Acceptance, Admission, AgreedState, Earlier, Ended, Post, Refusal, Relay, Release, kind_of, step
 from sandbox.summing import (
     SUPPORT,
     Opened,
@@ -116,10 +117,12 @@ class Spending:
     run: str
     party: bytes = field(repr=False)
 
-    def proved(self, proof: str) -> tuple[Proving, Post]:
-        """Show the others *proof* that the job is spent here."""
-        spends.require(proof, self.plan.case.id, self.plan.witnesses(self.plan.me))
-        return Proving(self.plan, self.run, self.party, proof), Post(step("spent"), self.plan.me, proof.encode(), ())
+    def proved(self, proof: str, key: SigningKey) -> tuple[Proving, Post]:
+        """Show the others *proof* that the job is spent here, and against which earlier answers it must be held."""
+        plan = self.plan
+        spends.require(proof, plan.case.id, plan.witnesses(plan.me))
+        said = str(notes.write(Earlier(plan.case.id, plan.me, plan.earlier)).signed_by(key))
+        return Proving(plan, self.run, self.party, proof), Post(step("spent"), plan.me, proof.encode(), (said.encode(),))
 
 
 @wire("keyong/node-proving/v1")
@@ -140,10 +143,25 @@ class Proving:
             spends.require(raw, self.plan.case.id, self.plan.witnesses(name))
         if len(relay.bodies) < self.plan.threshold:
             raise QuorumLost(f"{len(relay.bodies)} data holders have spent the job, {self.plan.threshold} are needed")
-        plan = replace(self.plan, spent=tuple(sorted(relay.bodies)))
+        plan = replace(self.plan, spent=tuple(sorted(relay.bodies)), earlier=self._earlier(relay))
         if plan.case.job.protect == "threshold":
             return Dealing(plan, self.run, self.party), None
         return Computing(plan, self.run, "", self.party), None
+
+    def _earlier(self, relay: Relay) -> tuple[str, ...]:
+        """Conditions of earlier answers that any of them remembers. The masks of round 0 cover the list: all have the same, or no sum."""
+        found = list[str]()
+        for name in relay.bodies:
+            if len(relay.payloads.get(name, ())) != 1:
+                raise PeerError("does not say which answers were given before", party=name)
+            document = notes.opened(relay.payloads[name][0], Earlier, Trust((self.plan.holders[name],)))
+            if (document.job, document.holder) != (self.plan.case.id, name):
+                raise PeerError("says which answers were given before another job", party=name)
+            found += document.conditions
+        case = self.plan.case
+        earlier = auditing.distinct(found, case.dataset.schema)
+        auditing.left_over(case.where, cases.read(self.plan.job, self.plan.dataset, earlier).earlier, case.dataset.schema)
+        return earlier
 
 
 @wire("keyong/node-dealing/v1")

@@ -47,6 +47,15 @@ class Acceptance:
     by: Literal["policy", "person"] = "policy"
 
 
+@wire("keyong/earlier/v1")
+class Earlier:
+    """The conditions of answers that were given over the rows that the holder uses, by all that its node remembers, whoever asked."""
+
+    job: Digest
+    holder: str
+    conditions: Annotated[tuple[Annotated[str, Field(max_length=1000)], ...], Field(max_length=128)]
+
+
 def approvals(acceptances: Iterable[str | bytes]) -> int:
     """At how many holders, each of them another organisation, a person approved the job."""
     return sum(notes.read(each).document(Acceptance).by == "person" for each in acceptances)

@@ -41,7 +41,8 @@ class Plan:
     """What a node knows of a job from the start: the signed texts, the holders' keys in the order of their names, and who it is.
 
     *light* says that this node once found too little weight in a state of the job, and will say so of every later one. *spent* are the
-    holders of which it has seen proof that they spent the job (`sandbox.spends`); those alone take part from then on.
+    holders of which it has seen proof that they spent the job (`sandbox.spends`); those alone take part from then on. *earlier* are the
+    conditions of answers over the same rows that this node remembers, and once the others have said theirs, those of all of them.
     """
 
     job: str
@@ -51,10 +52,11 @@ class Plan:
     snapshot: str
     light: bool = False
     spent: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
 
     @property
     def case(self) -> Case:
-        return cases.read(self.job, self.dataset)
+        return cases.read(self.job, self.dataset, self.earlier)
 
     @property
     def holders(self) -> Mapping[str, VerifyKey]:
@@ -87,7 +89,7 @@ def numbers(answer: bytes, expect: int) -> Floats:
 
 
 def round_of(plan: Plan, run: str, body: str, party: secagg.Ready | Opened) -> secagg.Round:
-    state = hashlib.sha256((body or run).encode()).digest()
+    state = hashlib.sha256((body or canonical([run, list(plan.earlier)])).encode()).digest()  # whoever asks of other sets has other masks
     number = number_of(body) if body else 0
     return secagg.Round(number, party.attempt, state, (vector_of(plan, body),))
 

@@ -18,7 +18,7 @@ from governance.catalogue import HOME, Dataset, Schema
 from governance.encoding import decode, encode, parse
 from governance.keys import SigningKey
 from mpc.encoding import FixedPoint
-from sandbox import analyses, local, machine, spends
+from sandbox import analyses, auditing, local, machine, spends
 from sandbox import case as cases
 from sandbox.analyses import Analysis
 from sandbox.case import Case
@@ -113,18 +113,20 @@ class Run:
     """One job at several nodes, step by step.
 
     *asked* are the questions that reached each local program; *seen* is all that the coordinator got. With *journal* every state goes
-    through its encoded form between two steps, as a node's journal makes it.
+    through its encoded form between two steps, as a node's journal makes it. *earlier* are the conditions that each node remembers.
     """
 
-    def __init__(self, tables: Tables, *, of: tuple[str, str], journal: bool = False) -> None:
+    def __init__(self, tables: Tables, *, of: tuple[str, str], journal: bool = False,
+                 earlier: Mapping[str, tuple[str, ...]] | None = None) -> None:  # fmt: skip
         self.job, self.dataset = of
         self.case = cases.read(*of)
         self.names = tuple(sorted(tables))
         self.journal, self.release = journal, ""
-        keys = tuple(str(key(n).public) for n in self.names)
+        keys, earlier = tuple(str(key(n).public) for n in self.names), earlier or {}
         self.board = Board(self.case.id, keys, self.case.dataset.colluding, step("accept"), 0, 0, (), "", self.case.job.protect)
-        self.plans = {n: Plan(*of, n, keys, nonce()) for n in self.names}
-        self.programs = {n: local.program(local.spec(*of), t) for n, t in tables.items()}
+        self.plans = {n: Plan(*of, n, keys, nonce(), earlier=earlier.get(n, ())) for n in self.names}
+        together = auditing.distinct([text for texts in earlier.values() for text in texts], self.case.dataset.schema)
+        self.programs = {n: local.program(local.spec(*of, together), t) for n, t in tables.items()}
         self.asked: dict[str, list[bytes]] = {n: [] for n in self.names}
         self.relays: dict[str, Relay] = {}
         self.seen: list[Post] = []
@@ -178,7 +180,7 @@ class Run:
         """What a node does with a relay, up to its next post."""
         following, post = self.received(name, relay)
         if isinstance(following, Spending):
-            following, post = following.proved(spends.proved(self.case.id, key(name), map(key, self.names), NOW))
+            following, post = following.proved(spends.proved(self.case.id, key(name), map(key, self.names), NOW), key(name))
         elif isinstance(following, Dealing):
             following, post = following.dealt(key(name), bits=2048, primes=PRIMES[self.names.index(name) % 2])
         elif isinstance(following, Local):

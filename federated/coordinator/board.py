@@ -19,7 +19,7 @@ from governance.keys import Trust, VerifyKey, read_keys
 from mpc import secagg, threshold
 from sandbox import spends
 from sandbox.disclosure import check_difference
-from sandbox.messages import Acceptance, AgreedState, Post, Refusal, Relay, Release, kind_of, step
+from sandbox.messages import Acceptance, AgreedState, Earlier, Post, Refusal, Relay, Release, kind_of, step
 from sandbox.summing import MESSAGES
 
 MOST_ATTEMPTS = 5
@@ -73,8 +73,8 @@ class Board:
         if kind in ("accept", "state"):
             self._checked(kind, post, key)
             return
-        if kind == "spent" and not post.payloads:
-            spends.require(post.body, self.job, spends.policy_of(self.keys, post.sender, self.colluding))
+        if kind == "spent":
+            self._check_spent(post, key)
             return
         if kind == "deal" and post.sender not in self.dealers:
             if post.body or post.payloads:
@@ -84,6 +84,12 @@ class Board:
         digests = sorted(message.payloads.values()) if kind in SPOKEN_OF else []
         if [hashlib.sha256(vector).digest() for vector in post.payloads] != digests or len(digests) > 1:
             raise PeerError("posted other vectors than its message speaks of", party=post.sender)
+
+    def _check_spent(self, post: Post, key: VerifyKey) -> None:
+        spends.require(post.body, self.job, spends.policy_of(self.keys, post.sender, self.colluding))
+        said = notes.opened(post.payloads[0], Earlier, Trust((key,))) if len(post.payloads) == 1 else None
+        if said is None or (said.job, said.holder) != (self.job, post.sender):
+            raise PeerError("does not say which answers were given before this job", party=post.sender)
 
     def stopped(self, post: Post) -> Refusal | None:
         """A holder's signed word that it cannot go on, where the others cannot go on without it: once the set is fixed and opened."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Literal
 
 from connectors import snapshot as snapshots
@@ -206,7 +205,7 @@ class Agent:
         """Judge again what a person approved, by today's revocation list: the licence may have been revoked meanwhile."""
         current, versions = dict(self.link.documents("revocations")), tuple(text for _, text in self.link.documents("root"))
         try:
-            docket, _ = self._judged(dataclasses.replace(offer, roots=versions, revocations=current.get("current", "")))
+            docket, _ = self._judged(replace(offer, roots=versions, revocations=current.get("current", "")))
         except KeyongError as error:
             self._refuse(job, offer, error)
         else:
@@ -277,7 +276,7 @@ class Agent:
         """A jail over the licensed columns of the job's snapshot, with the rows of the job's persons."""
         data = self._sealed(plan)
         try:
-            return self._zygote.open("sandbox.local:program", local.spec(plan.job, plan.dataset), data, limits=Limits())
+            return self._zygote.open("sandbox.local:program", local.spec(plan.job, plan.dataset, plan.earlier), data, limits=Limits())
         finally:
             os.close(data)
 
@@ -373,7 +372,7 @@ class Run:
             return
         if proof is not None:
             with self.agent.journal.transaction() as t:
-                self._become(t, *state.proved(str(proof)))
+                self._become(t, *state.proved(str(proof), self.key))
         elif status is not None and status.ended and status.phase != "released":
             self._ended(Ended(self.job, status.phase, status.code, status.english, status.chinese, ""))  # type: ignore[arg-type]
 
@@ -413,7 +412,8 @@ class Run:
             with self.agent.journal.transaction() as t:
                 judge.check_in_force(self.offer, self.agent.home, t, now=self.agent.clock())
                 self._spend(t, state.plan, admission, approvals(relay.bodies[name] for name in state.plan.holders))
-                self._become(t, admitted, None)
+                earlier = spending.conditions(t, state.plan.case, state.plan.snapshot)
+                self._become(t, replace(admitted, plan=replace(state.plan, earlier=earlier)), None)
         elif isinstance(state, machine.Waiting):
             self._follow(*state.receive(relay, self.key))  # may take seconds, and so not within a transaction
 

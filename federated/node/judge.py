@@ -10,6 +10,7 @@ from governance import licences
 from governance.errors import IntegrityError, Refused, Unavailable
 from governance.journal import Transaction, View
 from governance.licences import Granted
+from sandbox import auditing, predicate
 from sandbox import case as cases
 from sandbox.case import Case
 from sandbox.disclosure import check_min_cell, check_roster
@@ -90,8 +91,11 @@ def _check_snapshot(docket: Docket, home: Home, t: Transaction) -> None:
 
 
 def check_history(t: View, case: Case, snapshot: str, holders: frozenset[str]) -> None:
-    """One roster and one min_cell, for all snapshots of the same rows."""
+    """One roster and one min_cell, for all snapshots of the same rows; and no more conditions than can be held against each other."""
     dataset = case.dataset.name
     check_roster(holders, t.cohorts(dataset, snapshot, "roster"))
     for each in history.family(t, dataset, snapshot):
         check_min_cell(case.job.min_cell, t.get(min_cell_of(dataset, each)))
+    schema = case.dataset.schema
+    earlier = tuple(predicate.parse(text, schema) for text in spending.conditions(t, case, snapshot))
+    auditing.left_over(case.where, earlier, schema)

@@ -12,10 +12,11 @@ from typing import Any
 
 from federated.node import history
 from governance import notes
-from governance.encoding import plain
+from governance.encoding import parse, plain
 from governance.journal import View
 from governance.spending import Exact, Spend, charged, query
-from sandbox.case import Case
+from sandbox import auditing
+from sandbox.case import SUPPRESSED, Case
 from sandbox.messages import Release
 from sandbox.policy import Policy
 
@@ -48,6 +49,22 @@ def exact(t: View, case: Case, snapshot: str, keys: Sequence[str], policy: Polic
 def check(spend: Spend, t: View) -> None:
     """Raise what `Transaction.spend` would raise, and spend nothing: an offer that cannot be paid for is refused before it is accepted."""
     charged(spend, t.blocks(), t.total)
+
+
+def conditions(t: View, case: Case, snapshot: str) -> tuple[str, ...]:
+    """Conditions about which answers may have been opened over the rows of *snapshot*, whoever asked: of all jobs that were spent, but
+    for those whose release says that their cohort was suppressed.
+    """
+    dataset, rows = case.dataset.name, set(history.family(t, case.dataset.name, snapshot))
+    asked = [s for s in t.books().spends if s.exact is not None and s.exact.dataset == dataset and s.exact.snapshot in rows]
+    opened = [s.exact.where for s in asked if s.exact is not None and s.job != case.id and not _suppressed(t, s.job)]
+    return auditing.distinct(opened, case.dataset.schema)
+
+
+def _suppressed(t: View, job: str) -> bool:
+    text = t.note("release", job)
+    outcome = parse(notes.read(text).document(Release).result)["outcome"] if text else {}
+    return outcome.get("failed") == SUPPRESSED
 
 
 def releases(t: View) -> list[dict[str, Any]]:

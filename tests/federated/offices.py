@@ -100,7 +100,7 @@ class Nodes:
             state, post = state.receive(relay, key)
             self.posts[name] = post or self.posts[name]
         if isinstance(state, Spending):
-            state, self.posts[name] = state.proved(spends.proved(self.job, key, KEYS_OF_ROSTER, int(self.floor.clock())))
+            state, self.posts[name] = state.proved(spends.proved(self.job, key, KEYS_OF_ROSTER, int(self.floor.clock())), key)
         elif isinstance(state, Local):
             state, self.posts[name] = state.computed(self.programs[name](state.question), key)
         self.states[name] = state

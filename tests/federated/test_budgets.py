@@ -16,18 +16,24 @@ import federated as fed
 from federated import budgets
 from federated.node import spending
 from federated.node.home import Home
-from governance import notes
+from governance import catalogue, notes
 from governance.budget import ORDERS, cost
+from governance.catalogue import Dataset, Schema
+from governance.encoding import canonical
 from governance.errors import BudgetExhausted, Refused
 from governance.journal import Journal
 from governance.keys import SigningKey
 from governance.spending import Block, Books, Charge, Spend, charged, query
 from sandbox import case as cases
+from sandbox.case import SUPPRESSED
 from sandbox.job import Job
+from sandbox.messages import Release
 from sandbox.policy import DEFAULT
 
 DESCRIBE = fed.Describe(columns=("age",))
 DATASET = coordinators.dataset()
+SCHEMA = Schema("id", (catalogue.number("age", "18", "100", cuts=("50",)),))
+CUT = str(notes.write(replace(notes.read(DATASET).document(Dataset), schema=SCHEMA)).signed_by(coordinators.AUTHORITY))
 WHERE = "sex == 'male' and age_band != 'young'"
 
 
@@ -135,9 +141,9 @@ def test_a_total_that_was_changed_in_the_journal_is_noticed(running, capsys, tmp
 # --- what decides
 
 
-def case(**job):
-    made = replace(coordinators.job("1" * 64, DATASET).document(Job), **job)
-    return cases.read(str(notes.write(made).signed_by(coordinators.KEYS["operator"])), DATASET)
+def case(dataset=DATASET, **job):
+    made = replace(coordinators.job("1" * 64, dataset).document(Job), **job)
+    return cases.read(str(notes.write(made).signed_by(coordinators.KEYS["operator"])), dataset)
 
 
 @pytest.fixture
@@ -161,6 +167,28 @@ def test_a_refusal_follows_from_jobs_and_limits_alone(journal):
         asked(journal, case(), snapshot, tight)
         with pytest.raises(BudgetExhausted, match="at most 1 exact results"):
             asked(journal, case(min_cell=11), snapshot, tight)
+
+
+def test_what_was_answered_before_is_remembered_for_all_operators_and_forms_of_the_rows(journal, monkeypatch):
+    """Conditions by what they select, once each; of a job that opened nothing, of other rows and of the job itself: none."""
+    one, other, later = "5a" * 16, "5b" * 16, case(CUT, where="age < 50", title="later")
+    asked(journal, case(CUT, where="age >= 50"), one)
+    asked(journal, case(CUT, where="age >= 50 and age >= 50", operator=str(coordinators.KEYS["rival"].public)), one)
+    asked(journal, case(CUT, where="age >= 50", title="of other rows"), "5c" * 16)
+    hidden = case(CUT, where="age < 50", title="hidden")
+    asked(journal, hidden, one)
+    asked(journal, later, one)
+    with journal.view() as t:
+        assert spending.conditions(t, later, one) == ("age < 50", "age >= 50")
+        assert spending.conditions(t, later, other) == ()
+    result = canonical({"outcome": {"failed": SUPPRESSED}})
+    with journal.transaction() as t:
+        t.put_note(
+            "release", hidden.id, str(notes.write(Release(hidden.id, "0" * 64, (), (), result)).signed_by(coordinators.KEYS["north"]))
+        )
+    monkeypatch.setattr("federated.node.history.family", lambda t, dataset, snapshot: [one, other])
+    with journal.view() as t:
+        assert spending.conditions(t, later, other) == ("age >= 50",)
 
 
 def test_a_holder_limits_the_numbers_too(journal):

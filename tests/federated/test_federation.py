@@ -24,7 +24,7 @@ from governance.errors import DecodeError, LicenceRefused, Refused, Unavailable,
 from governance.keys import SigningKey
 from governance.licences import Revocations
 from sandbox.analyses.logistic_regression import SEPARATION
-from sandbox.case import WEIGHTLESS
+from sandbox.case import SUPPRESSED, WEIGHTLESS
 from sandbox.messages import Status
 from sandbox.weight import MOST_NOES
 
@@ -387,3 +387,24 @@ def test_a_stranger_cannot_write_under_a_published_licence(running):
 def test_a_title_that_a_terminal_would_obey_is_not_signed(running):
     with pytest.raises((UsageError, DecodeError)):
         run(running, DESCRIBE, title="harmless\x1b[8m")
+
+
+def test_a_disease_and_then_the_disease_without_a_few(tmp_path, data):
+    """The first answer stands; the second, less two women, is suppressed, and so is what three answers would leave over. Others pass."""
+    frames = {name: rows.to_pandas() for name, rows in data.items()}
+    few = {name: (f.ill == "yes") & (f.sex == "female") & (f.age < 40) for name, f in frames.items()}
+    kept = {name: f[~few[name] | (f.index.isin(f.index[few[name]][:2]) & (name == "north"))] for name, f in frames.items()}
+    ages = fed.Describe(columns=("age",))
+    with federations.federation(tmp_path, {name: pa.Table.from_pandas(f, preserve_index=False) for name, f in kept.items()}) as federation:
+        assert run(federation, ages, where="ill == 'yes' and sex == 'female'").to_pandas().loc["age", "n"] > 0
+        second = run(federation, ages, where="ill == 'yes' and sex == 'female' and age >= 40")
+        assert second.value.outcome == {"failed": SUPPRESSED}
+        assert run(federation, ages, where="age_band != 'young' and ill != 'no' and sex != 'male'").value.outcome == {"failed": SUPPRESSED}
+        for analysis, where in (
+            (MODEL, ""),
+            (fed.Crosstab("sex", "ill"), ""),
+            (ages, "ill == 'yes'"),
+            (ages, "ill == 'yes' and sex == 'female'"),
+        ):
+            assert "failed" not in run(federation, analysis, where=where).value.outcome
+        assert run(federation, ages, where="ill == 'yes' and age >= 40 and sex == 'female'").value.outcome == {"failed": SUPPRESSED}

@@ -21,7 +21,7 @@ from mpc import secagg
 from sandbox import machine, spends
 from sandbox.analyses import Crosstab, LogisticRegression
 from sandbox.machine import Computing, Finished, Signing
-from sandbox.messages import MOST_WORDS, Acceptance, AgreedState, Ended, Refusal, Relay, step
+from sandbox.messages import MOST_WORDS, Acceptance, AgreedState, Earlier, Ended, Refusal, Relay, step
 from sandbox.summing import Plan
 
 EVIL = SigningKey.generate("evil")
@@ -194,13 +194,14 @@ def test_a_roster_that_differs_by_one_between_nodes_fails_closed():
     for_b = replace(relay, bodies={**relay.bodies, "c": str(forged).encode()})
     spending, _ = run.received("b", replace(for_b, admission=str(run.admission(for_b))))
     genuine = {n: spends.proved(run.case.id, key(n), [key(m) for m in run.names], inmemory.NOW) for n in run.names}
+    said = {n: (str(notes.write(Earlier(run.case.id, n, ())).signed_by(key(n))).encode(),) for n in run.names}
     with pytest.raises(QuorumLost):
-        spending.proved(genuine["b"])
+        spending.proved(genuine["b"], key("b"))
     alike = machine.Computing(replace(plan, spent=run.names), spending.run, "", spending.party)  # as if it had gone on all the same
     run.states["b"], run.posts["b"] = run.computed("b", alike)
     for name in "ac":
         run.deliver(name, relay)
-        run.deliver(name, Relay(step("spent"), {n: proof.encode() for n, proof in genuine.items()}, {}, ""))
+        run.deliver(name, Relay(step("spent"), {n: proof.encode() for n, proof in genuine.items()}, said, ""))
     fails_closed(run)
     uploads = {n: run.posts[n].body for n in run.names}
     uploads["c"] = sign(swapped, open_signed(uploads["c"], {"c": key("c").public}, secagg.Upload)[1])

@@ -18,7 +18,7 @@ from governance.errors import DecodeError, IntegrityError, KeyongError, PeerErro
 from governance.keys import SigningKey
 from sandbox import machine, spends
 from sandbox.machine import Computing, Dealing, Proving, Spending
-from sandbox.messages import Relay, step
+from sandbox.messages import Earlier, Relay, step
 
 FOUR = "abcd"
 
@@ -31,8 +31,13 @@ def proof(of: Run, name: str, witnesses: str = FOUR, *, job: str = "", event: st
     return str(proofs.Proof(leaf, 0, (), str(replace(note, signatures=(*note.signatures, *lines)))))
 
 
+def said(run: Run, name: str, **more: object) -> tuple[bytes, ...]:
+    """That *name* remembers no earlier answer, signed."""
+    return (str(notes.write(replace(Earlier(run.case.id, name, ()), **more)).signed_by(key(name))).encode(),)
+
+
 def relay_of(run: Run, **bodies: str) -> Relay:
-    return Relay(step("spent"), {n: body.encode() for n, body in bodies.items()}, {}, "")
+    return Relay(step("spent"), {n: body.encode() for n, body in bodies.items()}, {n: said(run, n) for n in bodies}, "")
 
 
 def spending(name: str = "a") -> tuple[Run, Spending]:
@@ -46,7 +51,7 @@ def test_there_is_no_way_from_an_admission_to_a_local_step_but_through_a_quorum(
     """Whatever a coordinator relays after `accept`: the only state that follows waits for witnesses, and takes no relay at all."""
     run, state = spending()
     assert not hasattr(state, "receive")
-    following, post = state.proved(proof(run, "a", "abc"))
+    following, post = state.proved(proof(run, "a", "abc"), key("a"))
     assert isinstance(following, Proving) and post.step == "spent"
     for name, relay in jobs.finished(FOUR).relays.items():
         with pytest.raises(KeyongError):
@@ -58,9 +63,11 @@ def test_fewer_than_t_cosignatures_are_no_quorum(witnesses):
     """Four holders, c = 1: three must have cosigned; one's own line is one of them, and nobody counts twice."""
     run, state = spending()
     with pytest.raises(QuorumLost):
-        state.proved(proof(run, "a", witnesses))
+        state.proved(proof(run, "a", witnesses), key("a"))
     with pytest.raises(QuorumLost):
-        replace(run.board, step="spent").check(replace(run.posts["a"], step="spent", body=proof(run, "a", witnesses).encode()))
+        replace(run.board, step="spent").check(
+            replace(run.posts["a"], step="spent", body=proof(run, "a", witnesses).encode(), payloads=said(run, "a"))
+        )
 
 
 def test_a_quorum_is_as_large_as_what_must_agree_on_a_total():
@@ -83,9 +90,9 @@ def test_what_does_not_prove_this_spend_of_this_holder_is_refused(lie):
     """Another job, entry, ledger or key; a stranger's line, or one twice; no proof, another index, a second spelling."""
     run, state = spending()
     with pytest.raises((IntegrityError, DecodeError)):
-        state.proved(lie(run))
+        state.proved(lie(run), key("a"))
     with pytest.raises((IntegrityError, DecodeError)):
-        replace(run.board, step="spent").check(replace(run.posts["a"], step="spent", body=lie(run).encode()))
+        replace(run.board, step="spent").check(replace(run.posts["a"], step="spent", body=lie(run).encode(), payloads=said(run, "a")))
 
 
 def test_every_proof_that_is_relayed_is_verified():

@@ -74,14 +74,15 @@ def test_nothing_but_the_signed_total_is_common_to_the_two_worlds(kind):
     for a, b in zip(one.seen, other.seen, strict=True):
         assert (a.step, a.sender) == (b.step, b.sender)
         masked = slice(kind_of(a.step) == "state", None)  # a weighed state's bit comes after the signed upload that binds it
+        if a.step == "spent":  # what a holder's ledger says of the job, and which answers it remembers; nothing of its rows
+            assert a == b
+            continue
         for x, y in zip(a.payloads[masked], b.payloads[masked], strict=True):
             size = 8 if a.step.startswith("0.") else 16  # single 4-byte words meet by chance
             assert elements(x, size).isdisjoint(elements(y, size))
         if kind_of(a.step) == "state":
             first, second = (notes.read(p.body).document(AgreedState, Release) for p in (a, b))
             assert replace(first, run=second.run) == second
-        elif a.step == "spent":  # what a holder's ledger says of the job, and nothing of its rows
-            assert a.body == b.body
         else:
             assert a.body != b.body
 
