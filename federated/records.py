@@ -29,9 +29,11 @@ from governance.licences import Granted, Licence, Revocations
 from governance.notes import Note
 from governance.parties import Enrolment, Party, read_enrolment
 from governance.prices import Price, Use
+from governance.products import Product
 from governance.registration import Asset
 from governance.roots import Chain, Root, Version
 from governance.spending import EXPORT_LIMIT, Block, Export, Spend
+from governance.trades import Delivery, Inspection, Order
 from sandbox import case as cases
 from sandbox.case import Case
 from sandbox.job import Job
@@ -39,10 +41,11 @@ from sandbox.messages import Acceptance, Admission, Offer, Refusal, Release
 
 KIND = "keyong/records/v1"
 COORDINATORS = ("enrolment", "entry", "licence", "link", "plan", "list", "price", "job", "denied", "admission", "refusal", "release",
-                "step", "former", "complaint", "answer")  # fmt: skip
+                "step", "former", "complaint", "answer", register.LISTING, "order", "delivery", "inspection")  # fmt: skip
 NODES = ("revocations", "refusal", "release")
-PUBLISHED = (Dataset, Licence, Contingency, Revocations, Price, Incident, Answer)
-READ = (*PUBLISHED, Root, Asset, Certificate, Enrolment, Job, Admission, Acceptance, Refusal, Release, Block, Spend, Complaint)
+PUBLISHED = (Dataset, Licence, Contingency, Revocations, Price, Incident, Answer, Product)
+READ = (*PUBLISHED, Root, Asset, Certificate, Enrolment, Job, Admission, Acceptance, Refusal, Release, Block, Spend, Complaint,
+        Order, Delivery, Inspection)  # fmt: skip
 JOBS = ("job.", "cohort.", "total.")  # how events of jobs begin; all others are of documents
 T = TypeVar("T")
 

@@ -77,12 +77,17 @@ def check(product: str, asked: Asked, trust: Trust) -> Product:
     document = notes.opened(product, Product, trust)
     if document.state != "listed":
         raise Refused(code="product.frozen", detail="it is not on the list")
+    same(document, asked)
+    return document
+
+
+def same(document: Product, asked: Asked) -> None:
+    """Raise `Refused` unless *asked* is just what the product froze."""
     for what in ("dataset", "catalogue", "method", "question"):
         if getattr(asked, what) != getattr(document, what):
             raise Refused(code="product.frozen", detail=f"another {what}")
     if asked.purpose not in document.purposes:
         raise Refused(code="product.frozen", detail="another purpose")
-    return document
 
 
 def newer(old: str | None, new: str, trust: Trust) -> Product:

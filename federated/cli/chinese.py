@@ -10,10 +10,12 @@ from collections.abc import Iterable
 
 import click
 
+from federated.cli.chinese_trade import TRADE
 from federated.language import language, said
 
 HEADINGS = {"Options": "选项", "Commands": "命令"}
 HELP = {
+    **TRADE,
     "keyong 可用: compute over data that never leave their domain. Usable, never visible.": "keyong 可用：原始数据不出域，数据可用不可见。",
     "Show the version and exit.": "显示版本。",
     "Show this message and exit.": "显示本帮助。",
@@ -319,24 +321,6 @@ HELP = {
     "Sign a request of another: the new holder of an asset or a certificate, or a creditor.": (
         "为他人的申请签名：资产或凭证的新持有方，或债权人。"
     ),
-    "Freeze questions as priced products, check jobs against them, and match demands.": "把问题固化为定价产品，核对任务，匹配需求。",
-    "Check that a job file asks just what a product froze; anything else is refused.": "核对任务文件所问正是产品所固化的；其他一律拒绝。",
-    "The product's note.": "产品的签名文件。",
-    "The note of the dataset's entry.": "数据集条目的签名文件。",
-    "Take a product off the list.": "产品下架。",
-    "A buyer's demand, signed with its key.": "需求方以自己的密钥签名的需求。",
-    "What is looked for.": "所需内容。",
-    "For which purpose.": "用途。",
-    "Comma-separated classes of data; any, unless given.": "以逗号分隔的数据类别；不给则不限。",
-    "How long it is open.": "有效天数。",
-    "Where to write the demand.": "需求写到何处。",
-    "Freeze a job file as a product on a registered asset, and list it.": "把任务文件固化为已登记资产上的产品，并上架。",
-    "The registered asset.": "已登记的资产。",
-    "For people.": "供人阅读的说明。",
-    "The note of its price; without it, it costs nothing.": "价格的签名文件；不给则免费。",
-    "The products in the authority's folder, by name, and how many there are in each class. There is no ranking.": (
-        "授权主体目录中的产品，按名称排列，并列出各类数目；不作排名。"
-    ),
     "List only what meets this demand.": "只列满足该需求的产品。",
     "Issue, transfer, pledge, cancel, print and verify certificates of registered assets.": (
         "已登记资产凭证的颁发、转让、质押、注销、印制和核验。"
@@ -411,24 +395,6 @@ HELP = {
     ),
     "Number of the first entry.": "首条条目的编号。",
     "Number after the last entry; all entries unless given.": "末条条目的下一编号；不给则为全部条目。",
-    "A data holder's own cost table, signed. What is booked is fixed beforehand, so it tells nothing of rows.": (
-        "数据持有方自己的成本表，由其签名；计入量事先固定，不透露任何一行。"
-    ),
-    "A later table takes the place of an earlier one.": "较新的成本表取代较旧的。",
-    "Cost of an hour of work, in fen.": "每小时人工成本，以分计。",
-    "Minutes of work booked for each job.": "每个任务计入的人工分钟数。",
-    "Cost of a processor's second, in thousandths of a fen.": "处理器每秒的成本，以千分之一分计。",
-    "Processor seconds booked for each round.": "每轮计入的处理器秒数。",
-    "Cost of reading 10^9 bytes, in thousandths of a fen.": "读取 10^9 字节的成本，以千分之一分计。",
-    "Where to write the signed cost table.": "签名后的成本表写到何处。",
-    "What the jobs cost by the holders' own tables, beside what was charged for them.": "按各持有方成本表计算的任务成本，并列所收费用。",
-    "A holder's cost table; repeat it.": "某持有方的成本表；可重复给出。",
-    "What a row is.": "每行是什么。",
-    "Write the table here, as CSV, instead of printing it.": "把表格以 CSV 写入此处，而不输出。",
-    "What a row is: a release, a dataset, or one side of a charge.": "每行为一次发布、一个数据集，或复式记账中收费的一方。",
-    "What a job costs if it is released next, computed from the records: OFFER is what keyong job plan --out wrote.": (
-        "由记录算出：某任务若随即发布，费用是多少；OFFER 为 keyong job plan --out 所写。"
-    ),
     "Charge the releases among the entries, and sign the statement with the coordinator's key.": (
         "对条目中的发布计费，并以协调方的密钥签署结算单。"
     ),

@@ -10,12 +10,15 @@ import click
 
 from federated.cli import json_option, say
 from federated.cli.asset import FILE, KEY, TRUST
-from federated.cli.officers import HOME
+from federated.cli.officers import HOME, PUBLISH
+from federated.cli.officers import publish as send
 from federated.language import said
-from governance import notes, products
+from governance import known, notes, products
+from governance.encoding import build
 from governance.handwritten import by_hand, names, read_text
 from governance.keys import SigningKey
 from governance.products import Demand, Product
+from governance.trades import Delivery, Inspection, Order
 
 TAGS = click.option("--tags", default="", help="Comma-separated.")
 
@@ -116,6 +119,69 @@ def list_products(home: Path, demand: Path | None, as_json: bool) -> None:
     text = [f"{p.name:<24} v{p.version}  {p.sort}  {p.method}  {states[p.state]}  {p.title}" for p in found]
     text += [said(f"{sort}: {count} listed", f"{sort}：已上架 {count} 项") for sort, count in sorted(counts.items())]
     say({"products": rows, "classes": dict(counts)}, "\n".join(text) or said("none yet", "尚无"), as_json)
+
+
+@command.command(epilog="Example: keyong product publish baseline --coordinator coordinator.json")
+@click.argument("name")
+@HOME
+@PUBLISH
+@json_option
+def publish(name: str, home: Path, coordinator: Path, as_json: bool) -> None:
+    """Tell a coordinator that a product is listed, or delisted: an entry of its ledger."""
+    from federated.authority import Authority
+    from federated.market import products as kept
+
+    there = kept(Authority.open(home))
+    known.check("product in the authority's folder called", [name], there)
+    send(coordinator, there[name])
+    product = notes.read(there[name])
+    say({"product": product.id}, said(f"the product {product.id[:12]} is published", f"数据产品 {product.id[:12]} 已发布"), as_json)
+
+
+@command.command(epilog="Example: keyong product order baseline.note --purpose research --key operator.key --coordinator coordinator.json")
+@click.argument("product", type=FILE)
+@click.option("--purpose", required=True, help="For which purpose.")
+@KEY
+@PUBLISH
+@json_option
+def order(product: Path, purpose: str, key: Path, coordinator: Path, as_json: bool) -> None:
+    """An operator's order of a product on the list: an entry of the coordinator's ledger."""
+    own, wanted = SigningKey.load(key), notes.read(read_text(product))
+    wanted.document(Product)
+    _trade(coordinator, Order(str(own.public), wanted.id, purpose, int(time.time())), own, as_json=as_json)
+
+
+@command.command(epilog="Example: keyong product deliver ORDER JOB --key operator.key --coordinator coordinator.json")
+@click.argument("order")
+@click.argument("job")
+@KEY
+@PUBLISH
+@json_option
+def deliver(order: str, job: str, key: Path, coordinator: Path, as_json: bool) -> None:
+    """The word of who ordered that JOB, which was released, was the product; ORDER and JOB are whole ids."""
+    with by_hand():
+        made = build(Delivery, {"order": order, "job": job, "at": int(time.time())})
+    _trade(coordinator, made, SigningKey.load(key), as_json=as_json)
+
+
+@command.command(epilog="Example: keyong product inspect ID --finding passed --key regulator.key --coordinator coordinator.json")
+@click.argument("subject")
+@click.option("--finding", type=click.Choice(["passed", "failed"]), required=True, help="What the inspection found.")
+@click.option("--reason", default="", help="Why, in words.")
+@click.option("--key", "keys", type=FILE, multiple=True, required=True, help="A regulator's key file; repeat it where several must sign.")
+@PUBLISH
+@json_option
+def inspect(subject: str, finding: str, reason: str, keys: tuple[Path, ...], coordinator: Path, as_json: bool) -> None:
+    """A regulator's inspection of a product, an order or a delivery; SUBJECT is its whole id."""
+    with by_hand():
+        made = build(Inspection, {"subject": subject, "finding": finding, "reason": reason, "at": int(time.time())})
+    _trade(coordinator, made, *map(SigningKey.load, keys), as_json=as_json)
+
+
+def _trade(coordinator: Path, document: Order | Delivery | Inspection, *keys: SigningKey, as_json: bool) -> None:
+    note = notes.write(document).signed_by(*keys)
+    send(coordinator, str(note))
+    say({"document": note.id}, said(f"{note.id} is in the ledger", f"{note.id} 已记入账本"), as_json)
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -92,6 +92,23 @@ def show(records: Path | None, home: Path | None, authority: Path | None, as_jso
     say(table, "\n".join(lines) or said("no jobs yet", "尚无任务"), as_json)
 
 
+@command.command(epilog="Example: keyong records trades records.json --authority root.note")
+@source
+@json_option
+def trades(records: Path | None, home: Path | None, authority: Path | None, as_json: bool) -> None:
+    """A line for each time that a product was listed, delisted, ordered, delivered or inspected."""
+    from federated.trading import rows
+    from governance.licences import day
+
+    table = rows(opened(records, home, authority))
+    lines = [
+        f"{r['entry']:>6}  {day(r['at'])}  {r['event']:<18} {r['product']} v{r['version']}  {r['document'][:12]}  {r['about'][:12]}  "
+        f"{r['finding']}".rstrip()
+        for r in table
+    ]
+    say(table, "\n".join(lines) or said("none yet", "尚无"), as_json)
+
+
 @command.command(epilog="Example: keyong records export records.json --home coordinator")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--home", type=click.Path(path_type=Path, exists=True), required=True, help="A coordinator's or a node's folder.")

@@ -31,6 +31,7 @@ from governance.journal import JobRow, Journal, Transaction, View
 from governance.keys import SigningKey, Trust
 from governance.licences import MOST_LINK, Licence, Revocations
 from governance.parties import Party, read_enrolment, roster
+from governance.rights import is_public
 from governance.roots import Chain, Root
 from governance.texts import text_of
 from sandbox import case as cases
@@ -40,7 +41,7 @@ from sandbox.policy import Docket, check_licence
 
 log = logging.getLogger("keyong.coordinator")
 BOARD = "board"
-DAY, LARGEST = 86400, 1 << 17  # seconds; bytes of a complaint
+LARGEST = 1 << 17  # bytes of a complaint
 MOST_COMPLAINTS, MOST_DENIED = 1000, 1000  # in a day: complaints come from anybody, jobs that are refused from one operator
 MOST_OPEN = 100  # jobs of one operator that wait or run
 BRIEF = 0.5  # seconds to wait for more than t signatures; who comes too late to these stays out, and so they get the whole patience:
@@ -57,6 +58,7 @@ class _Live:
     dataset: str
     snapshots: Mapping[str, str]
     since: float
+    public: bool
     posts: dict[str, Post] = field(default_factory=dict)
     relays: dict[str, Relay] = field(default_factory=dict)
 
@@ -116,7 +118,7 @@ class Office:
         note = notes.read(text)
         if kind := register.kind_of(note):
             with _sent(), self.journal.transaction() as t:
-                register.keep(t, note, self.trust)
+                register.keep(t, note, self.roots, now=int(self.clock()))
             return kind, note.id
         kind = published.kind_of(note)
         if kind == "root":
@@ -215,13 +217,7 @@ class Office:
             return held(t.note("receipt", note.id))
 
     def _counted(self, t: Transaction, what: str, most: int) -> bool:
-        """Count one more of what anybody can make, unless there were *most* of it today."""
-        day, count = (int(part) for part in (t.get(f"today {what}") or "0 0").split())
-        today = int(self.clock()) // DAY
-        count = count + 1 if day == today else 1
-        if count <= most:
-            t.put(f"today {what}", f"{today} {count}")
-        return count <= most
+        return register.counted(t, what, most, now=int(self.clock()))
 
     def documents(self, kind: str) -> list[tuple[str, str]]:
         if kind == "root":
@@ -271,7 +267,7 @@ class Office:
             t.put_sealed(job_id, BOARD, encode(board))
             row = held(t.job(job_id))
         with self._changed:
-            self._live[job_id] = _Live(board, row, job.dataset, {}, self.clock())
+            self._live[job_id] = _Live(board, row, job.dataset, {}, self.clock(), is_public(job.purpose))
             self._changed.notify_all()
 
     def _deny(self, job_id: str, job_text: str, operator: str, code: str, links: Sequence[str]) -> None:
@@ -297,10 +293,14 @@ class Office:
         return Docket(case, job_text, chain, plan, revocations, operator, self.parties()[self.key.name], holders)
 
     def offers(self, holder: str, *, known: Collection[str] = (), wait: float) -> list[Offer]:
-        """Jobs that wait for *holder*'s answer, apart from those that it knows; blocks up to *wait* seconds for the first."""
+        """Jobs that wait for *holder*'s answer, apart from those that it knows; blocks up to *wait* seconds for the first.
+
+        What serves the public comes before what does not, and what came first before what came later: a node takes as many as it can run.
+        """
 
         def news() -> list[str]:
-            return [job for job, live in self._live.items() if job not in known and self._awaits(live, holder)]
+            found = [job for job, live in self._live.items() if job not in known and self._awaits(live, holder)]
+            return sorted(found, key=lambda job: not self._live[job].public)
 
         with self._changed:
             jobs = self._changed.wait_for(news, timeout=wait)
@@ -579,8 +579,8 @@ class Office:
         raw = t.note("acceptances", row.job)
         accepted = json.loads(raw) if raw else {}
         snapshots = {name: notes.read(text).document(Acceptance).snapshot for name, text in accepted.items()}
-        dataset = notes.read(held(t.note("job", row.job))).document(Job).dataset
-        return _Live(board, row, dataset, snapshots, self.clock())
+        job = notes.read(held(t.note("job", row.job))).document(Job)
+        return _Live(board, row, job.dataset, snapshots, self.clock(), is_public(job.purpose))
 
 
 @contextmanager

@@ -30,7 +30,12 @@ from sandbox.machine import accept
 from sandbox.summing import Plan
 
 AUTHORITY = SigningKey.generate("authority")
-ROOT = Root(1, (), dict.fromkeys(NEEDED, Role((str(AUTHORITY.public),), 1)), ("ed25519",), (), 2**34)
+REGULATOR, APPRAISER = SigningKey.generate("regulator"), SigningKey.generate("appraiser")
+ROLES = {
+    **dict.fromkeys(NEEDED, Role((str(AUTHORITY.public),), 1)),
+    "regulator": Role((str(REGULATOR.public),), 1), "appraiser": Role((str(APPRAISER.public),), 1),
+}  # fmt: skip
+ROOT = Root(1, (), ROLES, ("ed25519",), (), 2**34)
 ROOTS = read([str(notes.write(ROOT).signed_by(AUTHORITY))])
 TRUST, PINNED = ROOTS.trust, ROOTS.newest
 PARTIES = {  # the last holder and the second operator have nothing to do with the dataset "cohort"

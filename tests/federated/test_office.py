@@ -10,6 +10,7 @@ import coordinators
 import pytest
 from coordinators import KEYS, ROSTER
 from offices import Floor, Nodes
+from trails import Trail
 
 from federated.coordinator.web import access
 from federated.verify import Bundle, verify
@@ -353,3 +354,16 @@ def test_an_offer_that_is_known_is_waited_over(floor):
     offers = floor.office.offers("north", known={known}, wait=20)
     assert [notes.read(o.job).id for o in offers] == made
     assert time.monotonic() - started < 10
+
+
+def test_what_serves_the_public_is_offered_first(tmp_path):
+    trail = Trail(tmp_path)
+    jobs = [trail.submit(purpose=purpose) for purpose in ("research", "public-interest", "research", "public-interest")]
+    for again in (False, True):
+        if again:
+            trail.floor.restart()
+        office = trail.floor.office
+        offered = [notes.read(offer.job).id for offer in office.offers("north", wait=0)]
+        assert offered == [jobs[1], jobs[3], jobs[0], jobs[2]]
+        assert [notes.read(offer.job).id for offer in office.offers("north", known=jobs[1:2], wait=0)] == [jobs[3], jobs[0], jobs[2]]
+    trail.floor.office.journal.close()

@@ -30,6 +30,7 @@ from governance.keys import SigningKey
 from governance.parties import Invitation
 from governance.products import Demand
 from governance.registration import Grade
+from governance.trades import Delivery, Inspection, Order
 from sandbox.messages import AgreedState
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -46,6 +47,9 @@ SMALL = (  # kinds of which neither a page nor a trail shows one
     Consent(ID, "cohort", ("research",), True, DAY),
     Costs(str(KEY.public), "cohort", 1, 8000, 6, 20, 3, 50),
     Demand(str(KEY.public), "Ages of patients", ("health",), ("heart",), "research", DAY),
+    Delivery(ID, ID, DAY),
+    Inspection(ID, "passed", "", DAY),
+    Order(str(KEY.public), ID, "research", DAY),
     Grading("cohort", ID, "Li Hua", DAY, (Grade("age", 3),)),
     Incident("leak", 1, "notified", DAY, True, "harm", "measures", "contact", (ID,)),
     Invitation("north", "North Hospital", "holder", str(KEY.public), DAY),

@@ -50,7 +50,7 @@ class OfJob(_Closed):
 
 
 class OfKind(_Closed):
-    kind: Literal["root", "dataset", "licence", "plan", "revocations", "asset", "certificate", "price", "incident", "answer"]
+    kind: Literal["root", "dataset", "licence", "plan", "revocations", "asset", "certificate", "price", "incident", "answer", "product"]
 
 
 class Watch(_Closed):
@@ -131,7 +131,8 @@ class Desk:
     def publish(self, body: NoteIn) -> Published:
         """Publish what the authority signed: the key root's next version, a dataset, a licence, a contingency plan, a revocation list.
 
-        A price, an incident, the answer to a complaint, and an asset's or certificate's next link are published alike.
+        A price, an incident, the answer to a complaint, an asset's or certificate's next link, and a product are published alike; so are
+        an operator's order of a product and its word that it was delivered, and a regulator's inspection.
         """
         return Published(*self.office.publish(body.note))
 
