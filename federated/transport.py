@@ -284,3 +284,17 @@ def _proof(found: Proof) -> list[bytes]:
 def _pace(started: float, wait: float) -> None:
     """Do not ask again at once where a busy coordinator did not keep us waiting."""
     time.sleep(max(0.0, min(wait, PACE) - (time.monotonic() - started)))
+
+
+def deliver(url: str, message: Mapping[str, Any]) -> None:
+    """Post a message of the Dataspace Protocol to another's service, once. Redirects are not followed; only the answer's status counts."""
+    try:
+        with (
+            httpx2.Client(trust_env=False, timeout=httpx2.Timeout(ANSWER, connect=CONNECT)) as client,
+            client.stream("POST", url, content=json.dumps(message, ensure_ascii=False).encode(), headers={"Content-Type": JSON}) as answer,
+        ):
+            status = answer.status_code
+    except httpx2.HTTPError as error:
+        raise Unavailable(f"{url} was not reached: {type(error).__name__}", retry_after=AGAIN) from None
+    if not httpx2.codes.is_success(status):
+        raise Unavailable(f"{url} answered with status {status}", retry_after=AGAIN)

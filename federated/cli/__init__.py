@@ -41,6 +41,7 @@ GROUPS = {
     "incident": "Open, contain, notify and close security incidents.",
     "complaint": "File a complaint that only the authority can read; see that it is not dropped; answer it.",
     "catalogue": "List the datasets that are registered, grade columns, export the catalogue, and import one as drafts.",
+    "dataspace": "Answer as a provider of the Dataspace Protocol.",
     "method": "List the methods, and what each discloses.",
     "demo": "A whole federation on this machine, on real data, the pooled answer beside it.",
     "verify": "Verify a result bundle offline.",

@@ -11,10 +11,12 @@ from collections.abc import Iterable
 import click
 
 from federated.cli.chinese_trade import TRADE
+from federated.cli.exchanged import HELP as EXCHANGED
 from federated.language import language, said
 
 HEADINGS = {"Options": "选项", "Commands": "命令"}
 HELP = {
+    **EXCHANGED,
     **TRADE,
     "keyong 可用: compute over data that never leave their domain. Usable, never visible.": "keyong 可用：原始数据不出域，数据可用不可见。",
     "Show the version and exit.": "显示版本。",
@@ -258,15 +260,7 @@ HELP = {
     "Each requirement beside the test that holds it, by the record of the last whole run of the tests.": (
         "每项要求与验证它的测试，以最近一次全部测试的记录为准。"
     ),
-    "The JSON Schema of a kind of document; without a name, which there are.": "某类文件的 JSON Schema；不给名称则列出全部。",
-    "Write the schema, or all of them, into this folder.": "将该模式或全部模式写入此目录。",
-    "Where a job's result comes from, as W3C PROV: who signed what from registration to release.": (
-        "任务结果的来源，以 W3C PROV 表示：从登记到发布各环节由谁签名。"
-    ),
-    "Where to write the W3C PROV-JSON document.": "W3C PROV-JSON 文件写到哪里。",
-    "JSON Schemas of the documents.": "各类文件的 JSON Schema。",
     "The project's checkout; this program's own if left out.": "项目的检出目录；不给则为本程序所在的。",
-    "The standards that are spoken, each with its tests.": "所采用的标准，各附其测试。",
     "Only requirements that stand so.": "只列处于此状态的要求。",
     "Only requirements whose name starts so, such as PRIVACY or THREATS-1.": "只列名称以此开头的要求，如 PRIVACY 或 THREATS-1。",
     "Each requirement beside the test that holds it.": "每项要求与验证它的测试。",
@@ -343,30 +337,8 @@ HELP = {
     "The newest revocation list of the authority that issued it.": "颁发它的授权主体的最新撤销清单。",
     "The region that issued it, if another.": "颁发地区（如为其他地区）。",
     "The own authority's list of regions.": "本地授权主体的地区清单。",
-    "List the datasets that are registered, grade columns, export the catalogue, and import one as drafts.": (
-        "列出已登记的数据集，为字段定级，导出目录，并把目录导入为草稿。"
-    ),
-    "Read a catalogue back: a draft of an application for each asset, for keyong asset apply. All or nothing; wrong lines are named.": (
-        "读回目录：每项资产生成一份登记申请草稿，供 keyong asset apply 使用；有误则逐行指明，一份也不生成。"
-    ),
-    "Sign a certificate as a W3C Verifiable Credential (JOSE), which wallets of others read, with one key of the authority.": (
-        "以登记机构的一把密钥把凭证签成 W3C 可验证凭证（JOSE），供他方钱包读取。"
-    ),
-    "Where to write the credential.": "凭证写到哪里。",
-    "Verify that a key of the authority signed a credential, and print it. Only keyong cert verify says what is in force.": (
-        "核验可验证凭证由登记机构的密钥签名并输出其内容；是否有效以 keyong cert verify 为准。"
-    ),
-    "The form of others in which it is printed.": "以何种他方形式输出。",
-    "The folder for the drafts.": "存放草稿的目录。",
-    "Print the registered assets as a DCAT-AP catalogue, as CSV, or as a Dataspace Protocol catalogue. Sizes are bands.": (
-        "把已登记资产输出为 DCAT-AP 目录、CSV 或数据空间协议目录；规模以区间表示。"
-    ),
     "The form.": "形式。",
     "The authority's folder; without it, what the coordinator shows.": "授权主体的目录；不给则取协调方所示。",
-    "Identifier of the participant, for dataspace; else made of the authority's name.": (
-        "参与方标识，用于 dataspace；不给则由授权主体名称生成。"
-    ),
-    "URL of the participant's service, for dataspace.": "参与方服务的地址，用于 dataspace。",
     "Propose a grade for each column of a dataset file, with reasons; with --set, sign a person's word on them. Reads no row.": (
         "为数据集文件的每个字段提出级别建议及理由；加 --set 则签署专人的认定。不读取任何一行。"
     ),

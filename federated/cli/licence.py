@@ -210,3 +210,27 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{key}: {', '.join(inner) if isinstance(inner, tuple) else inner}".rstrip(": ") for key, inner in value.items())
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+@command.command(epilog="Example: keyong licence draft --agreement dataspace/negotiations/….json --assets authority/assets …")
+@click.option("--agreement", type=FILE, required=True, help="The file of a finalised negotiation.")
+@click.option("--assets", type=FILE, required=True, help="The authority's folder of assets, or a copy of it.")
+@click.option("--authority", type=FILE, required=True, help="The authority's root.note.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the terms.")
+@json_option
+def draft(agreement: Path, assets: Path, authority: Path, out: Path, as_json: bool) -> None:
+    """Terms of a licence from a finalised agreement, for keyong authority licence --terms. They grant nothing until the authority signs."""
+    import yaml
+
+    from federated import grants, negotiations
+    from federated.authority import read_trust
+
+    talk = negotiations.read(agreement)
+    asset, made = negotiations.terms(talk, negotiations.assets(assets, read_trust(authority)))
+    text = yaml.safe_dump(made, allow_unicode=True, sort_keys=False) if made else "{}\n"
+    grants.rights(grants.read_terms(text))
+    out.write_text(f"# {asset.now.manifest.dataset}: {talk.now.agreed['@id']}, {talk.participant}\n{text}", encoding="utf-8")
+    about = {"dataset": asset.now.manifest.dataset, "participant": talk.participant, "terms": made}
+    done = said(f"draft terms for {about['dataset']} are in {out}; they grant nothing until the authority signs a licence with them",
+                f"{about['dataset']} 的条款草稿已写入 {out}；授权主体据此签发授权书之前不授予任何权利")  # fmt: skip
+    say(about, done, as_json)

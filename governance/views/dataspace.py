@@ -43,28 +43,41 @@ STATES = ("REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED", *ENDED)
 
 def catalogue(assets: Iterable[Registered], *, participant: str, endpoint: str) -> dict[str, Any]:
     """The catalogue of *participant* (an identifier), whose service answers at *endpoint*."""
-    service, found = f"{participant}:service", live(assets)
+    service = f"{participant}:service"
     made: dict[str, Any] = {
         "@context": [CONTEXT], "@id": f"{participant}:catalogue", "@type": "Catalog", "participantId": participant,
         "service": [{"@id": service, "@type": "DataService", "endpointURL": endpoint}],
     }  # fmt: skip
-    datasets = [
-        {"@id": _target(asset), "@type": "Dataset", "hasPolicy": [_policy(asset)],
-         "distribution": [{"@type": "Distribution", "format": FORMAT, "accessService": service}]}
-        for asset in found
-    ]  # fmt: skip
+    datasets = [_dataset(asset, service) for asset in live(assets)]
     return {**made, "dataset": datasets} if datasets else made
+
+
+def dataset(asset: Registered, *, participant: str) -> dict[str, Any]:
+    """One asset of the catalogue by itself."""
+    return {"@context": [CONTEXT], **_dataset(asset, f"{participant}:service")}
+
+
+def _dataset(asset: Registered, service: str) -> dict[str, Any]:
+    return {
+        "@id": target(asset), "@type": "Dataset", "hasPolicy": [_policy(asset)],
+        "distribution": [{"@type": "Distribution", "format": FORMAT, "accessService": service}],
+    }  # fmt: skip
+
+
+def catalogue_error(code: str, reason: str) -> dict[str, Any]:
+    return {"@context": [CONTEXT], "@type": "CatalogError", "code": code, "reason": [reason]}
 
 
 def offer(asset: Registered, **limits: str) -> dict[str, Any]:
     """An offer for *asset*; each of *limits* is one more condition, such as ``purpose="research"``, that must be equal."""
-    made = {**_policy(asset), "target": _target(asset)}
+    made = {**_policy(asset), "target": target(asset)}
     (rule,) = made["permission"]
     more = [{"leftOperand": left, "operator": "eq", "rightOperand": right} for left, right in sorted(limits.items())]
     return {**made, "permission": [{**rule, "constraint": [*rule["constraint"], *more]}]}
 
 
-def _target(asset: Registered) -> str:
+def target(asset: Registered) -> str:
+    """By which identifier offers and agreements name an asset."""
     return f"urn:keyong:asset:{asset.links[0].id}"
 
 
@@ -160,16 +173,18 @@ class Negotiation:
         return message
 
 
+def read_query(raw: bytes) -> None:
+    """A request for the catalogue. It is answered whole, so one that asks for a part of it is refused rather than misunderstood."""
+    data = _read(raw)
+    if data.get("@type") != "CatalogRequestMessage":
+        raise DecodeError("not a request for a catalogue")
+    if data.get("filter") not in (None, []):
+        raise DecodeError("the catalogue is not filtered here; ask for all of it")
+
+
 def read(raw: bytes) -> dict[str, Any]:
     """A negotiation's message: what `Negotiation.receive` looks at is there, in its types; the rest is carried along unread."""
-    if len(raw) > LIMIT:
-        raise DecodeError(f"a message is larger than {LIMIT} bytes")
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError):
-        raise DecodeError("a message is not JSON") from None
-    if not isinstance(data, dict) or not isinstance(data.get("@context"), list) or CONTEXT not in data["@context"]:
-        raise DecodeError("a message names the context of the protocol")
+    data = _read(raw)
     kind, event = data.get("@type"), data.get("eventType")
     if not isinstance(kind, str) or kind not in MESSAGES:
         raise DecodeError("not a message of a negotiation")
@@ -178,6 +193,25 @@ def read(raw: bytes) -> dict[str, Any]:
     part = {"ContractRequestMessage": "offer", "ContractOfferMessage": "offer", "ContractAgreementMessage": "agreement"}.get(kind)
     if any((name in data) != (name == part) or (name == part and not _policy_like(data[name])) for name in ("offer", "agreement")):
         raise DecodeError("a message carries the offer or agreement that it is about, and no other")
+    return data
+
+
+def _read(raw: bytes) -> dict[str, Any]:
+    if len(raw) > LIMIT:
+        raise DecodeError(f"a message is larger than {LIMIT} bytes")
+    try:
+        data = json.loads(raw, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise DecodeError("a message is not JSON") from None
+    if not isinstance(data, dict) or not isinstance(data.get("@context"), list) or CONTEXT not in data["@context"]:
+        raise DecodeError("a message names the context of the protocol")
+    return data
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("a key appears twice")
     return data
 
 

@@ -75,15 +75,12 @@ class Listen:
         return server_context(self.certificate, self.key or self.certificate, self.client_ca)
 
 
-class Server:
-    """A coordinator that serves, until `stop`."""
+class Site:
+    """A WSGI application that is served, until `stop`."""
 
-    def __init__(self, office: Office, listen: Listen) -> None:
-        self._office, self._listen = office, listen
-        self._waiting = Waiting(most=MOST_THREADS - SPARE_THREADS, each=(MOST_THREADS - SPARE_THREADS) // 3)
+    def __init__(self, app: Any, listen: Listen) -> None:
+        self._listen = listen
         self._stopping = threading.Event()
-        self._ticked = time.monotonic()
-        app = make_app(Desk(office, self._waiting, self._healthy), names=listen.hosts)
         self._http = _Http((listen.host, listen.port), app, listen.context())
         self._threads: tuple[threading.Thread, ...] = ()
 
@@ -109,21 +106,19 @@ class Server:
             thread.start()
 
     def stop(self) -> None:
-        """Take no more requests, let those that wait go, and return when all are answered."""
-        self._waiting.stop()
+        """Take no more requests, and return when all are answered."""
         self._stopping.set()
         self._http.stop()
         for thread in self._threads:
             thread.join()
 
-    def _healthy(self) -> bool:
-        return time.monotonic() - self._ticked < STALLED
+    def _tick(self) -> None:
+        """What is to be done every now and then."""
 
     def _clockwork(self) -> None:
         while not self._stopping.wait(TICK):
             try:
-                self._office.tick()
-                self._ticked = time.monotonic()
+                self._tick()
                 self._http.grow()
                 self._http.hang_up()
             except Exception:
@@ -131,9 +126,36 @@ class Server:
                 self._stopping.wait(1.0)
 
 
+class Server(Site):
+    """A coordinator that serves, until `stop`."""
+
+    def __init__(self, office: Office, listen: Listen) -> None:
+        self._office = office
+        self._waiting = Waiting(most=MOST_THREADS - SPARE_THREADS, each=(MOST_THREADS - SPARE_THREADS) // 3)
+        self._ticked = time.monotonic()
+        super().__init__(make_app(Desk(office, self._waiting, self._healthy), names=listen.hosts), listen)
+
+    def stop(self) -> None:
+        """Let those that wait go, too."""
+        self._waiting.stop()
+        super().stop()
+
+    def _healthy(self) -> bool:
+        return time.monotonic() - self._ticked < STALLED
+
+    def _tick(self) -> None:
+        self._office.tick()
+        self._ticked = time.monotonic()
+
+
 def serve(office: Office, listen: Listen, *, ready: Callable[[str], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT. *ready* is called with the URL; unless given, a line is written to standard output."""
-    server, over = Server(office, listen), threading.Event()
+    run(Server(office, listen), ready or _write_ready)
+
+
+def run(server: Site, ready: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. *ready* is called with the URL."""
+    over = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         over.set()
@@ -141,7 +163,7 @@ def serve(office: Office, listen: Listen, *, ready: Callable[[str], None] | None
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         server.start()
-        (ready or _write_ready)(server.url)
+        ready(server.url)
         over.wait()
     finally:
         server.stop()
