@@ -277,7 +277,7 @@ class Ledger:
         hashes = self._tile(up, tile)[first * HASH_SIZE : (first + count) * HASH_SIZE]
         if len(hashes) != count * HASH_SIZE:
             raise IntegrityError(f"the stored tile {tile} of level {up} is cut short", level=up, index=tile)
-        return merkle.fold(merkle.row(hashes))
+        return merkle.fold(merkle.row(hashes)) if count > 1 else hashes
 
 
 def _edges(size: int) -> list[tuple[int, int]]:

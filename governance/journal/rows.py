@@ -6,26 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, CursorResult
 
 from governance.errors import IntegrityError
-from governance.journal import schema
 from governance.merkle import WIDTH
 
 LEVEL = 48  # a tile's place is its level over these bits, and its index below
 
-# Statements of every commit are built once, or are in the driver's own words: building one costs more than running it.
+# In the driver's own words: to build a statement, and to hand over its rows, costs more than running it.
 HEAD = "SELECT size, note FROM head"
 SET_HEAD = "UPDATE head SET size = {0}, note = {0}"
-BUNDLES = (
-    sa.select(schema.bundle)
-    .where(schema.bundle.c.first >= sa.bindparam("start"), schema.bundle.c.first < sa.bindparam("stop"))
-    .order_by(schema.bundle.c.first)
-)
-NEXT = sa.select(sa.func.min(schema.bundle.c.first)).where(schema.bundle.c.first >= sa.bindparam("start"))
-TILES = sa.select(schema.tile).where(schema.tile.c.place.in_(sa.bindparam("at", expanding=True)))
-PLACES = sa.select(schema.tile.c.place).order_by(schema.tile.c.place)
+BUNDLES = "SELECT first, entries FROM bundle WHERE first >= {0} AND first < {0} ORDER BY first"
+NEXT = "SELECT min(first) FROM bundle WHERE first >= {0}"
+TILES = "SELECT place, hashes FROM tile WHERE place IN ({0})"
+PLACES = "SELECT place FROM tile ORDER BY place"
 ADD = "INSERT INTO bundle (first, entries) VALUES ({0}, {0})"
 PUT = "INSERT INTO tile (place, hashes) VALUES ({0}, {0}) ON CONFLICT (place) DO UPDATE SET hashes = excluded.hashes"
 
@@ -67,32 +61,33 @@ class LedgerRows:
         return row[0], row[1]
 
     def set_head(self, size: int, note: str) -> None:
-        self._write(SET_HEAD, (size, note))
+        self._run(SET_HEAD, (size, note))
 
     def add(self, bundles: Sequence[tuple[int, bytes]], tiles: Sequence[tuple[int, int, bytes]]) -> None:
         """A tile that was there in part is put in its place."""
-        self._write(ADD, list(bundles))
-        self._write(PUT, [(level << LEVEL | index, hashes) for level, index, hashes in tiles])
+        self._run(ADD, list(bundles))
+        self._run(PUT, [(level << LEVEL | index, hashes) for level, index, hashes in tiles])
 
-    def _write(self, statement: str, values: Any) -> None:
+    def _run(self, statement: str, values: Any) -> CursorResult[tuple[Any, ...]]:
         mark = "?" if self.connection.dialect.paramstyle == "qmark" else "%s"
-        self.connection.exec_driver_sql(statement.format(mark), values)
+        return self.connection.exec_driver_sql(statement.format(mark), values)
 
     def bundles(self, start: int) -> Iterator[tuple[int, bytes]]:
         """In order, from the first one that may hold the entry *start* on; one tile's entries are read at a time."""
         at: int | None = start
         while at is not None:
             first = at // WIDTH * WIDTH
-            rows = self.connection.execute(BUNDLES, {"start": first, "stop": first + WIDTH}).all()
+            rows = self._run(BUNDLES, (first, first + WIDTH)).all()
             yield from ((row[0], row[1]) for row in rows)
-            at = first + WIDTH if rows else self.connection.execute(NEXT, {"start": first + WIDTH}).scalar_one()
+            at = first + WIDTH if rows else self._run(NEXT, (first + WIDTH,)).scalar_one()
 
     def tiles(self, names: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        found = self.connection.execute(TILES, {"at": [level << LEVEL | index for level, index in names]})
+        places = tuple(level << LEVEL | index for level, index in names)
+        found = self._run(TILES.format(", ".join(["{0}"] * len(places))), places)
         return {_name(place): hashes for place, hashes in found}
 
     def all_tiles(self) -> Iterator[tuple[int, int]]:
-        return map(_name, self.connection.execute(PLACES).scalars())
+        return map(_name, self.connection.exec_driver_sql(PLACES).scalars())
 
 
 def _name(place: int) -> tuple[int, int]:

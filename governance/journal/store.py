@@ -165,7 +165,7 @@ def _fill(connection: Connection, key: SigningKey) -> None:
 
 def _owner(connection: Connection) -> str | None:
     """The verifier key of whom the journal belongs to."""
-    found = {name: value for name, value in connection.execute(sa.select(schema.meta))}
+    found = {name: value for name, value in connection.exec_driver_sql("SELECT name, value FROM meta")}
     if found.get("schema") != schema.VERSION:
         raise UsageError(f"the journal has the schema {found.get('schema')}, this program reads {schema.VERSION}")
     return found.get("key")
