@@ -57,11 +57,14 @@ class Policy:
     quorum: str = NONE
 
     @classmethod
-    def of(cls, log: VerifyKey, witnesses: Iterable[VerifyKey], k: int) -> Policy:
+    def of(cls, log: VerifyKey, witnesses: Collection[VerifyKey], k: int) -> Policy:
         """*k* of *witnesses* for one log, read back from its own text, so that there is one set of rules."""
-        keys = tuple(witnesses)
-        group = [f"group {k}-of-{len(keys)} {k} {' '.join(key.name for key in keys)}", f"quorum {k}-of-{len(keys)}"] if keys else []
-        lines = [f"log {log}", *(f"witness {key.name} {_witness(key)}" for key in keys), *(group or ["quorum none"])]
+        taken, names, keys = {NONE, *(key.name for key in witnesses)}, [], tuple(witnesses)
+        for key in keys:
+            names.append(_free(key.name, taken) if key.name == NONE else key.name)
+        group = _free(f"{k}-of-{len(keys)}", {*taken, *names})
+        lines = [f"log {log}", *(f"witness {name} {_witness(key)}" for name, key in zip(names, keys, strict=True))]
+        lines += [f"group {group} {k} {' '.join(names)}", f"quorum {group}"] if keys else [f"quorum {NONE}"]
         return read("".join(f"{line}\n" for line in lines))
 
     def __str__(self) -> str:
@@ -194,10 +197,16 @@ class _Reader:
             raise DecodeError("a name is defined twice")
 
 
+def _free(name: str, taken: Collection[str]) -> str:
+    """A name for a policy's own use that no party bears: parties may be called as its words and groups are."""
+    while name in taken:
+        name += "'"
+    return name
+
+
 def _witness(key: VerifyKey) -> str:
     """A witness's verifier key. C2SP tlog-cosignature, "Format"."""
-    kind = bytes([cosignatures.COSIGNATURE])
-    return f"{key.name}+{cosignatures.key_id(key).hex()}+{base64.b64encode(kind + key.public).decode()}"
+    return f"{key.name}+{cosignatures.key_id(key).hex()}+{base64.b64encode(cosignatures.marked(key)).decode()}"
 
 
 def _read_witness(text: str) -> VerifyKey:
@@ -205,9 +214,10 @@ def _read_witness(text: str) -> VerifyKey:
     if len(parts) != 3:
         raise DecodeError("a verifier key reads name+hash+key")
     raw = read_base64(parts[2])
-    if len(raw) != 33 or raw[0] != cosignatures.COSIGNATURE:
-        raise DecodeError("a witness has an Ed25519 cosignature key")
-    key = VerifyKey(check_name(parts[0]), raw[1:])
+    suite = next((name for name, kind in cosignatures.KINDS.items() if raw[:1] == bytes([kind.mark])), None)
+    if suite is None:
+        raise DecodeError(f"a witness has a cosignature key of {' or '.join(cosignatures.KINDS)}")
+    key = VerifyKey(check_name(parts[0]), raw[1:], suite)
     if cosignatures.key_id(key).hex() != parts[1]:
         raise DecodeError("the key id does not fit the key")
     return key

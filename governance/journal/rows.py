@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy.engine import Connection, CursorResult
+from sqlalchemy.engine import Connection
 
 from governance.errors import IntegrityError
 from governance.merkle import WIDTH
@@ -68,7 +68,7 @@ class LedgerRows:
         self._run(ADD, list(bundles))
         self._run(PUT, [(level << LEVEL | index, hashes) for level, index, hashes in tiles])
 
-    def _run(self, statement: str, values: Any) -> CursorResult[tuple[Any, ...]]:
+    def _run(self, statement: str, values: Any) -> Any:
         mark = "?" if self.connection.dialect.paramstyle == "qmark" else "%s"
         return self.connection.exec_driver_sql(statement.format(mark), values)
 

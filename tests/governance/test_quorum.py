@@ -1,6 +1,7 @@
 """Cosignatures, the policy that counts them, the quorum that no forked log can have twice, and the clock that witnesses keep."""
 
 import base64
+import hashlib
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from governance import cosignatures, notes, quorum
 from governance.checkpoint import Checkpoint
 from governance.errors import DecodeError, IntegrityError, QuorumLost, UsageError
-from governance.keys import SigningKey
+from governance.keys import SigningKey, VerifyKey
 from governance.quorum import Group, Policy
 
 LOG = SigningKey("hospital-a", bytes(range(32)))
@@ -77,10 +78,82 @@ def test_malformed_cosignatures(value):
         cosignatures.times(notes.Note(HEAD.text, (notes.Signature(key.name, cosignatures.key_id(key.public), value),)), [key.public])
 
 
-@pytest.mark.parametrize("at", [-1, 2**63])
+@pytest.mark.parametrize("at", [-1, 0, 2**63])
 def test_times_that_cannot_be(at):
     with pytest.raises(UsageError, match="time must be in"):
         cosignatures.cosign(HEAD.text, WITNESSES[0], at)
+
+
+LATTICE = SigningKey("hospital-l", bytes(range(32)), "ml-dsa-44")
+
+
+def test_vector_of_a_cosignature_by_ml_dsa():
+    """The key id and the message put together by hand from C2SP tlog-cosignature, "ML-DSA-44 signed message"."""
+    line = cosignatures.cosign(HEAD.text, LATTICE, 1679315147)
+    message = (
+        b"subtree/v1\n\0"
+        + b"\x0ahospital-l"
+        + bytes.fromhex("00000000641850cb")
+        + b"\x0ahospital-a"
+        + bytes(8)
+        + bytes(7)
+        + b"\7"
+        + HEAD.root
+    )
+    LATTICE.public.verify(line.value[8:], message)
+    assert line.value[:8] == bytes.fromhex("00000000641850cb") and len(line.value) == 8 + 2420
+    assert line.key_id == hashlib.sha256(b"hospital-l\n\6" + LATTICE.public.public).digest()[:4] != LATTICE.public.id
+
+
+def test_a_quorum_of_both_kinds_of_keys():
+    keys = [WITNESSES[0], LATTICE]
+    both = Policy.of(LOG.public, [key.public for key in keys], 2)
+    assert quorum.read(str(both)) == both and both.witnesses["hospital-l"] == LATTICE.public
+    assert quorum.quorum_of(str(cosigned(*keys)), both) == HEAD
+    with pytest.raises(QuorumLost):
+        quorum.quorum_of(str(cosigned(LATTICE)), both)
+
+
+@pytest.mark.parametrize("at", [0, 7, 8, 9, 1000, 2427])
+def test_a_changed_cosignature_by_ml_dsa(at):
+    good = cosignatures.cosign(HEAD.text, LATTICE, NOW)
+    value = bytearray(good.value)
+    value[at] ^= 1
+    with pytest.raises(IntegrityError):
+        cosignatures.times(notes.Note(HEAD.text, (notes.Signature(LATTICE.name, good.key_id, bytes(value)),)), [LATTICE.public])
+    with pytest.raises(IntegrityError, match="malformed"):
+        cosignatures.times(notes.Note(HEAD.text, (notes.Signature(LATTICE.name, good.key_id, good.value[:-1]),)), [LATTICE.public])
+
+
+@pytest.mark.parametrize(
+    "other", [Checkpoint("hospital-x", 7, HEAD.root), Checkpoint(LOG.name, 8, HEAD.root), Checkpoint(LOG.name, 7, bytes(32))], ids=str
+)
+def test_a_cosignature_by_ml_dsa_is_of_one_checkpoint(other):
+    line = cosignatures.cosign(other.text, LATTICE, NOW)
+    with pytest.raises(IntegrityError, match="does not verify"):
+        cosignatures.times(notes.Note(HEAD.text, (line,)), [LATTICE.public])
+
+
+def test_a_cosignature_without_a_time_does_not_count():
+    """C2SP: it does not say that the tree is the largest one seen."""
+    message = b"subtree/v1\n\0" + b"\x0ahospital-l" + bytes(8) + b"\x0ahospital-a" + bytes(8) + (7).to_bytes(8) + HEAD.root
+    line = notes.Signature(LATTICE.name, cosignatures.key_id(LATTICE.public), bytes(8) + LATTICE.sign(message))
+    assert cosignatures.times(notes.Note(HEAD.text, (line,)), [LATTICE.public]) == {}
+
+
+def test_names_that_are_too_long_for_ml_dsa():
+    key = SigningKey("名" * 100, bytes(32), "ml-dsa-44")
+    with pytest.raises(UsageError, match="at most 255 bytes"):
+        cosignatures.cosign(HEAD.text, key, NOW)
+
+
+def test_a_key_of_no_such_kind_cosigns_nothing():
+    key = VerifyKey("hospital-s", bytes(64), "sm2-sm3")
+    for call in (cosignatures.key_id, cosignatures.marked, lambda k: Policy.of(LOG.public, [k], 1)):
+        with pytest.raises(UsageError, match="sm2-sm3 cannot cosign a checkpoint"):
+            call(key)
+    with pytest.raises(UsageError, match="sm2-sm3 cannot cosign"):
+        cosignatures.times(HEAD.signed_by(LOG), [key])
 
 
 def test_who_sends_a_bad_line_hinders_nobody():
@@ -282,6 +355,16 @@ NAMESAKE = SigningKey(X[0].name, bytes(32))
 def test_policies_that_are_refused(text, says):
     with pytest.raises(DecodeError, match=says):
         quorum.read(text)
+
+
+@pytest.mark.parametrize(
+    "names", [["none"], ["none", "none'", "b"], ["3-of-3", "b", "c"], ["3-of-3", "3-of-3'", "none"], ["all", "any", "quorum"]], ids=str
+)
+def test_parties_may_be_called_as_a_policy_calls_its_own(names):
+    keys = [SigningKey(name, bytes([number]) * 32) for number, name in enumerate(names)]
+    made = Policy.of(LOG.public, [key.public for key in keys], len(keys))
+    assert quorum.read(str(made)) == made and quorum.quorum_of(str(cosigned(*keys)), made) == HEAD
+    assert made.met_by(names) and not made.met_by(names[1:]) and not made.met_by([])
 
 
 def test_names_are_octets():
