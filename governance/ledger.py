@@ -144,13 +144,13 @@ def unbundled(raw: bytes, first: int) -> Iterator[tuple[int, bytes]]:
 class Rows(Protocol):
     """The stored rows of one ledger, as one transaction sees them.
 
-    A bundle holds up to 256 entries that were written together, never across a multiple of 256, and is named by the index of its first.
-    A tile holds up to 256 hashes, and is named by level and index. C2SP tlog-tiles.
+    A bundle holds up to 256 entries that were written together, never across a multiple of 256, and their hashes; it is named by the index
+    of the first. A tile holds up to 256 hashes, and is named by level and index: C2SP tlog-tiles. Those of level 0 are the bundles' hashes.
     """
 
     def head(self) -> tuple[int, str]: ...
     def set_head(self, size: int, note: str) -> None: ...
-    def add(self, bundles: Sequence[tuple[int, bytes]], tiles: Sequence[tuple[int, int, bytes]]) -> None: ...
+    def add(self, bundles: Sequence[tuple[int, bytes, bytes]], tiles: Sequence[tuple[int, int, bytes]]) -> None: ...
     def bundles(self, start: int) -> Iterable[tuple[int, bytes]]: ...
     def tiles(self, names: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], bytes]: ...
     def all_tiles(self) -> Iterable[tuple[int, int]]: ...
@@ -198,11 +198,14 @@ class Ledger:
         if self._edge is None:
             self._load(_edges(start))
             self._edge = Edge.of(start, self._tile)
-        tiles = self._edge.add([sha256(b"\x00" + each).digest() for each in self._leaves]) + self._edge.partial()
+        hashes = [sha256(b"\x00" + each).digest() for each in self._leaves]
+        full = self._edge.add(hashes)
+        tiles = {(level, index): tile for level, index, tile in full + (self._edge.partial() if full else []) if level}
         cuts = [start, *range(start // WIDTH * WIDTH + WIDTH, self.size, WIDTH), self.size]
-        bundles = [(at, bundle(self._leaves[at - start : stop - start])) for at, stop in itertools.pairwise(cuts)]
-        self._rows.add(bundles, tiles)
-        self._known.update({(level, index): hashes for level, index, hashes in tiles})
+        parts = [(at, slice(at - start, stop - start)) for at, stop in itertools.pairwise(cuts)]
+        bundles = [(at, b"".join(hashes[part]), bundle(self._leaves[part])) for at, part in parts]
+        self._rows.add(bundles, [(*name, tile) for name, tile in tiles.items()])
+        self._known.clear()
         self._leaves = []
 
     def sign(self, key: SigningKey) -> None:
@@ -309,7 +312,7 @@ def fsck(rows: Rows, key: VerifyKey) -> Checkpoint:
         tile = stored(0, index // WIDTH) if at == 0 else tile
         waiting.append(merkle.leaf_hash(each))
         if tile[at * HASH_SIZE :][:HASH_SIZE] != waiting[-1]:
-            raise _unsigned(0, index)
+            raise unsigned(0, index)
         _stored_entry(index, each)
         if at == WIDTH - 1:
             for level, number, hashes in edge.add(waiting):
@@ -341,10 +344,11 @@ def _same(level: int, index: int, hashes: bytes, stored: bytes) -> None:
     """Raise unless a tile is stored as it must be."""
     for at in range(0, max(len(hashes), len(stored)), HASH_SIZE):
         if hashes[at : at + HASH_SIZE] != stored[at : at + HASH_SIZE]:
-            raise _unsigned(level, index * WIDTH + at // HASH_SIZE)
+            raise unsigned(level, index * WIDTH + at // HASH_SIZE)
 
 
-def _unsigned(level: int, index: int) -> IntegrityError:
+def unsigned(level: int, index: int) -> IntegrityError:
+    """That hash *index* of a level of tiles is wrong."""
     what = f"entry {index} and its hash" if level == 0 else "the stored hash"
     height = level * HEIGHT
     return IntegrityError(f"{what} at level {height}, index {index} is not what was signed", level=height, index=index)

@@ -19,7 +19,7 @@ from governance import checkpoint, merkle, notes, quorum
 from governance.checkpoint import Checkpoint
 from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.journal import View
-from governance.ledger import LENGTH, LONGEST, bundle, read_entry, unbundled
+from governance.ledger import LENGTH, LONGEST, bundle, read_entry, unbundled, unsigned
 from governance.merkle import HASH_SIZE, WIDTH, Edge
 from governance.quorum import Policy
 
@@ -53,6 +53,8 @@ def files(old: int, new: int, leaves: Iterable[tuple[int, bytes]], tile_at: Tile
     entries = iter(leaves)
     for level, index, width in spans(old, new):
         hashes = tile_at(level, index)[: width * HASH_SIZE]
+        if len(hashes) < width * HASH_SIZE:
+            raise unsigned(level, index * WIDTH + len(hashes) // HASH_SIZE)
         yield f"tile/{level}/{name(index, width)}", hashes
         if level == 0:
             yield f"tile/entries/{name(index, width)}", bundle(_signed(entries, index * WIDTH, merkle.row(hashes)))
@@ -62,7 +64,7 @@ def _signed(entries: Iterator[tuple[int, bytes]], first: int, hashes: list[bytes
     for expected, digest in enumerate(hashes, first):
         index, leaf = next(entries, (-1, b""))
         if index != expected or merkle.leaf_hash(leaf) != digest:
-            raise IntegrityError(f"entry {expected} and its hash at level 0, index {expected} is not what was signed")
+            raise unsigned(0, expected)
         if len(leaf) > LONGEST:
             raise UsageError(f"an entry in a tile has at most {LONGEST} bytes")
         yield leaf

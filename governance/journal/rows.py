@@ -18,9 +18,10 @@ HEAD = "SELECT size, note FROM head"
 SET_HEAD = "UPDATE head SET size = {0}, note = {0}"
 BUNDLES = "SELECT first, entries FROM bundle WHERE first >= {0} AND first < {0} ORDER BY first"
 NEXT = "SELECT min(first) FROM bundle WHERE first >= {0}"
+HASHES = "SELECT hashes FROM bundle WHERE first >= {0} AND first < {0} ORDER BY first"
 TILES = "SELECT place, hashes FROM tile WHERE place IN ({0})"
 PLACES = "SELECT place FROM tile ORDER BY place"
-ADD = "INSERT INTO bundle (first, entries) VALUES ({0}, {0})"
+ADD = "INSERT INTO bundle (first, hashes, entries) VALUES ({0}, {0}, {0})"
 PUT = "INSERT INTO tile (place, hashes) VALUES ({0}, {0}) ON CONFLICT (place) DO UPDATE SET hashes = excluded.hashes"
 
 
@@ -63,10 +64,11 @@ class LedgerRows:
     def set_head(self, size: int, note: str) -> None:
         self._run(SET_HEAD, (size, note))
 
-    def add(self, bundles: Sequence[tuple[int, bytes]], tiles: Sequence[tuple[int, int, bytes]]) -> None:
+    def add(self, bundles: Sequence[tuple[int, bytes, bytes]], tiles: Sequence[tuple[int, int, bytes]]) -> None:
         """A tile that was there in part is put in its place."""
         self._run(ADD, list(bundles))
-        self._run(PUT, [(level << LEVEL | index, hashes) for level, index, hashes in tiles])
+        if tiles:
+            self._run(PUT, [(level << LEVEL | index, hashes) for level, index, hashes in tiles])
 
     def _run(self, statement: str, values: Any) -> Any:
         mark = "?" if self.connection.dialect.paramstyle == "qmark" else "%s"
@@ -82,9 +84,16 @@ class LedgerRows:
             at = first + WIDTH if rows else self._run(NEXT, (first + WIDTH,)).scalar_one()
 
     def tiles(self, names: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-        places = tuple(level << LEVEL | index for level, index in names)
-        found = self._run(TILES.format(", ".join(["{0}"] * len(places))), places)
-        return {_name(place): hashes for place, hashes in found}
+        """Those of leaves are put together from what the bundles hold."""
+        found = {name: self._leaves(name[1]) for name in names if name[0] == 0}
+        places = tuple(level << LEVEL | index for level, index in names if level)
+        if places:
+            rows = self._run(TILES.format(", ".join(["{0}"] * len(places))), places)
+            found.update({_name(place): hashes for place, hashes in rows})
+        return found
+
+    def _leaves(self, index: int) -> bytes:
+        return b"".join(self._run(HASHES, (index * WIDTH, index * WIDTH + WIDTH)).scalars())
 
     def all_tiles(self) -> Iterator[tuple[int, int]]:
         return map(_name, self.connection.exec_driver_sql(PLACES).scalars())

@@ -29,7 +29,7 @@ def _integer(name: str) -> sa.Column[int]:
 meta = sa.Table("meta", TABLES, _text("name", key=True), _text("value"))
 
 # the ledger
-bundle = sa.Table("bundle", TABLES, _counted("first"), _bytes("entries"))
+bundle = sa.Table("bundle", TABLES, _counted("first"), _bytes("hashes"), _bytes("entries"))
 tile = sa.Table("tile", TABLES, _counted("place"), _bytes("hashes"))
 head = sa.Table("head", TABLES, _counted("only"), _integer("size"), _text("note"))
 

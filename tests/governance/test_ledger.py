@@ -22,6 +22,7 @@ class Memory:
     def __init__(self):
         self.size, self.note = 0, ledger.inception(LOG)
         self.bundle, self.tile = {}, {}
+        self.hashes = {}
 
     def head(self):
         return self.size, self.note
@@ -30,17 +31,19 @@ class Memory:
         self.size, self.note = size, note
 
     def add(self, bundles, tiles):
-        assert not self.bundle.keys() & {at for at, _ in bundles} and all(raw for _, raw in bundles)
-        self.bundle.update(bundles)
+        assert not self.bundle.keys() & {at for at, *_ in bundles} and all(raw and hashes for _, hashes, raw in bundles)
+        self.bundle.update((first, raw) for first, _, raw in bundles)
+        self.hashes.update((first, hashes) for first, hashes, _ in bundles)
         for level, index, hashes in tiles:
-            assert hashes.startswith(self.tile.get((level, index), b"")) and len(hashes) <= 8192
+            assert level and hashes.startswith(self.tile.get((level, index), b"")) and len(hashes) <= 8192
             self.tile[level, index] = hashes
 
     def bundles(self, start):
         return ((first, self.bundle[first]) for first in sorted(self.bundle) if first >= start // 256 * 256)
 
     def tiles(self, names):
-        return {name: self.tile[name] for name in names if name in self.tile}
+        leaves = {(0, i): b"".join(self.hashes[at] for at in sorted(self.hashes) if at // 256 == i) for level, i in names if level == 0}
+        return leaves | {name: self.tile[name] for name in names if name in self.tile}
 
     def all_tiles(self):
         return sorted(self.tile)
@@ -215,19 +218,20 @@ def test_every_byte_of_every_payload_is_watched(sizes):
 def test_every_byte_of_every_stored_hash_is_watched(size):
     """Of large trees, every byte of the first hash and of the last two in a tile, and one byte of each sixteenth."""
     rows = grown(size)
-    assert [*map(len, rows.tile.values())] == [len(each) for each in rows.tile.values() if each]
-    assert sum(map(len, rows.tile.values())) == 32 * (size + size // 256)
-    for (level, index), good in list(rows.tile.items()):
+    assert sum(map(len, rows.tile.values())) == 32 * (size // 256) and sum(map(len, rows.hashes.values())) == 32 * size
+    stored = [(rows.tile, (level, index), 8 * level, 256 * index) for level, index in rows.tile]
+    for table, key, height, start in stored + [(rows.hashes, first, 0, first) for first in rows.hashes]:
+        good = table[key]
         count = len(good) // 32
         for number in range(count):
             for at in range(32) if size < 10 or number in {0, count - 2, count - 1} else (17,) if number % 16 == 0 else ():
                 changed = bytearray(good)
                 changed[32 * number + at] ^= 128
-                rows.tile[level, index] = bytes(changed)
-                with pytest.raises(IntegrityError, match=f"level {8 * level}, index {256 * index + number} ") as caught:
+                table[key] = bytes(changed)
+                with pytest.raises(IntegrityError, match=f"level {height}, index {start + number} ") as caught:
                     ledger.fsck(rows, LOG.public)
-                assert caught.value.facts == {"level": 8 * level, "index": 256 * index + number}
-        rows.tile[level, index] = good
+                assert caught.value.facts == {"level": height, "index": start + number}
+        table[key] = good
     assert ledger.fsck(rows, LOG.public).size == size
 
 
@@ -275,11 +279,18 @@ def test_a_removed_entry_is_named(index):
         ledger.fsck(rows, LOG.public)
 
 
-@pytest.mark.parametrize("name", [(0, 0), (0, 1), (1, 0)], ids=str)
-def test_a_removed_tile_is_named(name):
+def test_removed_hashes_are_named():
     rows = grown(300)
-    del rows.tile[name]
-    with pytest.raises(IntegrityError, match=f"level {8 * name[0]}, index {256 * name[1]} "):
+    del rows.tile[1, 0]
+    with pytest.raises(IntegrityError, match="level 8, index 0 "):
+        ledger.fsck(rows, LOG.public)
+    rows = grown(300)
+    del rows.hashes[256]
+    with pytest.raises(IntegrityError, match="entry 256 and its hash"):
+        ledger.fsck(rows, LOG.public)
+    rows = grown(300)
+    rows.hashes[256] = rows.hashes[256][:-1]
+    with pytest.raises(IntegrityError, match="entry 299 and its hash"):
         ledger.fsck(rows, LOG.public)
 
 
@@ -288,8 +299,12 @@ def test_added_rows_are_named():
     rows.bundle[5] = ledger.bundle([OFFERED.leaf])
     with pytest.raises(IntegrityError, match="entry 5 and its hash"):
         ledger.fsck(rows, LOG.public)
-    rows.tile[0, 0] += merkle.leaf_hash(OFFERED.leaf)
+    rows.hashes[5] = merkle.leaf_hash(OFFERED.leaf)
     with pytest.raises(IntegrityError, match="covers 5 entries, other than are stored"):
+        ledger.fsck(rows, LOG.public)
+    rows = grown(5)
+    rows.hashes[0] += bytes(32)
+    with pytest.raises(IntegrityError, match="entry 5 and its hash"):
         ledger.fsck(rows, LOG.public)
     rows = grown(5)
     rows.tile[1, 0] = bytes(32)
@@ -314,7 +329,7 @@ def test_bundles_that_cannot_have_been_written():
 
 def test_a_payload_that_is_no_entry_is_named_even_if_all_hashes_fit():
     rows = Memory()
-    rows.add([(0, ledger.bundle([b"Zhang San"]))], [(0, 0, merkle.leaf_hash(b"Zhang San"))])
+    rows.add([(0, merkle.leaf_hash(b"Zhang San"), ledger.bundle([b"Zhang San"]))], [])
     rows.set_head(1, str(checkpoint.Checkpoint(LOG.name, 1, merkle.leaf_hash(b"Zhang San")).signed_by(LOG)))
     with pytest.raises(IntegrityError, match="entry 0 is damaged") as caught:
         ledger.fsck(rows, LOG.public)
@@ -406,7 +421,7 @@ def test_proofs_across_tiles_are_those_of_the_leaves():
 
 def test_a_missing_hash_is_named_by_whoever_needs_it():
     rows = grown(300)
-    rows.tile[0, 1] = rows.tile[0, 1][:64]
+    rows.hashes[256] = rows.hashes[256][:64]
     with pytest.raises(IntegrityError, match="tile 1 of level 0 is cut short"):
         Ledger(rows).root()
     with pytest.raises(IntegrityError, match="tile 1 of level 0 is cut short"):
