@@ -67,7 +67,7 @@ def theirs(folder: Path, texts: Sequence[str], batch: int) -> float:
 
 
 def leaves(texts: Sequence[str]) -> list[bytes]:
-    return [ledger.leaf(EVENT, text, code=CODE, at=AT) for text in texts]
+    return [ledger.leaf(EVENT, text, CODE, AT) for text in texts]
 
 
 def batches(folder: Path) -> dict[str, float]:
@@ -163,7 +163,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--entries", type=int, default=1_000_000, help="size of the large ledger")
     chosen = arguments.parse_args()
-    print(f"entries of {len(ledger.leaf(EVENT, 'ab' * 32, code=CODE, at=AT))} bytes")
+    print(f"entries of {len(ledger.leaf(EVENT, 'ab' * 32, CODE, AT))} bytes")
     with tempfile.TemporaryDirectory(dir=".") as folder:
         found = batches(Path(folder)) | large(Path(folder), chosen.entries)
     missed = [name for name, bar in BARS.items() if (found[name] < bar if name.startswith("batch") else found[name] > bar)]

@@ -88,11 +88,7 @@ class Entry:
     @property
     def leaf(self) -> bytes:
         """The bytes that the tree holds: canonical JSON of the pair of kind and fields, of which none has a character to escape."""
-        return _leaf(self.event, self.subject, self.code, self.at)
-
-
-def _leaf(event: str, subject: str, code: str, at: int) -> bytes:
-    return f'["{KIND}",{{"at":{at},"code":"{code}","event":"{event}","subject":"{subject}"}}]'.encode()
+        return f'["{KIND}",{{"at":{self.at},"code":"{self.code}","event":"{self.event}","subject":"{self.subject}"}}]'.encode()
 
 
 def entry(event: str, subject: str, *, code: str, at: int) -> Entry:
@@ -103,10 +99,10 @@ def entry(event: str, subject: str, *, code: str, at: int) -> Entry:
         raise UsageError(f"not a ledger entry: {error}") from None
 
 
-def leaf(event: str, subject: str, *, code: str, at: int) -> bytes:
+def leaf(event: str, subject: str, code: str, at: int) -> bytes:
     """The bytes of an entry, checked by the rules of its class, or, many times faster, where it plainly keeps them."""
     if event in EVENTS and code in CODES and type(at) is int and 0 <= at <= SAFE_INTEGER and SUBJECT.fullmatch(subject):
-        return _leaf(event, subject, code, at)
+        return f'["{KIND}",{{"at":{at},"code":"{code}","event":"{event}","subject":"{subject}"}}]'.encode()
     return entry(event, subject, code=code, at=at).leaf
 
 

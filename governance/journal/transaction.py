@@ -17,6 +17,7 @@ from governance.journal import consents, schema, sealing
 from governance.journal.rows import JobRow
 from governance.journal.view import View, history_of
 from governance.keys import SigningKey
+from governance.ledger import leaf
 from governance.spending import Block, Spend, charged
 from governance.uses import Tree, plant
 
@@ -51,7 +52,7 @@ class Transaction(View):
 
     def append(self, event: str, subject: str, code: str = "") -> int:
         """Add an entry to the ledger and return its index."""
-        return self._ledger.append(ledger.leaf(event, subject, code=code, at=self._now()))
+        return self._ledger.append(leaf(event, subject, code, self._now()))
 
     def close_ledger(self) -> str:
         """Sign the checkpoint now; nothing more is appended in this transaction. At its end the journal does it by itself.

@@ -59,7 +59,7 @@ def grown(*transactions):
     for count in transactions:
         book = Ledger(rows)
         for _ in range(count):
-            book.append(leaf("job.offered", f"{book.size:064x}", code="", at=1_700_000_000 + book.size))
+            book.append(leaf("job.offered", f"{book.size:064x}", "", 1_700_000_000 + book.size))
         book.sign(LOG)
     return rows
 
@@ -100,7 +100,7 @@ def test_nothing_else_can_be_an_entry(event, subject, code, at):
 def test_no_free_text_becomes_an_entry(text):
     for event, subject, code in [(text, JOB, ""), ("job.ended", text, ""), ("job.ended", JOB, text or "x")]:
         with pytest.raises(UsageError):
-            leaf(event, subject, code=code, at=1)
+            leaf(event, subject, code, 1)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_a_rewritten_ledger_signed_anew_is_inconsistent_with_what_was_seen():
     rewritten = Memory()
     book = Ledger(rewritten)
     for event in ("job.offered", "job.refused", "job.offered", "job.offered"):
-        book.append(leaf(event, JOB, code="", at=1))
+        book.append(leaf(event, JOB, "", 1))
     book.sign(LOG)
     now = ledger.fsck(rewritten, LOG.public)
     with pytest.raises(IntegrityError, match="not consistent"):
@@ -377,7 +377,7 @@ def test_a_leaf_is_canonical_json_of_kind_and_fields():
     for event in get_args(ledger.Event):
         for code in ("", *TEXTS):
             made = entry(event, JOB, code=code, at=2**53 - 1)
-            assert made.leaf == leaf(event, JOB, code=code, at=2**53 - 1) == canonical([made.kind, plain(made)]).encode()
+            assert made.leaf == leaf(event, JOB, code, 2**53 - 1) == canonical([made.kind, plain(made)]).encode()
             assert read_entry(made.leaf) == made
 
 
@@ -386,7 +386,7 @@ def test_a_large_transaction_is_written_in_parts(monkeypatch):
     rows = Memory()
     book = Ledger(rows)
     for number in range(11):
-        assert book.append(leaf("job.offered", f"{number:064x}", code="", at=1_700_000_000 + number)) == number
+        assert book.append(leaf("job.offered", f"{number:064x}", "", 1_700_000_000 + number)) == number
         assert len(rows.leaves) == (number + 1) // 4 * 4
     assert book.entries(9, 5)[1].subject == f"{10:064x}" and len(rows.leaves) == 11
     book.sign(LOG)
