@@ -215,6 +215,26 @@ def test_fsck_reads_what_is_stored(journal, statement, says):
         journal.fsck()
 
 
+def test_writers_take_turns_and_what_is_rolled_back_leaves_no_edge(tmp_path):
+    """A journal goes on from the edge of its own last transaction, and from no other's."""
+    one = Journal.create(tmp_path / "node.db", LOG)
+    other = Journal.open(tmp_path / "node.db", LOG)
+    for number in range(300):
+        with (one if number % 7 else other).transaction() as t:
+            t.append("job.offered", f"{number:064x}")
+        if number % 50 == 0:
+            with pytest.raises(ZeroDivisionError), one.transaction() as t:
+                t.append("job.refused", JOB)
+                t.close_ledger()
+                raise ZeroDivisionError
+    head = one.fsck()
+    with other.view() as v:
+        assert (head.size, v.root()) == (300, head.root)
+        assert [e.subject for e in v.entries(0, 999)] == [f"{number:064x}" for number in range(300)]
+    one.close()
+    other.close()
+
+
 # --- notes and settings
 
 
