@@ -32,7 +32,7 @@ from governance.views.dataspace import ENDED, Negotiation, Side
 from governance.views.dcat import live
 
 PARTICIPANTS, NEGOTIATIONS = "participants.json", "negotiations"
-MOST_OPEN, MOST_MESSAGES = 100, 50  # negotiations of one participant that have not ended; messages of one negotiation
+MOST_OPEN, MOST_KEPT, MOST_MESSAGES = 100, 1000, 50  # negotiations of a participant: not ended, in all; messages of one negotiation
 PID = re.compile(r"urn:uuid:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 LONGEST = 500  # characters of an identifier or an address
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -121,6 +121,8 @@ class Folder:
                 return again[0]
             if sum(talk.now.state not in ENDED for talk in own) >= MOST_OPEN:
                 raise OutOfTurn(f"at most {MOST_OPEN} negotiations of a participant are open at once")
+            if len(own) >= MOST_KEPT:
+                raise OutOfTurn(f"at most {MOST_KEPT} negotiations of a participant are kept; ask the provider to put old ones away")
             provider = f"urn:uuid:{uuid.uuid4()}"
             Negotiation(consumer, provider).receive(message, "consumer")
             talk = Talk(participant, consumer, provider, callback, (Said("consumer", dict(message)),))

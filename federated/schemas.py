@@ -35,13 +35,13 @@ from governance.settlement import Statement
 from governance.spending import Block, Spend
 from governance.trades import Delivery, Inspection, Order
 from sandbox.job import Job
-from sandbox.messages import Acceptance, Admission, AgreedState, Refusal, Release
+from sandbox.messages import Acceptance, Admission, AgreedState, Earlier, Refusal, Release
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SIGNED: tuple[type, ...] = (
     Acceptance, Admission, AgreedState, Answer, Asset, Block, Certificate, Complaint, Consent, Contingency, Costs, Dataset, Delivery,
-    Demand, Enrolment, Entry, Grading, Incident, Inspection, Invitation, Job, Licence, Order, Price, Product, Quality, Receipt, Refusal,
-    Regions, Release, Revocations, Root, Spend, Statement,
+    Demand, Earlier, Enrolment, Entry, Grading, Incident, Inspection, Invitation, Job, Licence, Order, Price, Product, Quality, Receipt,
+    Refusal, Regions, Release, Revocations, Root, Spend, Statement,
 )  # fmt: skip
 FILES: Mapping[str, type] = MappingProxyType({"bundle/v1": Bundle, "evidence/v1": Evidence})
 

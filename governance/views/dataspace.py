@@ -18,7 +18,7 @@ from governance.registration import Registered
 from governance.views.dcat import ACCESS, live
 
 CONTEXT = "https://w3id.org/dspace/2025/1/context.jsonld"
-LIMIT = 1 << 16
+LIMIT, DEEPEST = 1 << 16, 32  # bytes and levels of a message
 FORMAT = "keyong-job"
 Side = Literal["consumer", "provider"]
 BOTH: tuple[Side, ...] = ("consumer", "provider")
@@ -200,9 +200,12 @@ def _read(raw: bytes) -> dict[str, Any]:
     if len(raw) > LIMIT:
         raise DecodeError(f"a message is larger than {LIMIT} bytes")
     try:
-        data = json.loads(raw, object_pairs_hook=_once)
+        data = json.loads(raw, object_pairs_hook=_once, parse_constant=_no_number)
+        json.dumps(data, ensure_ascii=False).encode()  # half a character can be kept by nobody
     except (ValueError, RecursionError):
         raise DecodeError("a message is not JSON") from None
+    if _deeper(data, DEEPEST):
+        raise DecodeError(f"a message is more than {DEEPEST} levels deep")
     if not isinstance(data, dict) or not isinstance(data.get("@context"), list) or CONTEXT not in data["@context"]:
         raise DecodeError("a message names the context of the protocol")
     return data
@@ -213,6 +216,15 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(data) != len(pairs):
         raise ValueError("a key appears twice")
     return data
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _deeper(data: object, levels: int) -> bool:
+    inner = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    return levels < 0 or any(_deeper(each, levels - 1) for each in inner)
 
 
 def _policy_like(data: object) -> bool:

@@ -112,6 +112,12 @@ def test_bodies_that_are_no_message(place, asset, body):
     assert ask(place, f"negotiations/{pid}")[1]["state"] == "REQUESTED"
 
 
+@pytest.mark.parametrize("text", ["NaN", '"\\ud800"', "[" * 40 + "]" * 40, "[" * 900 + "]" * 900], ids=["nan", "half", "deep", "deeper"])
+def test_values_that_nobody_could_keep(place, asset, text):
+    body = json.dumps(asked(asset, more="HERE")).replace('"HERE"', text).encode()
+    assert ask(place, "negotiations/request", body)[0] == 400 and place[0].all() == []
+
+
 @pytest.mark.parametrize("change", [
     {"callbackAddress": "http://10.0.0.1/"}, {"callbackAddress": "file:///etc/passwd"}, {"callbackAddress": "https://a:b@lab.example"},
     {"callbackAddress": "https://[/"}, {"callbackAddress": "https://" + "x" * 600}, {"callbackAddress": 3}, {"consumerPid": 3},
@@ -176,6 +182,9 @@ def test_negotiations_and_their_messages_have_an_end(place, asset, monkeypatch):
     monkeypatch.setattr(negotiations, "MOST_OPEN", 2)
     for number in range(2):
         begun(place, asset, consumerPid=f"urn:uuid:{number}")
+    assert ask(place, "negotiations/request", asked(asset, consumerPid="urn:uuid:9"))[0] == 400
+    monkeypatch.setattr(negotiations, "MOST_OPEN", 3)
+    monkeypatch.setattr(negotiations, "MOST_KEPT", 2)
     assert ask(place, "negotiations/request", asked(asset, consumerPid="urn:uuid:9"))[0] == 400
     monkeypatch.setattr(negotiations, "MOST_MESSAGES", 1)
     pid = place[0].all()[0].provider
