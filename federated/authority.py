@@ -23,7 +23,7 @@ from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day, key_id
 from governance.parties import Invitation, Withdrawn
 from governance.prices import Price
-from governance.products import Product
+from governance.products import Algorithm, Product, Scenarios
 from governance.registration import Asset
 from governance.rights import check_usable
 from governance.roots import NEEDED, Chain, Role, Root, Version
@@ -32,7 +32,10 @@ from sandbox.policy import METHOD_NAMES
 ROOT, EARLIER, DRAFTS = "root.note", "roots", "drafts"
 REVOCATIONS, LICENCES, DATASETS, PLANS = "revocations.note", "licences", "datasets", "plans"
 PRICES, INCIDENTS = "prices", "incidents"
-SIGNED = (Root, Dataset, Contingency, Licence, Revocations, Invitation, Asset, Certificate, Regions, Product, Price, Incident, Answer)
+SIGNED = (
+    Root, Dataset, Contingency, Licence, Revocations, Invitation, Asset, Certificate, Regions, Product, Algorithm, Scenarios, Price,
+    Incident, Answer,
+)  # fmt: skip
 KEPT: dict[type[Any], str] = {Dataset: DATASETS, Licence: LICENCES, Contingency: PLANS, Price: PRICES, Incident: INCIDENTS}
 DAY, YEAR = 86400, 365
 DATASET_FIELDS: dict[str, type] = {

@@ -27,7 +27,7 @@ from governance.ledger import Entry
 from governance.licences import Licence, Revocations
 from governance.parties import Enrolment, Invitation
 from governance.prices import Price
-from governance.products import Demand, Product
+from governance.products import Algorithm, Demand, Product, Scenarios
 from governance.quality import Report as Quality
 from governance.registration import Asset
 from governance.roots import Root
@@ -39,9 +39,9 @@ from sandbox.messages import Acceptance, Admission, AgreedState, Earlier, Refusa
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SIGNED: tuple[type, ...] = (
-    Acceptance, Admission, AgreedState, Answer, Asset, Block, Certificate, Complaint, Consent, Contingency, Costs, Dataset, Delivery,
-    Demand, Earlier, Enrolment, Entry, Grading, Incident, Inspection, Invitation, Job, Licence, Order, Price, Product, Quality, Receipt,
-    Refusal, Regions, Release, Revocations, Root, Spend, Statement,
+    Acceptance, Admission, AgreedState, Algorithm, Answer, Asset, Block, Certificate, Complaint, Consent, Contingency, Costs, Dataset,
+    Delivery, Demand, Earlier, Enrolment, Entry, Grading, Incident, Inspection, Invitation, Job, Licence, Order, Price, Product, Quality,
+    Receipt, Refusal, Regions, Release, Revocations, Root, Scenarios, Spend, Statement,
 )  # fmt: skip
 FILES: Mapping[str, type] = MappingProxyType({"bundle/v1": Bundle, "evidence/v1": Evidence})
 

@@ -16,11 +16,41 @@ from pydantic import Field
 from governance import notes
 from governance.catalogue import Label, Slug
 from governance.chains import Previous
-from governance.encoding import canonical, wire
+from governance.encoding import canonical, strict, wire
 from governance.errors import DecodeError, IntegrityError, Refused
 from governance.keys import Trust, read_key
 from governance.parties import Seconds
-from governance.rights import Digest, Method
+from governance.rights import Digest, Method, Output
+
+Goods = Literal["statistics", "model", "algorithm"]  # 统计结果、模型、算法
+Way = Literal["posted", "negotiated"]  # 挂牌、协议
+
+
+@wire("keyong/algorithm/v1")
+class Algorithm:
+    """A method that may be shared: its source by its digest, the classes of data and the rules of release for which it is allowed.
+
+    Signed by the authority once it was reviewed.
+    """
+
+    method: Method
+    title: Label
+    code: Digest
+    sorts: tuple[Slug, ...]
+    outputs: tuple[Output, ...]
+
+    def __post_init__(self) -> None:
+        _sorted("sorts", self.sorts)
+        _sorted("outputs", self.outputs)
+
+    def check(self, *, method: str, code: str, sort: str, rule: str) -> None:
+        """Raise `Refused` unless the package is of this source, and for this class of data and rule of release."""
+        for what, fits in (
+            ("another method", method == self.method), ("another code", code == self.code),
+            ("not for this class of data", sort in self.sorts), ("not for this rule of release", rule in self.outputs),
+        ):  # fmt: skip
+            if not fits:
+                raise Refused(code="product.algorithm", detail=what)
 
 
 @wire("keyong/product/v1")
@@ -28,7 +58,9 @@ class Product:
     """A product, signed by the authority.
 
     *asset* is the id of the registration's link, *catalogue* that of the dataset's entry, *question* the digest of what is asked, *price*
-    the id of the note of its price (or empty: it costs nothing). *state* says whether it is on the list (上架、下架).
+    the id of the note of its price (or empty: it costs nothing). *state* says whether it is on the list (上架、下架). *goods* and *way* are
+    what is traded and how (交易标的、交易方式). *code* is the digest of the method's source: a product is a pair of data and code;
+    *algorithm* is the id of the signed package that the code is from (or empty).
     """
 
     name: Slug
@@ -44,6 +76,10 @@ class Product:
     purposes: tuple[Slug, ...]
     price: Previous
     state: Literal["listed", "delisted"]
+    goods: Goods
+    way: Way
+    code: Digest
+    algorithm: Previous
 
     def __post_init__(self) -> None:
         _sorted("tags", self.tags)
@@ -72,12 +108,15 @@ class Asked:
         return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
-def check(product: str, asked: Asked, trust: Trust) -> Product:
-    """The product, if it is the authority's, on the list, and *asked* is just what it froze; else `Refused`."""
+def check(product: str, asked: Asked, trust: Trust, *, code: str) -> Product:
+    """The product, if it is the authority's, on the list, *asked* is just what it froze, and *code* the digest of its method's source here;
+    else `Refused`."""
     document = notes.opened(product, Product, trust)
     if document.state != "listed":
         raise Refused(code="product.frozen", detail="it is not on the list")
     same(document, asked)
+    if code != document.code:
+        raise Refused(code="product.frozen", detail="another code of its method")
     return document
 
 
@@ -124,6 +163,39 @@ def demanded(raw: str | bytes, *, now: int) -> Demand:
     if now > document.until:
         raise Refused("the demand is no longer open")
     return document
+
+
+@strict
+class Scenario:
+    """One demand as it stands on a list of scenarios (应用场景需求清单), by the id of its note."""
+
+    demand: Digest
+    buyer: str
+    title: Label
+    sorts: tuple[Slug, ...]
+    tags: tuple[Slug, ...]
+    purpose: Slug
+    until: Seconds
+
+
+@wire("keyong/scenarios/v1")
+class Scenarios:
+    """What is looked for, in the order of titles; signed by the authority. The list ranks nothing."""
+
+    at: Seconds
+    scenarios: tuple[Scenario, ...]
+
+    def __post_init__(self) -> None:
+        order = [(each.title, each.demand) for each in self.scenarios]
+        if order != sorted(set(order)):
+            raise DecodeError("scenarios are distinct, in the order of their titles")
+
+
+def scenarios(demands: Iterable[str], *, now: int) -> Scenarios:
+    """The list of what *demands*, signed notes that are open, look for."""
+    found = {notes.read(raw).id: demanded(raw, now=now) for raw in demands}
+    listed = (Scenario(name, read_key(d.buyer).name, d.title, d.sorts, d.tags, d.purpose, d.until) for name, d in found.items())
+    return Scenarios(now, tuple(sorted(listed, key=lambda each: (each.title, each.demand))))
 
 
 def matching(demand: Demand, products: Iterable[Product]) -> list[Product]:

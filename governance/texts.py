@@ -200,6 +200,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "certificates of the class {sort} from the region {region} are not recognised here; the own authority's list of regions decides",
         "本地不认可地区 {region} 的 {sort} 类凭证，以本地登记机构的互认清单为准",
     ),
+    "product.algorithm": (
+        "the algorithm package does not allow this: {detail}; use it for what it was reviewed for, or have it reviewed anew",
+        "算法包不允许此用：{detail}；请按其审查范围使用，或重新送审",
+    ),
     "product.frozen": (
         "this is not the product that was registered: {detail}; run it as it was frozen, or ask for another product",
         "与登记的数据产品不符：{detail}；请按冻结的内容运行，或另行申请产品",

@@ -39,6 +39,20 @@ TRADE: Mapping[str, str] = MappingProxyType({
     "A line for each time that a product was listed, delisted, ordered, delivered or inspected.": (
         "产品每次上架、下架、订购、交付、检查各一行。"
     ),
+    "What is traded.": "交易标的。",
+    "How it is traded.": "交易方式。",
+    "The signed package of its method (keyong product algorithm).": "其方法的签名算法包（keyong product algorithm）。",
+    "Comma-separated classes of data for which it is allowed.": "以逗号分隔的、允许使用的数据类别。",
+    "Comma-separated rules of release for which it is allowed: exact, dp.": "以逗号分隔的、允许的发布规则：exact、dp。",
+    "Where to write the package.": "算法包写到何处。",
+    "Sign a method, as it is installed here, as a package that may be shared.": "把此处安装的方法签名为可共享的算法包。",
+    "Where to write the page.": "网页写到何处。",
+    "What is listed, as one page in Chinese and English with a bubble for each class; it loads nothing.": (
+        "已上架产品的中英文网页，每类一个气泡；不加载任何外部内容。"
+    ),
+    "Where to write the signed list.": "签名清单写到何处。",
+    "Write it here as well: CSV, or JSON where the name ends so.": "同时写入此处：CSV；名称以 .json 结尾则为 JSON。",
+    "Sign the list of what open DEMANDS look for. There is no ranking.": "把未到期需求 DEMANDS 列为场景需求清单并签名；不作排名。",
     # settlement
     "A data holder's own cost table, signed. What is booked is fixed beforehand, so it tells nothing of rows.": (
         "数据持有方自己的成本表，由其签名；计入量事先固定，不透露任何一行。"

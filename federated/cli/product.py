@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from pathlib import Path
@@ -14,10 +15,10 @@ from federated.cli.officers import HOME, PUBLISH
 from federated.cli.officers import publish as send
 from federated.language import said
 from governance import known, notes, products
-from governance.encoding import build
+from governance.encoding import build, plain
 from governance.handwritten import by_hand, names, read_text
 from governance.keys import SigningKey
-from governance.products import Demand, Product
+from governance.products import Algorithm, Demand, Goods, Product, Scenario, Way
 from governance.trades import Delivery, Inspection, Order
 
 TAGS = click.option("--tags", default="", help="Comma-separated.")
@@ -36,14 +37,22 @@ def command() -> None:
 @click.option("--title", required=True, help="For people.")
 @TAGS
 @click.option("--price", type=FILE, help="The note of its price; without it, it costs nothing.")
+@click.option(
+    "--goods", type=click.Choice(["statistics", "model", "algorithm"]), default="statistics", show_default=True, help="What is traded."
+)
+@click.option("--way", type=click.Choice(["posted", "negotiated"]), default="posted", show_default=True, help="How it is traded.")
+@click.option("--algorithm", type=FILE, help="The signed package of its method (keyong product algorithm).")
 @json_option
-def freeze(name: str, file: Path, home: Path, asset: str, title: str, tags: str, price: Path | None, as_json: bool) -> None:
+def freeze(name: str, file: Path, home: Path, asset: str, title: str, tags: str, price: Path | None, goods: Goods, way: Way,
+           algorithm: Path | None, as_json: bool) -> None:  # fmt: skip
     """Freeze a job file as a product on a registered asset, and list it."""
+    from federated.market import Offering
     from federated.market import freeze as frozen
     from federated.registry import Registry
 
     cost = notes.read(read_text(price)).id if price else ""
-    text = frozen(Registry.open(home), name, read_text(file), asset=asset, title=title, tags=_list(tags), price=cost)
+    offering = Offering(title, _list(tags), cost, goods, way, read_text(algorithm) if algorithm else None)
+    text = frozen(Registry.open(home), name, read_text(file), asset=asset, offering=offering)
     product = notes.read(text).document(Product)
     done = said(f"product {name}, version {product.version}, is listed", f"数据产品 {name} 的版本 {product.version} 已上架")
     say({"name": name, "version": product.version, "question": product.question}, done, as_json)
@@ -71,9 +80,10 @@ def delist(name: str, home: Path, as_json: bool) -> None:
 def check(file: Path, product: Path, dataset: Path, authority: Path, as_json: bool) -> None:
     """Check that a job file asks just what a product froze; anything else is refused."""
     from federated.authority import read_trust
-    from federated.market import asked, entry_of
+    from federated.market import asked, code, entry_of
 
-    found = products.check(read_text(product), asked(read_text(file), entry_of(dataset)), read_trust(authority))
+    what = asked(read_text(file), entry_of(dataset))
+    found = products.check(read_text(product), what, read_trust(authority), code=code(what.method.partition("@")[0]))
     say({"product": found.name, "version": found.version}, said(f"it is the product {found.name}, version {found.version}",
         f"与数据产品 {found.name} 的版本 {found.version} 一致"), as_json)  # fmt: skip
 
@@ -119,6 +129,67 @@ def list_products(home: Path, demand: Path | None, as_json: bool) -> None:
     text = [f"{p.name:<24} v{p.version}  {p.sort}  {p.method}  {states[p.state]}  {p.title}" for p in found]
     text += [said(f"{sort}: {count} listed", f"{sort}：已上架 {count} 项") for sort, count in sorted(counts.items())]
     say({"products": rows, "classes": dict(counts)}, "\n".join(text) or said("none yet", "尚无"), as_json)
+
+
+@command.command(epilog="Example: keyong product algorithm describe --title Describe --sorts health --outputs exact --out describe.note")
+@click.argument("method")
+@HOME
+@click.option("--title", required=True, help="For people.")
+@click.option("--sorts", required=True, help="Comma-separated classes of data for which it is allowed.")
+@click.option("--outputs", required=True, help="Comma-separated rules of release for which it is allowed: exact, dp.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the package.")
+@json_option
+def algorithm(method: str, home: Path, title: str, sorts: str, outputs: str, out: Path, as_json: bool) -> None:
+    """Sign a method, as it is installed here, as a package that may be shared."""
+    from federated.authority import Authority
+    from federated.market import package
+
+    text = package(Authority.open(home), method, title=title, sorts=_list(sorts), outputs=_list(outputs))
+    out.write_text(text, encoding="utf-8")
+    made = notes.read(text).document(Algorithm)
+    done = said(f"the package of {made.method} is in {out}", f"{made.method} 的算法包已写入 {out}")
+    say({"method": made.method, "code": made.code}, done, as_json)
+
+
+@command.command("map", epilog="Example: keyong product map --out products.html")
+@HOME
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the page.")
+@json_option
+def map_of(home: Path, out: Path, as_json: bool) -> None:
+    """What is listed, as one page in Chinese and English with a bubble for each class; it loads nothing."""
+    from federated.authority import Authority
+    from federated.listing import page
+    from federated.market import products as kept
+
+    authority = Authority.open(home)
+    found = [notes.opened(text, Product, authority.trust) for text in kept(authority).values()]
+    out.write_text(page(found), encoding="utf-8")
+    listed = sum(p.state == "listed" for p in found)
+    say({"listed": listed, "file": str(out)}, said(f"{listed} listed, in {out}", f"已上架 {listed} 项，写入 {out}"), as_json)
+
+
+@command.command(epilog="Example: keyong product scenarios demand.note --out scenarios.note --table scenarios.csv")
+@click.argument("demands", type=FILE, nargs=-1)
+@HOME
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the signed list.")
+@click.option("--table", type=click.Path(path_type=Path), help="Write it here as well: CSV, or JSON where the name ends so.")
+@json_option
+def scenarios(demands: tuple[Path, ...], home: Path, out: Path, table: Path | None, as_json: bool) -> None:
+    """Sign the list of what open DEMANDS look for. There is no ranking."""
+    import json
+
+    from federated.accounts import as_csv
+    from federated.authority import Authority
+
+    made = products.scenarios(map(read_text, demands), now=int(time.time()))
+    out.write_text(Authority.open(home).sign(made), encoding="utf-8")
+    rows = plain(made)["scenarios"]
+    if table is not None:
+        flat = [{name: " ".join(value) if isinstance(value, tuple) else value for name, value in row.items()} for row in rows]
+        fields = [field.name for field in dataclasses.fields(Scenario)]
+        text = json.dumps(rows, ensure_ascii=False, indent=1) + "\n" if table.suffix == ".json" else as_csv(flat, fields)
+        table.write_text(text, encoding="utf-8")
+    say({"scenarios": rows}, said(f"scenarios in {out}: {len(rows)}", f"{len(rows)} 项场景已写入 {out}"), as_json)
 
 
 @command.command(epilog="Example: keyong product publish baseline --coordinator coordinator.json")

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
+
 import calls
 import pytest
 from test_registry import Desk
 
-from federated.market import keep
+from federated import listing
+from federated.market import code, keep
 from governance import notes
 from governance.errors import IntegrityError
-from governance.products import Product
+from governance.products import Product, Scenarios
 
 JOB = """
 keyong: 1
@@ -94,3 +99,84 @@ def test_a_demand_finds_what_is_listed(desk):
     assert desk("product", "list", "--home", desk.home)["classes"] == {}
     with pytest.raises(IntegrityError, match="does not follow"):
         keep(desk.authority, notes.read((desk.home / "products" / "mean-age.note").read_text()).document(Product))
+
+
+def algorithm(desk, *, sorts="health", outputs="exact"):
+    made = desk("product", "algorithm", "describe", "--home", desk.home, "--title", "Describe", "--sorts", sorts, "--outputs", outputs, "--out",
+                desk.path / "describe.note")  # fmt: skip
+    return made, ("--algorithm", desk.path / "describe.note")
+
+
+def test_a_product_is_a_pair_of_data_and_code(desk):
+    made, option = algorithm(desk)
+    assert made["code"] == code("describe") != code("crosstab")
+    for refused in ({"sorts": "traffic"}, {"outputs": "dp"}):
+        assert freeze(desk, *algorithm(desk, **refused)[1], code=3)["error"] == "product.algorithm"
+    assert freeze(desk, *algorithm(desk)[1], "--goods", "model", "--way", "negotiated")["version"] == 1
+    kept = desk.home / "products" / "mean-age.note"
+    product = notes.read(kept.read_text()).document(Product)
+    assert (product.code, product.algorithm) == (made["code"], notes.read(option[1].read_text()).id)
+    assert check(desk)["version"] == 1
+    keep(desk.authority, replace(product, version=2, code="ab" * 32))
+    assert "another code" in check(desk, code=3)["en"], "what is installed here is not what was frozen"
+    desk(
+        "product",
+        "algorithm",
+        "nothing",
+        "--home",
+        desk.home,
+        "--title",
+        "x",
+        "--sorts",
+        "x",
+        "--outputs",
+        "exact",
+        "--out",
+        option[1],
+        code=2,
+    )
+    desk(
+        "product",
+        "algorithm",
+        "describe",
+        "--home",
+        desk.home,
+        "--title",
+        "x",
+        "--sorts",
+        "x",
+        "--outputs",
+        "raw",
+        "--out",
+        option[1],
+        code=2,
+    )
+
+
+def test_the_map_shows_what_is_listed_and_loads_nothing(desk):
+    freeze(desk)
+    file = desk.path / "products.html"
+    assert desk("product", "map", "--home", desk.home, "--out", file)["listed"] == 1
+    page = file.read_text()
+    assert "mean-age v1" in page and "<circle" in page and "health · 1" in page and "default-src 'none'" in page
+    assert not re.search(r"https?:|src=|href=|<script", page)
+    product = notes.read((desk.home / "products" / "mean-age.note").read_text()).document(Product)
+    many = [replace(product, name=f"p{i:03}", sort=f"s{i % 30}", title="<b>&") for i in range(300)]
+    shown = listing.page(many)
+    assert shown.count("<circle") == 30 and "<b>&" not in shown and "&lt;b&gt;&amp;" in shown
+    assert listing.page(many[::-1]) == shown, "in order of names, whatever comes first"
+    desk("product", "delist", "mean-age", "--home", desk.home)
+    assert desk("product", "map", "--home", desk.home, "--out", file)["listed"] == 0 and "尚无" in file.read_text()
+
+
+def test_scenarios_are_listed_as_a_note_and_a_table(desk):
+    words = ["product", "demand", "--key", desk.path / "buyer.key", "--purpose", "research", "--out"]
+    for name in ("one", "two"):
+        desk(*words, desk.path / f"{name}.note", "--title", f"=Ages {name}", "--tags", "age,heart")
+    files = [desk.path / "one.note", desk.path / "two.note", "--home", desk.home, "--out", desk.path / "scenarios.note"]
+    made = desk("product", "scenarios", *files, "--table", desk.path / "scenarios.csv")["scenarios"]
+    read = notes.opened((desk.path / "scenarios.note").read_text(), Scenarios, desk.authority.trust)
+    assert [each.title for each in read.scenarios] == [each["title"] for each in made] == ["=Ages one", "=Ages two"]
+    assert (desk.path / "scenarios.csv").read_text().splitlines()[1].split(",")[2:5] == ["'=Ages one", "", "age heart"]
+    desk("product", "scenarios", *files, "--table", desk.path / "scenarios.json")
+    assert json.loads((desk.path / "scenarios.json").read_text()) == made

@@ -28,7 +28,7 @@ from governance.grading import Grading
 from governance.incidents import Incident
 from governance.keys import SigningKey
 from governance.parties import Invitation
-from governance.products import Demand
+from governance.products import Algorithm, Demand, Scenario, Scenarios
 from governance.registration import Grade
 from governance.trades import Delivery, Inspection, Order
 from sandbox.messages import AgreedState, Earlier
@@ -51,7 +51,9 @@ SMALL = (  # kinds of which neither a page nor a trail shows one
     Consent(ID, "cohort", ("research",), True, DAY),
     Costs(str(KEY.public), "cohort", 1, 8000, 6, 20, 3, 50),
     Demand(str(KEY.public), "Ages of patients", ("health",), ("heart",), "research", DAY),
+    Algorithm("describe@1", "Describe", ID, ("health",), ("exact",)),
     Delivery(ID, ID, DAY),
+    Scenarios(DAY, (Scenario(ID, "lab", "Ages", (), ("heart",), "research", DAY),)),
     Inspection(ID, "passed", "", DAY),
     Order(str(KEY.public), ID, "research", DAY),
     Grading("cohort", ID, "Li Hua", DAY, (Grade("age", 3),)),

@@ -35,7 +35,7 @@ class Shop(Trail):
         job = notes.read(self.job()).document(Job)
         asked = Asked("cohort", job.catalogue, job.method, "research", "", job.parameters, job.rule, job.min_cell)
         self.product = Product("ages", 1, "Ages", "health", (), "ab" * 32, "cohort", job.catalogue, job.method, asked.question,
-                               ("research",), self.price, "listed")  # fmt: skip
+                               ("research",), self.price, "listed", "statistics", "posted", "cd" * 32, "")  # fmt: skip
 
     def send(self, document: object, key=KEYS["operator"]) -> str:
         return self.office.publish(signed(document, key))[1]
@@ -192,7 +192,7 @@ def test_the_commands_of_a_trade(tmp_path, capsys):
         job = notes.read(place.job()).document(Job)
         asked = Asked("cohort", job.catalogue, job.method, "research", "", job.parameters, job.rule, job.min_cell)
         product = signed(Product("ages", 1, "Ages", "health", (), "ab" * 32, "cohort", job.catalogue, job.method, asked.question,
-                                 ("research",), "", "listed"), AUTHORITY)  # fmt: skip
+                                 ("research",), "", "listed", "statistics", "posted", "cd" * 32, ""), AUTHORITY)  # fmt: skip
         place.office.publish(product)
         for name, text in (("product.note", product), ("operator.key", None), ("regulator.key", None)):
             key = KEYS["operator"] if name.startswith("operator") else REGULATOR
