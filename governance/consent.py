@@ -9,9 +9,10 @@ Source: PIPL, articles 14 to 16 and 47.
 from __future__ import annotations
 
 import hashlib
+import heapq
 import hmac
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -112,7 +113,7 @@ class Frozen:
     rule: Rule = field(repr=False)
 
 
-def choose(allowed: Persons, rule: Rule, frozen: Sequence[Frozen], least: int) -> Persons | None:
+def choose(allowed: Persons, rule: Rule, frozen: Sequence[Frozen], least: int, *, order: Callable[[bytes], bytes]) -> Persons | None:
     """The persons that an exact job reads now; None where it must wait.
 
     Parameters
@@ -123,18 +124,39 @@ def choose(allowed: Persons, rule: Rule, frozen: Sequence[Frozen], least: int) -
         All sets that exact jobs over the dataset have read, for whatever purpose.
     least
         Fewest persons that enter or leave together, min_cell.
+    order
+        Who leaves with too few who must go: those whom it puts first. Nobody outside may foresee it.
 
     Notes
     -----
-    A new set is read once no sum or difference of totals over the sets can be about fewer than *least* persons. Until then an earlier set
-    is read on, where all of it is allowed and nobody has withdrawn since, not even somebody without a row: who knows of a withdrawal
-    must not learn from the wait whether there is one.
+    A new set is read where no sum or difference of totals over the sets can be about fewer than *least* persons. Until then an earlier set
+    is read on, where all of it is allowed and nobody has withdrawn since. After a withdrawal others are left out with those who must go, so
+    that a batch leaves at once; as many leave where the person who withdrew has no row: who knows of the withdrawal must not learn from
+    the totals whether there is one.
     """
-    earlier = {f.persons for f in frozen}
+    earlier = list(dict.fromkeys(f.persons for f in frozen))
     if not earlier or (allowed not in earlier and in_batches([*earlier, allowed], least)):
         return allowed
     usable = [f.persons for f in frozen if f.persons <= allowed and not rule.withdrawn(f.rule)]
-    return max(usable, key=len, default=None)
+    if usable:
+        return max(usable, key=len)
+    left = {_left(base, allowed, earlier, least, order) for base in earlier} - set(earlier)  # an earlier one would tell who was in it
+    return max((each for each in left if len(each) >= least and in_batches([*earlier, each], least)), key=len, default=None)
+
+
+def _left(base: Persons, allowed: Persons, earlier: Sequence[Persons], least: int, order: Callable[[bytes], bytes]) -> Persons:
+    """What is left of the earlier set *base* once all who must go have left it, each in a batch of those who were in the same sets."""
+    alike: dict[tuple[bool, ...], set[bytes]] = defaultdict(set)
+    for person in base:
+        alike[tuple(person in each for each in earlier)].add(person)
+    moved = [pattern for pattern, persons in alike.items() if not persons <= allowed]
+    out: set[bytes] = set()
+    for pattern in moved or sorted(alike, key=lambda each: len(alike[each]))[-1:]:
+        going = alike[pattern] - allowed
+        going |= set(heapq.nsmallest(least - len(going), alike[pattern] & allowed, key=order))
+        few = not all(pattern) and len(alike[pattern]) - len(going) < least
+        out |= alike[pattern] if few else going
+    return base - out
 
 
 def in_batches(sets: Sequence[Persons], least: int) -> bool:

@@ -102,10 +102,15 @@ def _chosen(t: View, home: Home, case: Case, snapshot: str) -> Chosen:
     """The set that the job would read now, or the refusal: it says that something changed, not what, of whom, or of how many."""
     dataset, rule = case.dataset.name, rule_for(t, case)
     allowed = rule.of(frozenset(roster(home, snapshot)))
-    persons = consent.choose(allowed, rule, [kept.frozen for kept in t.consent_sets(dataset)], case.job.min_cell)
+    sets, secret = [kept.frozen for kept in t.consent_sets(dataset)], home.consent_key()
+
+    def order(person: bytes) -> bytes:  # another one after each set, and the same one when the job is judged and when it is spent
+        return hmac.digest(secret, b"keyong/cover\x00%d\x00" % len(sets) + person, "sha256")
+
+    persons = consent.choose(allowed, rule, sets, case.job.min_cell, order=order)
     if persons is None:
         raise Refused(code="policy.consent", dataset=dataset, purpose=case.job.purpose)
-    name = hmac.digest(home.consent_key(), b"keyong/set\x00" + b"".join(sorted(persons)), "sha256").hex()
+    name = hmac.digest(secret, b"keyong/set\x00" + b"".join(sorted(persons)), "sha256").hex()
     return Chosen(name, Frozen(persons, rule))
 
 
@@ -145,7 +150,7 @@ def set_of(t: View, job: str) -> tuple[Kept, int] | None:
 
 
 def _kept(t: View, dataset: str, name: str) -> Kept | None:
-    return next((kept for kept in t.consent_sets(dataset) if kept.name == name), None)
+    return next(iter(t.consent_sets(dataset, name=name)), None)
 
 
 def check(t: View, case: Case) -> None:

@@ -186,10 +186,11 @@ class View:
         """Pseudonyms of the persons whose records were deleted."""
         return frozenset(bytes.fromhex(person) for person in self._connection.execute(sa.select(schema.forgotten.c.person)).scalars())
 
-    def consent_sets(self, dataset: str) -> list[Kept]:
-        """The sets of persons that jobs over a dataset have read, oldest first; those of all datasets where it is empty."""
-        found = sa.select(schema.consent_set).order_by(schema.consent_set.c.number)
-        return [kept(row) for row in self._connection.execute(found.where(schema.consent_set.c.dataset == dataset) if dataset else found)]
+    def consent_sets(self, dataset: str, *, name: str = "") -> list[Kept]:
+        """The sets of persons that jobs over a dataset, or all, have read, oldest first; or the one of this *name*."""
+        table = schema.consent_set.c
+        which = [column == value for column, value in ((table.dataset, dataset), (table.name, name)) if value]
+        return [kept(row) for row in self._connection.execute(sa.select(schema.consent_set).where(*which).order_by(table.number))]
 
     def consent_clock(self) -> int:
         """Grows with every change of what persons allow."""

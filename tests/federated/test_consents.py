@@ -169,36 +169,53 @@ def test_one_memory_object_for_each_set_and_none_left_of_the_one_before(node):
         assert inode not in {link.stat().st_ino for link in links if link.exists()}
 
 
-# --- when exact jobs wait
+# --- who leaves with whom, and when exact jobs wait
 
 
-def test_withdrawals_wait_for_a_batch(node):
+def test_a_withdrawal_takes_effect_from_the_next_job_and_a_batch_leaves(node):
+    """PIPL 15, and PRIVACY 10: nine others leave with the one, whom nobody outside can name."""
     frozen = node.freeze(IDS)
     assert len(node.read(case(), frozen)) == 40
     node.put(0)
-    said = waits(node, case(), frozen)
-    assert said == waits(node, case(), frozen)
-    node.put(*range(1, 9))
-    waits(node, case(), frozen)
-    node.put(9)
+    with node.journal.view() as t:
+        judged = consents.named(t, node.home, case(), frozen)
+    read = node.read(case(), frozen)
+    assert len(read) == 30 and 20.0 not in read
+    with node.journal.view() as t:
+        assert judged in [kept.name for kept in t.consent_sets("cohort")], "the set that was judged is the one that is spent"
+        assert [kept.name for kept in t.consent_sets("cohort", name=judged)] == [judged]
+    assert node.read(case(), frozen) == read, "the same again, until somebody else withdraws"
+
+
+def test_ten_withdrawals_are_a_batch_by_themselves(node):
+    frozen = node.freeze(IDS)
+    node.read(case(), frozen)
+    node.put(*range(10))
     assert node.read(case(), frozen) == [20.0 + i for i in range(10, 40)]
 
 
-def test_the_wait_says_the_same_for_one_or_many_and_with_or_without_a_row(node):
+def test_as_many_leave_with_or_without_a_row(node):
     frozen = node.freeze(IDS)
     node.read(case(), frozen)
     node.put("nobody here")
-    one = waits(node, case(), frozen)
-    node.put(*range(9))
-    assert waits(node, case(), frozen) == one
+    assert len(node.read(case(), frozen)) == 30
+
+
+def test_jobs_wait_where_a_batch_cannot_leave(node):
+    frozen = node.freeze(range(15))
+    assert len(node.read(case(), frozen)) == 15
+    node.put(0)
+    said = waits(node, case(), frozen)
+    node.put("nobody here")
+    assert waits(node, case(), frozen) == said
 
 
 def test_a_purpose_that_was_not_withdrawn_goes_on(node):
     frozen = node.freeze(IDS)
     node.read(case(), frozen)
     node.put(0, purposes=("trade",))
+    assert len(node.read(case(purpose="trade"), frozen)) == 30
     assert len(node.read(case(), frozen)) == 40
-    waits(node, case(purpose="trade"), frozen)
 
 
 def test_two_purposes_do_not_single_a_person_out(node):
@@ -207,7 +224,7 @@ def test_two_purposes_do_not_single_a_person_out(node):
     assert len(node.read(case(purpose="trade"), frozen)) == 39
     assert len(node.read(case(), frozen)) == 39  # all but one, too: the one would be the difference
     node.put(*range(1, 10), purposes=("trade",))
-    waits(node, case(purpose="trade"), frozen)
+    assert len(node.read(case(purpose="trade"), frozen)) == 29
 
 
 def test_a_withdrawal_ends_a_job_under_way(node):
@@ -260,7 +277,7 @@ def test_other_persons_have_a_history_of_their_own(node):
 def test_a_file_with_few_persons_more_is_read_without_them(node):
     node.read(case(), node.freeze(IDS))
     assert len(node.read(case(), node.freeze(range(45)))) == 40
-    waits(node, case(), node.freeze(range(1, 45)))
+    assert len(node.read(case(), node.freeze(range(1, 45)))) == 30, "one is gone, and nine others with it"
     assert len(node.read(case(), node.freeze(range(50)))) == 50
 
 

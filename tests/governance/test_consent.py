@@ -88,25 +88,62 @@ def test_a_pseudonym_is_made_under_the_secret_and_opened_by_the_persons_own_key(
 # --- sets, one after another
 
 
+def secretly(person):
+    return consent.pseudonym(b"secret", person)
+
+
 def run(steps, least=10, basis="opt_out"):
     """What an exact job reads after each step: the persons with a row and the exceptions of then."""
     frozen, read = [], []
     for rows, named in steps:
         rule = Rule(basis, named)
-        chosen = choose(rule.of(rows), rule, frozen, least)
+        chosen = choose(rule.of(rows), rule, frozen, least, order=secretly)
+        assert chosen is None or chosen <= rule.of(rows)
         if chosen is not None and chosen not in [f.persons for f in frozen]:
             frozen.append(Frozen(chosen, rule))
         read.append(None if chosen is None else len(chosen))
     return read
 
 
-def test_withdrawals_wait_for_a_batch_and_then_leave_together():
-    steps = [(ALL, people(*range(n))) for n in (0, 1, 9, 10, 10, 11)]
-    assert run(steps) == [40, None, None, 30, 30, None]
+def test_who_withdraws_leaves_at_once_and_with_a_batch():
+    assert run([(ALL, people(*range(n))) for n in (0, 1, 1)]) == [40, 30, 30], "one, and nine others"
+    assert run([(ALL, people(*range(n))) for n in (0, 9, 10)]) == [40, 30, 20]
+    assert run([(ALL, people(*range(n))) for n in (0, 10, 10)]) == [40, 30, 30], "ten are a batch by themselves"
+    assert run([(ALL, people(*range(n))) for n in (0, 12)]) == [40, 28]
 
 
-def test_who_comes_back_ends_the_wait():
-    assert run([(ALL, people()), (ALL, people(1)), (ALL, people())]) == [40, None, 40]
+def test_a_holder_of_few_persons_waits_when_no_batch_is_left():
+    assert run([(ALL, people(*range(n))) for n in (0, 1, 2, 3, 4, 25)]) == [40, 30, 20, 10, None, None]
+    assert run([(people(*range(19)), people()), (people(*range(19)), people(1))]) == [19, None]
+
+
+def test_who_comes_back_is_read_again_with_the_others():
+    assert run([(ALL, people()), (ALL, people(1)), (ALL, people())]) == [40, 30, 40]
+
+
+def test_who_left_with_another_and_then_withdraws_changes_as_much_as_anybody():
+    """Else a total that stays as it was would tell that this person was in the data."""
+    frozen = [Frozen(ALL, Rule("opt_out", people()))]
+    first = choose(ALL - people(1), Rule("opt_out", people(1)), frozen, 10, order=secretly)
+    frozen.append(Frozen(first, Rule("opt_out", people(1))))
+    cover = int.from_bytes(min(ALL - first - people(1)), "big")
+    for who in (cover, 2 if person(2) in first else 3, 999):
+        rule = Rule("opt_out", people(1, who))
+        then = choose(rule.of(ALL), rule, frozen, 10, order=secretly)
+        assert (len(first), len(then)) == (30, 20) and then < first
+
+
+@given(st.lists(st.tuples(st.integers(0, 45), st.booleans()), min_size=1, max_size=8), st.integers(2, 6))
+def test_sets_after_any_withdrawals_and_returns_are_in_batches(changes, least):
+    named, frozen = set(), [Frozen(ALL, Rule("opt_out", frozenset()))]
+    for who, out in changes:
+        (named.add if out else named.discard)(person(who))
+        rule = Rule("opt_out", frozenset(named))
+        chosen = choose(rule.of(ALL), rule, frozen, least, order=secretly)
+        if chosen is not None:
+            assert not chosen & rule.named
+            frozen.append(Frozen(chosen, rule))
+    assert len(frozen) == 1 or in_batches([f.persons for f in frozen], least)
 
 
 def test_additions_wait_without_stopping_anybody():
@@ -115,15 +152,14 @@ def test_additions_wait_without_stopping_anybody():
     assert run([(ALL, people(*range(n))) for n in (20, 21, 29, 30)], basis="opt_in") == [20, 20, 20, 30]
 
 
-def test_the_wait_is_the_same_for_a_person_without_a_row():
-    """PRIVACY 3: whoever knows of a withdrawal does not learn from the wait whether the person is in the data."""
+def test_as_many_leave_for_a_person_without_a_row():
+    """PRIVACY 3: whoever knows of a withdrawal does not learn from what is read whether the person is in the data."""
     there, not_there = ([(ALL, people()), (ALL, people(who)), (ALL, people(who))] for who in (1, 999))
-    assert run(there) == run(not_there) == [40, None, None]
-    assert run([(ALL, people()), (ALL, people(999)), (ALL, people(999, *range(10))), (ALL, people(999, *range(10)))])[2:] == [30, 30]
+    assert run(there) == run(not_there) == [40, 30, 30]
 
 
 def test_rows_that_are_gone_count_as_changes_of_persons():
-    assert run([(ALL, people()), (ALL - people(1), people()), (ALL - people(*range(10)), people())]) == [40, None, 30]
+    assert run([(ALL, people()), (ALL - people(1), people()), (ALL - people(*range(10)), people())]) == [40, 30, 20]
 
 
 def test_the_first_set_is_read_as_it_is():
@@ -132,8 +168,8 @@ def test_the_first_set_is_read_as_it_is():
 
 def test_another_basis_begins_with_a_batch():
     frozen = [Frozen(ALL, Rule("opt_out", frozenset()))]
-    assert choose(ALL, Rule("opt_in", ALL), frozen, 10) is None
-    assert choose(people(*range(20)), Rule("opt_in", people(*range(20))), frozen, 10) == people(*range(20))
+    assert len(choose(ALL, Rule("opt_in", ALL), frozen, 10, order=secretly)) == 30
+    assert choose(people(*range(20)), Rule("opt_in", people(*range(20))), frozen, 10, order=secretly) == people(*range(20))
 
 
 def test_four_sets_that_differ_by_enough_in_pairs_still_single_a_person_out():
