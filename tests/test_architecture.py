@@ -25,7 +25,7 @@ ROOMS = {  # libraries, and the folders or files in which alone they may be impo
     "sqlite3": {"governance/journal"}, "sqlalchemy": {"governance/journal"}, "alembic": {"governance/journal"},
     "psycopg": {"connectors", "governance/journal"}, "adbc_driver_manager": {"connectors"},
     "flask": {"federated/coordinator/web"}, "werkzeug": {"federated/coordinator/web"}, "cheroot": {"federated/coordinator/web"},
-    "segno": {"federated/page.py"}, "joserfc": {"governance/views"},
+    "segno": {"federated/page.py"}, "joserfc": {"governance/views"}, "rfc3161_client": {"governance/anchors.py"},
     "duckdb": {"connectors"}, "httpx2": {"federated/transport.py"},
     "ctypes": {"sandbox/jail", "governance/sm2.py"}, "multiprocessing": {"sandbox/jail"}, "resource": {"sandbox/jail"}, "mmap": {"sandbox/jail"},
     "subprocess": {"sandbox/jail", "federated/local.py"},  # the latter starts the parties of a demo

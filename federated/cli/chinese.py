@@ -240,6 +240,11 @@ HELP = {
     "Check a copy of an exported ledger, without a network and without its owner: every entry, tile and signature.": (
         "离线核查导出账本的副本，不依赖其所有者：每条记录、每个分块、每个签名。"
     ),
+    "Have a time-stamp authority (RFC 3161) confirm when the ledger was what it is: write the question, or verify the reply.": (
+        "由时间戳机构（RFC 3161）确认账本在何时已是如此：写出请求，或核验答复。"
+    ),
+    "Verify the reply in FOLDER; with --home, hold the ledger against it.": "核验 FOLDER 中的答复；给出 --home 时并与账本核对。",
+    "PEM of the time-stamp authority's root.": "时间戳机构根证书的 PEM 文件。",
     "The verifier key of the log: name+hash+key.": "账本的公钥：name+hash+key。",
     "Logs, witnesses and quorum (C2SP tlog-policy).": "账本、见证方与法定数（C2SP tlog-policy）。",
     "Keep the checkpoint here, and hold the next one against it.": "把检查点保存于此，下次据以核对。",

@@ -122,6 +122,56 @@ def fsck(home: Path, as_json: bool) -> None:
     _tell(head, "whole", "完整", as_json)
 
 
+@command.command(epilog="Example: keyong ledger anchor stamps --home node")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--home", type=click.Path(path_type=Path, exists=True), help="A node's or coordinator's folder.")
+@click.option("--verify", "verifying", is_flag=True, help="Verify the reply in FOLDER; with --home, hold the ledger against it.")
+@KEY
+@click.option("--ca", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="PEM of the time-stamp authority's root.")
+@json_option
+def anchor(folder: Path, home: Path | None, verifying: bool, key: str | None, ca: Path | None, as_json: bool) -> None:
+    """Have a time-stamp authority (RFC 3161) confirm when the ledger was what it is: write the question, or verify the reply."""
+    if verifying:
+        head, at = _anchored(folder, home, key, ca)
+        english = f"{head.size} entries of {head.origin} were there, root {head.root.hex()}"
+        text = said(english, f"{head.origin} 当时已有 {head.size} 条记录，根 {head.root.hex()}")
+        say({"log": head.origin, "size": head.size, "root": head.root.hex(), "at": at}, f"{day(at)}  {text}", as_json)
+        return
+    if home is None:
+        raise UsageError("say whose ledger (--home)")
+    from governance import anchors, checkpoint, notes
+
+    with _journal(home) as journal, journal.view() as t:
+        note = t.checkpoint()
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "checkpoint").exists():
+        raise UsageError(f"{folder.name} holds a checkpoint already: take a folder for each")
+    (folder / "checkpoint").write_text(note)
+    (folder / "query.tsq").write_bytes(anchors.query(note))
+    _tell(checkpoint.read(notes.read(note)), "to be anchored", "待锚定", as_json)
+
+
+def _anchored(folder: Path, home: Path | None, key: str | None, ca: Path | None) -> tuple[Checkpoint, int]:
+    from governance import anchors, checkpoint
+    from governance.errors import IntegrityError
+    from governance.keys import read_key
+
+    if key is None or ca is None:
+        raise UsageError("give the log's key (--key) and the authority's root (--ca)")
+    for name in ("checkpoint", "reply.tsr"):
+        if not (folder / name).exists():
+            raise UsageError(f"there is no {name} in {folder.name}")
+    note = (folder / "checkpoint").read_bytes()[: checkpoint.LIMIT + 1]
+    head = checkpoint.opened(note, read_key(key))
+    with (folder / "reply.tsr").open("rb") as file:
+        at = anchors.require(note.decode(), file.read(anchors.LIMIT + 1), anchors.roots(ca.read_bytes()))
+    if home is not None:
+        with _journal(home) as journal, journal.view() as t:
+            if head.size > t.size() or t.root(head.size) != head.root:
+                raise IntegrityError(f"the ledger is not the one that was anchored with {head.size} entries")
+    return head, at
+
+
 def _tell(head: Checkpoint, english: str, chinese: str, as_json: bool) -> None:
     text = said(f"{english}: {head.size} entries, root {head.root.hex()}", f"{chinese}：{head.size} 条，根 {head.root.hex()}")
     say({"size": head.size, "root": head.root.hex()}, text, as_json)

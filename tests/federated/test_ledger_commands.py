@@ -5,6 +5,7 @@ import json
 import calls
 import coordinators
 import pytest
+from stamps import Authority
 
 from federated.coordinator import folder
 from governance.journal import Journal
@@ -75,3 +76,29 @@ def test_a_monitor_is_told_whom_to_trust(capsys, home, tmp_path):
     assert keyong(capsys, "ledger", "monitor", tmp_path / "public", "--policy", policy)["size"] == 3
     for options in ((), ("--policy", policy, "--key", KEY.public)):
         assert "--policy" in keyong(capsys, "ledger", "monitor", tmp_path / "public", *options, code=2)["en"]
+
+
+def test_an_anchored_ledger_is_held_against_the_reply(capsys, home, tmp_path):
+    """The command writes the question, OpenSSL answers, and a ledger that goes on still fits; a reply to another does not."""
+    stamps, authority = tmp_path / "stamps", Authority(tmp_path / "tsa")
+    verify = ("ledger", "anchor", stamps, "--verify", "--key", KEY.public, "--ca", authority.folder / "root.pem")
+    assert keyong(capsys, "ledger", "anchor", stamps, "--home", home)["size"] == 3
+    assert "holds a checkpoint already" in keyong(capsys, "ledger", "anchor", stamps, "--home", home, code=2)["en"]
+    assert "there is no reply.tsr" in keyong(capsys, *verify, code=2)["en"]
+    (stamps / "reply.tsr").write_bytes(authority.reply((stamps / "query.tsq").read_bytes()))
+    grow(home, 4)
+    for more in ((), ("--home", home)):
+        found = keyong(capsys, *verify, *more)
+        assert (found["size"], found["log"]) == (3, "coordinator") and found["at"] > 1_700_000_000
+    (home / folder.DATABASE).unlink()
+    Journal.create(home / folder.DATABASE, KEY, clock=lambda: 1_700_000_009).close()
+    for count in (1, 7):  # an older copy; another history
+        grow(home, count)
+        assert "not the one that was anchored with 3 entries" in keyong(capsys, *verify, "--home", home, code=4)["en"]
+    (stamps / "checkpoint").write_bytes((stamps / "checkpoint").read_bytes().replace(b"\n3\n", b"\n2\n"))
+    assert keyong(capsys, *verify, code=4)["error"] == "integrity"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--verify",), ("--verify", "--key", KEY.public)], ids=["home", "key", "ca"])
+def test_what_an_anchor_needs(capsys, tmp_path, arguments):
+    assert keyong(capsys, "ledger", "anchor", tmp_path / "stamps", *arguments, code=2)["error"]
