@@ -67,7 +67,8 @@ class Token:
             raise UsageError(f"this token is for {self.name}, in the role {meant.role}; use it with: keyong {COMMANDS[meant.role]}")
         if rekey != bool(meant.withdrawn):
             use = COMMANDS[role].replace("join", "rekey") if meant.withdrawn else COMMANDS[role]
-            raise UsageError(f"this token brings {'a new key' if meant.withdrawn else 'a first key'} for {self.name}: keyong {use}")
+            new = f"this token brings a new key for {self.name}: keyong {use}"
+            raise UsageError(new if meant.withdrawn else f"this token brings a first key for {self.name}: keyong {use}")
         return self
 
     @property

@@ -468,6 +468,31 @@ SENTENCES: dict[str, str] = {
     "the ledger says another reason than the data holder that refused": "账本所记理由与拒绝的数据持有方所述不同",
     "the documents do not give the reason in the ledger, {code}, but {given}": "依据文件得不出账本所记的理由 {code}，而是 {given}",
     "an entry is about another job": "有一条账目属于另一任务",
+    # catalogues that come back, and the dataspace
+    "line {number}: {own}": "第 {number} 行：{own}",
+    "dataset {number}: {own}": "第 {number} 个数据集：{own}",
+    "there are {count} cells instead of {most}": "有 {count} 个单元格，应为 {most} 个",
+    "the first line names the columns: {columns}": "首行须依次为各列名称：{columns}",
+    "the catalogue is not JSON": "目录不是 JSON",
+    "the catalogue has no list of datasets": "目录中没有数据集列表",
+    "{word} stands there twice": "{word} 出现两次",
+    "the access right does not fit the openness": "访问权限与开放方式不符",
+    "whether a licence is needed and may cost something does not fit the openness": "是否需要授权、能否收费与开放方式不符",
+    "the negotiation is {state}; only a finalised agreement becomes a draft": "协商处于 {state} 状态；只有已完成的协议才能成为草稿",
+    "the agreement is about an asset that is not registered now": "协议所涉资产目前未登记",
+    "an agreement that becomes a licence is one permission, without prohibitions and obligations": (
+        "成为授权书的协议须为单一许可，且不含禁止和义务"
+    ),
+    "an agreement that becomes a licence is a permission to use": "成为授权书的协议须为使用许可",
+    "a condition of the agreement is not of three parts": "协议中有一项条件不是由三部分组成",
+    "the agreement says otherwise of {name} than the register": "协议关于 {name} 的说法与登记不符",
+    "the agreement says twice what {name} is": "协议两次规定了 {name}",
+    "the condition {name} has an operator or a value that a licence cannot hold": "条件 {name} 的运算符或取值无法写入授权书",
+    "without a --certificate it listens on this machine alone; put a proxy with TLS before it, or name one": (
+        "不给 --certificate 时只能在本机监听；请在其前放置 TLS 代理，或给出证书"
+    ),
+    "a credential names Ed25519 keys alone, and {name} has another": "可验证凭证只能使用 Ed25519 密钥，而 {name} 的密钥属于其他类型",
+    "the records know no such job": "记录中没有该任务",
     # incidents and complaints
     "an incident is {state} only with all three contents; missing: {names2}": "事件须具备全部三项内容方可标记为 {state}；缺少：{names2}",
     "an incident begins with version 1 and the state open": "事件须从版本 1、状态 open 开始",
