@@ -293,8 +293,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "针对同一批记录已答复的条件过多，无法再逐一核对（至多 {most} 个，切分细时更少）；请使用问过的条件，或待持有方登记变化后的数据",
     ),
     "policy.difference": (
-        "the surviving holders differ from an earlier total by fewer than {least} holders; the missing holders must come back",
-        "存活的持有方与此前一次合计相差不足 {least} 家；须等缺席方恢复",
+        "the surviving holders are not those of an earlier total, with {least} or more left out or added; those missing must come back",
+        "存活的持有方与此前某次合计的不同，也不是在其基础上少了或多了至少 {least} 家；须等缺席方恢复",
     ),
     "policy.contribution": (
         "the part of a group of fewer than {least} data holders would tell of them; make larger groups, or add noise to the utilities",

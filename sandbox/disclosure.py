@@ -18,10 +18,16 @@ def findings(holders: Mapping[str, int], colluding: int) -> dict[str, Finding]:
 
 
 def check_difference(survivors: frozenset[str], earlier: Iterable[frozenset[str]], colluding: int) -> None:
-    """Refuse a total over holders that differ from an earlier total's by too few: the difference would be theirs (PRIVACY 4)."""
+    """Refuse a total unless its holders and those of each earlier one are the same, or one set within the other with c + 2 left over.
+
+    So all sets ever opened form a chain, and whatever is computed from their totals has equal shares of all holders between two links: of
+    two honest ones at least (PRIVACY 4). Of sets that only overlap a third tells more: {all but a}, {all but b and d}, {all but e and f}.
+    """
     least = colluding + 2
-    if any(0 < len(survivors ^ other) < least for other in earlier):
-        raise DisclosureRefused(code="policy.difference", least=least)
+    for other in earlier:
+        nested = survivors <= other or other <= survivors
+        if survivors != other and (not nested or len(survivors ^ other) < least):
+            raise DisclosureRefused(code="policy.difference", least=least)
 
 
 def check_min_cell(asked: int, fixed: str | None) -> None:

@@ -363,9 +363,11 @@ class Run:
     def _prove(self, state: Spending) -> None:
         """Wait until others have seen this node's ledger as far as the job's spend, and show that they have."""
         with self.agent.journal.view() as t:
-            index = int(t.get(spent_at(self.job)) or -1)
+            spent = t.get(spent_at(self.job))
+        if spent is None:
+            raise IntegrityError("the journal lacks the place of a job's spend")
         try:
-            proof = self.agent.witnessing.proof(index, state.plan.witnesses(state.plan.me), wait=self.deadline - self.agent.clock())
+            proof = self.agent.witnessing.proof(int(spent), state.plan.witnesses(state.plan.me), wait=self.deadline - self.agent.clock())
             status = None if proof is not None else self.agent.link.status(self.job)
         except Unavailable as error:
             self._wait(error)
@@ -440,7 +442,7 @@ class Run:
         t.put(spent_at(self.job), str(t.append("job.spent", self.job)))
 
     def _guard(self, t: Transaction, following: State) -> None:
-        """Before this node helps to open a total, and as it does: the set may not differ by too few from an earlier one."""
+        """Before this node helps to open a total, and as it does: the set must fit those of earlier totals."""
         consents.check(t, following.plan.case)
         survivors = machine.fixing(following)
         if survivors is not None:

@@ -17,11 +17,11 @@ from federated.node.agent import Agent, Run
 from federated.node.home import Home, snapshot_text
 from governance import notes, proofs
 from governance.encoding import canonical, plain
-from governance.errors import BudgetExhausted, IntegrityError, LicenceRefused, QuorumLost, Unavailable
+from governance.errors import BudgetExhausted, DisclosureRefused, IntegrityError, LicenceRefused, QuorumLost, Unavailable
 from governance.journal import Journal
 from sandbox import spends
 from sandbox.job import Job
-from sandbox.machine import Accepting, Finished, Proving, Spending, accept
+from sandbox.machine import Accepting, Finished, Proving, Revealing, Spending, accept
 from sandbox.messages import Acceptance, Admission, Post, Refusal, Relay
 from sandbox.policy import DEFAULT
 from tests.federated import coordinators
@@ -175,6 +175,55 @@ def test_a_job_that_is_offered_again_runs_once_and_costs_once(place, agent, spen
         assert (t.size(), t.next_use(place.licence.id), t.job(spending.job)) == before
     assert again._threads == {}
     again.journal.close()
+
+
+def offered(place, agent):
+    """A new job's id, once this node has considered it, and the code of the refusal if there is one."""
+    job = place.submitted()
+    agent.consider(next(o for o in agent.link.offers(wait=1.0) if notes.read(o.job).id == job))
+    with agent.journal.view() as t:
+        text = t.note("refusal", job)
+    return job, notes.read(text).document(Refusal).code if text else None
+
+
+def test_rows_that_were_counted_with_other_holders_are_not_counted_with_these(place, agent):
+    with agent.journal.transaction() as t:
+        t.put_cohort(
+            "cohort", judge.read_snapshot(t.get("snapshot cohort"), agent.home.snapshots).id, "roster", frozenset({"north", "other"})
+        )
+    assert offered(place, agent)[1] == "policy.roster"
+
+
+def test_a_holder_that_comes_with_another_key_than_before_is_an_alarm(place, agent):
+    with agent.journal.transaction() as t:
+        t.put_note("peer", "south", str(KEYS["rival"].public))
+    assert offered(place, agent)[1] == "integrity"
+
+
+@pytest.mark.parametrize(
+    "earlier, fits", [(("east", "north", "south"), False), (("east", "north", "south", "west"), True)], ids=["fewer", "same"]
+)
+def test_a_node_helps_to_open_no_set_that_lies_across_an_earlier_one(agent, spending, earlier, fits):
+    """Whatever its coordinator proposes; and what it helps to open it writes down before anything of it is sent."""
+    plan = spending.state.plan
+    with agent.journal.transaction() as t:
+        t.put_cohort("cohort", plan.snapshot, "opened", frozenset(earlier))
+    following = Revealing(plan, "", b"", 0, coordinators.ROSTER)
+    if not fits:
+        with pytest.raises(DisclosureRefused) as refusal:
+            spending._follow(following, None)
+        assert refusal.value.code == "policy.difference"
+        assert isinstance(Run(agent, spending.job).state, Spending)
+    else:
+        spending._follow(following, None)
+
+
+def test_a_node_writes_down_which_set_it_helps_to_open(agent, spending):
+    plan = spending.state.plan
+    spending._follow(Revealing(plan, "", b"", 0, ("east", "north", "south")), None)
+    with agent.journal.view() as t:
+        assert t.cohorts("cohort", plan.snapshot, "opened") == [frozenset({"east", "north", "south"})]
+        assert t.entries(t.size() - 1, 1)[0].event == "cohort.fixed"
 
 
 def proved(run, *witnesses):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,31 +29,48 @@ def test_the_same_set_again_tells_nothing_new():
 
 
 @pytest.mark.parametrize(
-    "later, colluding", [("abcde", 1), ("abc", 1), ("abce", 1), ("abcdef", 1), ("ab", 1), ("abcdefg", 2), ("abcdefgh", 3)]
+    "later, colluding",
+    [("abcde", 1), ("abc", 1), ("abce", 1), ("abcdef", 1), ("ab", 1), ("abcdefg", 2), ("abcdefgh", 3), ("defg", 1), ("efgh", 1)],
 )
-def test_a_set_that_differs_by_too_few_is_refused(later, colluding):
+def test_a_set_that_differs_by_too_few_or_lies_across_is_refused(later, colluding):
     with pytest.raises(DisclosureRefused) as refused:
         check_difference(frozenset(later), [frozenset("abcd")], colluding)
     assert refused.value.code == "policy.difference"
     assert str(colluding + 2) in refused.value.text("en") and str(colluding + 2) in refused.value.text("zh")
 
 
-def test_a_set_that_differs_by_enough_is_not():
+def test_a_set_within_another_that_differs_by_enough_is_not():
     check_difference(frozenset("abcdefg"), [frozenset("abcd")], 1)
-    check_difference(frozenset("defg"), [frozenset("abcd")], 1)
+    check_difference(frozenset("abcd"), [frozenset("abcdefg")], 1)
+    check_difference(frozenset("abcdefg"), [frozenset("abcd"), frozenset("abcdefghij")], 1)
 
 
-@given(NAMES, st.lists(NAMES, max_size=5), st.integers(1, 3))
-def test_every_earlier_set_counts_and_both_ways(survivors, earlier, colluding):
-    refused = any(0 < len(survivors ^ other) < colluding + 2 for other in earlier)
-    for sets in (earlier, earlier[::-1], [*earlier, survivors]):
-        if refused:
-            with pytest.raises(DisclosureRefused):
-                check_difference(survivors, sets, colluding)
-        else:
-            check_difference(survivors, sets, colluding)
-    for other in earlier:
-        assert allowed(survivors, other, colluding) == allowed(other, survivors, colluding)
+def test_three_sets_of_which_any_two_differ_by_enough_do_not_tell_one_holders_part():
+    """With a colluding, the second and third total less the first would be f's part and twice a's."""
+    first, second, third = (frozenset("abcdef") - frozenset(left_out) for left_out in ("a", "bc", "de"))
+    assert all(len(x ^ y) >= 3 for x, y in ((first, second), (first, third), (second, third)))
+    assert not allowed(second, first, 1)
+    assert not allowed(third, first, 1)
+
+
+@given(NAMES, NAMES, st.integers(1, 3))
+def test_it_does_not_matter_which_set_was_first(one, other, colluding):
+    assert allowed(one, other, colluding) == allowed(other, one, colluding)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=8), st.integers(1, 2))
+def test_no_combination_of_totals_is_about_one_honest_holder(asked, colluding):
+    """Of all totals that are let through, whatever was asked: what cancels all honest holders but one cancels that one too."""
+    opened: list[frozenset[str]] = []
+    for survivors in asked:
+        if len(survivors) >= colluding + 2 and all(allowed(survivors, other, colluding) for other in opened):
+            opened.append(survivors)
+    totals = np.array([[name in survivors for name in "abcdefgh"] for survivors in opened], float)
+    for honest in range(8 if opened else 0):
+        for liars in combinations([i for i in range(8) if i != honest], colluding):
+            rest = [i for i in range(8) if i != honest and i not in liars]
+            alone = np.linalg.matrix_rank(totals[:, [*rest, honest]]) - np.linalg.matrix_rank(totals[:, rest])
+            assert alone == 0, (opened, honest, liars)
 
 
 def allowed(a, b, colluding):
