@@ -18,7 +18,7 @@ from pathlib import Path
 from governance import budget, spending
 from governance.journal import Journal
 from governance.keys import SigningKey
-from governance.spending import Exact, Spend, query
+from governance.spending import Cap, Exact, Spend, query
 from mpc import dp
 from sandbox.charge import cost_of
 
@@ -57,7 +57,7 @@ def spends() -> Iterator[Spend]:
     """Exact jobs over one snapshot, each of another condition."""
     exact = Exact("heart", "5a" * 16, (), "describe@1", "", 40, 10**6, 10**9)
     for n in range(10**6):
-        yield Spend(f"{n:064x}", "operator", "1" * 64, query(n=n), False, (), exact, "", -1)
+        yield Spend(f"{n:064x}", "operator", "1" * 64, query(n=n), False, (), exact, (Cap("1" * 64, "", -1),))
 
 
 def in_a_journal(jobs: int = 3000) -> tuple[float, float]:

@@ -18,12 +18,12 @@ def rows(books: Books) -> list[Row]:
     found = [row for block in books.blocks.values() for row in _of_block(books, block)]
     latest = {(s.exact.dataset, s.exact.snapshot): s.exact for s in books.spends if s.exact is not None}
     found += [row for exact in latest.values() for row in _of_snapshot(books, exact)]
-    limits = {f"licence {s.licence}": s.licence_releases for s in books.spends}
+    limits = {f"licence {cap.licence}": cap.releases for s in books.spends for cap in s.caps}
     return found + [_counted(("", "", name), books.totals[name], (most, -1)) for name, most in limits.items() if name in books.totals]
 
 
 def _of_block(books: Books, block: Block) -> Iterator[Row]:
-    caps = {f"licence {s.licence}": s.licence_epsilon for s in books.spends}
+    caps = {f"licence {cap.licence}": cap.epsilon for s in books.spends for cap in s.caps}
     names = [name for name in books.totals if name == block.name or name.startswith(f"{block.name} ")]
     for name in dict.fromkeys([block.name, *names]):
         whose = name.removeprefix(block.name).strip()

@@ -19,9 +19,10 @@ from governance import checkpoint, merkle, notes
 from governance.budget import MOST_HOSPITALS, NOTHING, Chance, Cost, Epsilon, Total, added, limits
 from governance.catalogue import Slug
 from governance.encoding import SAFE_INTEGER, build, canonical, parse, plain, strict, wire
-from governance.errors import BudgetExhausted, IntegrityError, KeyongError
+from governance.errors import BudgetExhausted, DecodeError, IntegrityError, KeyongError
 from governance.keys import read_key
 from governance.ledger import Entry, read_entry
+from governance.licences import MOST_LINKS
 from governance.rights import Digest
 
 T = TypeVar("T")
@@ -84,12 +85,24 @@ class Exact:
     most_numbers: Many
 
 
+@strict
+class Cap:
+    """What a link of a licence allows all jobs under it and below it: *epsilon* of each block, and exact *releases*.
+
+    Empty and -1 say no limit.
+    """
+
+    licence: Digest
+    epsilon: Epsilon | Annotated[str, Field(pattern="^$")]
+    releases: Annotated[int, Field(ge=-1, le=10**12)]
+
+
 @wire("keyong/spend/v1")
 class Spend:
     """What one job spends, before it runs, for good.
 
     *query* names all that its answer depends on. *repeats*: the same was spent on before, and the answer is the one of then; so no block is
-    charged again, while operator and licence are. The licence's own limits stand here as they were applied; empty and -1 say none.
+    charged again, while operator and licence are. *caps* are the limits of the licence's links as they were applied, its own last.
     """
 
     job: Digest
@@ -99,8 +112,12 @@ class Spend:
     repeats: bool
     charges: Annotated[tuple[Charge, ...], Field(max_length=MOST_CHARGES)]
     exact: Exact | None
-    licence_epsilon: Epsilon | Annotated[str, Field(pattern="^$")]
-    licence_releases: Annotated[int, Field(ge=-1, le=10**12)]
+    caps: Annotated[tuple[Cap, ...], Field(min_length=1, max_length=MOST_LINKS)]
+
+    def __post_init__(self) -> None:
+        links = [cap.licence for cap in self.caps]
+        if links[-1:] != [self.licence] or len(set(links)) < len(links):
+            raise DecodeError("a spend names each link of its licence once, its own last")
 
 
 def query(**parts: object) -> str:
@@ -145,7 +162,8 @@ def _shares(spend: Spend, block: Block) -> Iterator[tuple[str, str, str]]:
     if not spend.repeats:
         yield "", block.epsilon, "budget.block"
     yield f" operator {spend.operator}", block.operator_epsilon, "budget.operator"
-    yield f" licence {spend.licence}", spend.licence_epsilon, "budget.licence"
+    for cap in spend.caps:
+        yield f" licence {cap.licence}", cap.epsilon, "budget.licence"
 
 
 def _count(spend: Spend, exact: Exact, total: Callable[[str], Total], new: dict[str, Total]) -> None:
@@ -157,10 +175,11 @@ def _count(spend: Spend, exact: Exact, total: Callable[[str], Total], new: dict[
             raise BudgetExhausted(code="budget.releases", limit=exact.most_releases)
         if numbers > exact.most_numbers:
             raise BudgetExhausted(code="budget.numbers", limit=exact.most_numbers)
-    for whose in (f"{name} operator {spend.operator}", f"licence {spend.licence}"):
+    for whose in (f"{name} operator {spend.operator}", *(f"licence {cap.licence}" for cap in spend.caps)):
         new[whose] = _sum(total(whose), more)
-    if 0 <= spend.licence_releases < new[f"licence {spend.licence}"][0]:
-        raise BudgetExhausted(code="budget.licence_releases", limit=spend.licence_releases)
+    for cap in spend.caps:
+        if 0 <= cap.releases < new[f"licence {cap.licence}"][0]:
+            raise BudgetExhausted(code="budget.licence_releases", limit=cap.releases)
 
 
 def _sum(*totals: Total) -> Total:

@@ -436,7 +436,7 @@ class Run:
         consent = consents.spend(t, self.agent.home, plan.case, plan.snapshot)
         judge.check_history(t, plan.case, plan.snapshot, roster)
         licences.take(t, granted, admission.uses, self.job)
-        t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy(), consent=consent))
+        t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy(), licence=granted, consent=consent))
         t.put_cohort(dataset, plan.snapshot, "roster", roster)
         t.put(judge.min_cell_of(dataset, plan.snapshot), str(plan.case.job.min_cell))
         t.put(spent_at(self.job), str(t.append("job.spent", self.job)))

@@ -38,7 +38,7 @@ def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket
         raise Refused(code="policy.dataset", dataset=docket.case.dataset.name)
     licence = check_licence(docket, home.trust, now=time_of(t, docket.case.dataset, home.key.name, now))
     check_policy(docket, home.policy(), holder=home.key.name)
-    _check_snapshot(docket, home, t)
+    _check_snapshot(docket, home, t, licence)
     _check_peers(docket, t)
     return docket, licence
 
@@ -79,7 +79,7 @@ def learn_revocations(offered: str, home: Home, t: Transaction) -> None:
     t.put_note("revocations", "current", newest, replace=True)
 
 
-def _check_snapshot(docket: Docket, home: Home, t: Transaction) -> None:
+def _check_snapshot(docket: Docket, home: Home, t: Transaction, licence: Granted) -> None:
     case = docket.case
     kept = read_snapshot(t.get(f"snapshot {case.dataset.name}"), home.snapshots)
     registered = t.get(f"catalogue {case.dataset.name}")
@@ -87,7 +87,7 @@ def _check_snapshot(docket: Docket, home: Home, t: Transaction) -> None:
         raise Refused(code="policy.dataset", dataset=case.dataset.name)
     check_history(t, case, kept.id, frozenset(p.name for p in docket.holders))
     keys, consent = tuple(str(p.key) for p in docket.holders), consents.named(t, home, case, kept.id)
-    spending.check(spending.exact(t, case, kept.id, keys, home.policy(), consent=consent), t)
+    spending.check(spending.exact(t, case, kept.id, keys, home.policy(), licence=licence, consent=consent), t)
 
 
 def check_history(t: View, case: Case, snapshot: str, holders: frozenset[str]) -> None:

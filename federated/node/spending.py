@@ -12,9 +12,11 @@ from typing import Any
 
 from federated.node import history
 from governance import notes
+from governance.budget import MOST_EPSILON
 from governance.encoding import parse, plain
 from governance.journal import View
-from governance.spending import Exact, Spend, charged, query
+from governance.licences import Granted
+from governance.spending import Cap, Exact, Spend, charged, query
 from sandbox import auditing
 from sandbox.case import SUPPRESSED, Case
 from sandbox.messages import Release
@@ -32,10 +34,10 @@ def query_of(case: Case, snapshot: str, keys: Sequence[str], consent: str = "") 
     )  # fmt: skip
 
 
-def exact(t: View, case: Case, snapshot: str, keys: Sequence[str], policy: Policy, *, licence_releases: int = -1,
+def exact(t: View, case: Case, snapshot: str, keys: Sequence[str], policy: Policy, *, licence: Granted,
           consent: str = "") -> Spend:  # fmt: skip
-    """What the job spends over the set of persons *consent* in *snapshot*, held to the limits of *policy*, and to the licence's number of
-    results where it has one.
+    """What the job spends over the set of persons *consent* in *snapshot*, held to the limits of *policy*, and to those of every link of
+    its *licence*.
 
     The same question again opens the same numbers again: it is charged to operator and licence, and not once more to the rows (PRIVACY 18).
     """
@@ -43,7 +45,19 @@ def exact(t: View, case: Case, snapshot: str, keys: Sequence[str], policy: Polic
     family = tuple(name for name in history.family(t, dataset, snapshot) if name != snapshot)
     numbers, asked = sum(case.analysis.opens(case.dataset.schema)), query_of(case, snapshot, keys, consent)
     counted = Exact(dataset, snapshot, family, job.method, job.where, numbers, policy.releases, policy.numbers)
-    return Spend(case.id, job.operator, job.licence, asked, t.asked(asked, besides=case.id), (), counted, "", licence_releases)
+    return Spend(case.id, job.operator, job.licence, asked, t.asked(asked, besides=case.id), (), counted, caps(licence))
+
+
+def caps(licence: Granted) -> tuple[Cap, ...]:
+    """The limits of each link of *licence*. Its epsilon a year is of a block, whose rows are of a year: the clock refills nothing."""
+    rights = [link.allow for link in licence.links]
+    return tuple(Cap(name, _epsilon(allow.epsilon_year), -1 if allow.releases is None else allow.releases)
+                 for name, allow in zip(licence.ids, rights, strict=True))  # fmt: skip
+
+
+def _epsilon(millionths: int | None) -> str:
+    most = min(millionths or 0, MOST_EPSILON * 10**6)
+    return "" if millionths is None else f"{most // 10**6}.{most % 10**6:06}".rstrip("0").rstrip(".")
 
 
 def check(spend: Spend, t: View) -> None:

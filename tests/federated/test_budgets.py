@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 from contextlib import closing
 from dataclasses import replace
 
@@ -23,7 +24,9 @@ from governance.encoding import canonical
 from governance.errors import BudgetExhausted, Refused
 from governance.journal import Journal
 from governance.keys import SigningKey
-from governance.spending import Block, Books, Charge, Spend, charged, query
+from governance.licences import Granted, Licence
+from governance.rights import Rights
+from governance.spending import Block, Books, Cap, Charge, Spend, charged, query
 from sandbox import case as cases
 from sandbox.case import SUPPRESSED
 from sandbox.job import Job
@@ -153,9 +156,17 @@ def journal(tmp_path):
     made.close()
 
 
-def asked(journal, made, snapshot, policy=DEFAULT, **more):
+def chain(*releases, of="1", **allow):
+    """A licence of as many links, each with its own number of results."""
+    links = [Licence("", (str(coordinators.KEYS["operator"].public),), 1, Rights(releases=most, **allow)) for most in releases]
+    return Granted(tuple(f"{n:x}{of * 63}" for n, _ in enumerate(releases)), tuple(links), Rights())
+
+
+def asked(journal, made, snapshot, policy=DEFAULT, licence=None):
+    licence = licence or chain(None)
+    made = replace(made, job=replace(made.job, licence=licence.id))
     with journal.transaction() as t:
-        one = spending.exact(t, made, snapshot, ("north+key",), policy, **more)
+        one = spending.exact(t, made, snapshot, ("north+key",), policy, licence=licence)
         spending.check(one, t)
         t.spend(one)
 
@@ -198,10 +209,60 @@ def test_a_holder_limits_the_numbers_too(journal):
 
 
 def test_a_licences_own_limits_are_taken(journal):
-    asked(journal, case(), "5a" * 16, licence_releases=1)
+    asked(journal, case(), "5a" * 16, licence=chain(1))
     with pytest.raises(BudgetExhausted) as refusal:
-        asked(journal, case(min_cell=11), "5a" * 16, licence_releases=1)
+        asked(journal, case(min_cell=11), "5a" * 16, licence=chain(1))
     assert refusal.value.code == "budget.licence_releases"
+
+
+def test_the_link_above_is_spent_by_all_projects_below_it(journal):
+    """Two projects with two results each have three together, whichever of them comes first."""
+    parent = chain(3)
+    below = [Granted((*parent.ids, more.id), (*parent.links, *more.links), Rights()) for more in (chain(2, of="2"), chain(2, of="3"))]
+    for n, project in enumerate((below[0], below[0], below[1])):
+        asked(journal, case(title=f"{n}"), "5a" * 16, licence=project)
+    for project in below:
+        with pytest.raises(BudgetExhausted) as refusal:
+            asked(journal, case(title="one more"), "5a" * 16, licence=project)
+        assert refusal.value.code == "budget.licence_releases"
+    with journal.view() as t:
+        rows = [row for row in budgets.rows(t.books()) if row.get("of", "").startswith("licence") and not row["dataset"]]
+    assert [(row["releases"], row["most_releases"]) for row in rows] == [(3, 3), (2, 2), (1, 2)]
+    assert "3 / 3 exact results" in budgets.as_text(rows)
+
+
+def test_two_threads_race_for_the_last_result_of_a_licence(journal):
+    start, ended = threading.Barrier(2), []
+
+    def ask(n):
+        start.wait()
+        try:
+            asked(journal, case(title=f"{n}"), "5a" * 16, licence=chain(1))
+            ended.append("spent")
+        except BudgetExhausted as refusal:
+            ended.append(refusal.code)
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(ended) == ["budget.licence_releases", "spent"]
+
+
+@pytest.mark.parametrize(
+    "millionths, epsilon", [(None, ""), (0, "0"), (500_000, "0.5"), (2_000_000, "2"), (1, "0.000001"), (10**12, "1000")]
+)
+def test_a_licences_epsilon_is_a_share_of_every_block(millionths, epsilon):
+    [cap] = spending.caps(chain(None, epsilon_year=millionths))
+    assert (cap.epsilon, cap.releases) == (epsilon, -1)
+    made = replace(noisy().spends[0], licence=cap.licence, caps=(cap,))
+    if millionths is not None and millionths < 400_000:
+        with pytest.raises(BudgetExhausted) as refusal:
+            charged(made, noisy().blocks, lambda _: ())
+        assert refusal.value.code == "budget.licence"
+    else:
+        charged(made, noisy().blocks, lambda _: ())
 
 
 def test_snapshots_of_the_same_rows_are_counted_together(journal, monkeypatch):
@@ -242,7 +303,7 @@ def test_a_job_with_noise_is_no_exact_result(journal):
 def noisy():
     blocks = {name: Block(name, "1", "0.000001", "0", share) for name, share in (("heart/2024/all", "0.5"), ("city/2024", ""))}
     small = cost([1_000_000 * order for order in ORDERS])
-    made = Spend("1" * 64, "op+key", "2" * 64, query(n=1), False, (Charge("heart/2024/all", small, 1),), None, "0.4", -1)
+    made = Spend("1" * 64, "op+key", "2" * 64, query(n=1), False, (Charge("heart/2024/all", small, 1),), None, (Cap("2" * 64, "0.4", -1),))
     return Books(blocks, (made,), charged(made, blocks, lambda _: ()))
 
 
@@ -269,7 +330,7 @@ def test_a_table_in_chinese(monkeypatch, journal):
 def test_an_account_without_a_limit_has_no_bar():
     made = noisy()
     [spend] = made.spends
-    rows = budgets.rows(replace(made, spends=(replace(spend, licence_epsilon=""),)))
+    rows = budgets.rows(replace(made, spends=(replace(spend, caps=(replace(spend.caps[0], epsilon=""),)),)))
     assert rows[2]["epsilon"] == "" and "█" not in budgets.as_text(rows[2:3])
 
 

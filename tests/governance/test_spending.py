@@ -17,7 +17,7 @@ from governance.errors import BudgetExhausted, DecodeError, IntegrityError, Keyo
 from governance.journal import Journal
 from governance.keys import SigningKey
 from governance.ledger import entry
-from governance.spending import Block, Charge, Exact, Spend, block_of, charged, city, query, read_export, recompute, write_export
+from governance.spending import Block, Cap, Charge, Exact, Spend, block_of, charged, city, query, read_export, recompute, write_export
 
 pytest_plugins = ("tests.postgres",)
 
@@ -25,6 +25,7 @@ NODE = SigningKey("hospital-a/node", bytes(range(32)))
 HEART, CITY = block_of("heart", "2024"), city("2024")
 BLOCKS = (Block(HEART, "1", "0.000001", "0", ""), Block(CITY, "3", "0.000001", "0", "2"))
 LICENCE, OTHER_LICENCE = "a1" * 32, "a2" * 32
+LINK = {"licence": LICENCE, "epsilon": "", "releases": -1}
 SNAPSHOT, EARLIER = "5a" * 16, "5b" * 16
 
 
@@ -41,7 +42,8 @@ def job(n: int) -> str:
 
 
 def spend(n: int, *costs: tuple[str, Cost, int], **more) -> Spend:
-    made = Spend(job(n), "op-1+key", LICENCE, query(n=n), False, tuple(Charge(*one) for one in costs), None, "", -1)
+    caps = more.pop("caps", (Cap(LICENCE, "", -1),))
+    made = Spend(job(n), "op-1+key", caps[-1].licence, query(n=n), False, tuple(Charge(*one) for one in costs), None, caps)
     return replace(made, **more)
 
 
@@ -110,11 +112,11 @@ def test_a_share_is_one_operators(journal):
 
 
 def test_a_licence_has_an_epsilon_of_its_own(journal):
-    tight = {"licence_epsilon": "0.5"}
+    tight = {"caps": (Cap(LICENCE, "0.5", -1),)}
     spent(journal, spend(1, (HEART, gauss(0.004), 1), **tight))
     assert refused(journal, spend(2, (HEART, gauss(0.004), 1), **tight)) == "budget.licence"
-    assert refused(journal, spend(3, (HEART, SMALL, 1), licence=OTHER_LICENCE, licence_epsilon="0")) == "budget.licence"
-    spent(journal, spend(4, (HEART, gauss(0.004), 1), licence=OTHER_LICENCE, **tight))
+    assert refused(journal, spend(3, (HEART, SMALL, 1), caps=(Cap(OTHER_LICENCE, "0", -1),))) == "budget.licence"
+    spent(journal, spend(4, (HEART, gauss(0.004), 1), caps=(Cap(OTHER_LICENCE, "0.5", -1),)))
 
 
 def test_a_person_in_several_hospitals_costs_the_city_the_square(journal):
@@ -236,9 +238,43 @@ def test_snapshots_of_the_same_rows_have_one_count(journal):
 
 
 def test_a_licence_has_a_number_of_releases(journal):
-    spent(journal, exact(1, licence_releases=2), exact(2, replace(EXACT, dataset="lung"), licence_releases=2))
-    assert refused(journal, exact(3, licence_releases=2)) == "budget.licence_releases"
-    spent(journal, exact(3, licence=OTHER_LICENCE, licence_releases=1))
+    two = (Cap(LICENCE, "", 2),)
+    spent(journal, exact(1, caps=two), exact(2, replace(EXACT, dataset="lung"), caps=two))
+    assert refused(journal, exact(3, caps=two)) == "budget.licence_releases"
+    spent(journal, exact(3, caps=(Cap(OTHER_LICENCE, "", 1),)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=4, max_size=40),
+       st.lists(st.tuples(st.sampled_from(["", "0", "0.1", "0.3"]), st.integers(-1, 6)), min_size=5, max_size=5))  # fmt: skip
+def test_no_link_of_any_chain_is_used_beyond_its_limits(sequence, limits):
+    """Five links in a tree, in which 3 and 4 are below 1, 1 and 2 below 0: what is below counts at every link above, and nothing stands in
+    another's account. Whoever recomputes finds the same.
+    """
+    caps = [Cap(f"{n:02x}" * 32, epsilon, releases) for n, (epsilon, releases) in enumerate(limits)]
+    chains = [(caps[0],), (caps[0], caps[1]), (caps[0], caps[2]), (caps[0], caps[1], caps[3]), (caps[0], caps[1], caps[4])]
+    blocks, kept, so_far, used = {b.name: b for b in BLOCKS}, [*BLOCKS], {}, dict.fromkeys(caps, 0)
+    for n, (leaf, noisy) in enumerate(sequence):
+        one = (
+            spend(n, (CITY, SMALL, 1), caps=chains[leaf])
+            if noisy
+            else exact(n, replace(EXACT, most_releases=1000, most_numbers=10**6), caps=chains[leaf])
+        )
+        room = all(cap.releases < 0 or used[cap] < cap.releases for cap in chains[leaf])
+        try:
+            so_far.update(charged(one, blocks, lambda name: so_far.get(name, ())))
+        except BudgetExhausted as refusal:
+            assert noisy or (not room and refusal.code == "budget.licence_releases")
+            continue
+        kept.append(one)
+        assert noisy or room
+        for cap in () if noisy else chains[leaf]:
+            used[cap] += 1
+    for cap in caps:
+        assert so_far.get(f"licence {cap.licence}", (0,))[0] == used[cap] and (cap.releases < 0 or used[cap] <= cap.releases)
+        total = so_far.get(f"{CITY} licence {cap.licence}")
+        if total and cap.epsilon:
+            assert budget.spent(total, cap.epsilon, "0.000001") <= float(cap.epsilon)
+    assert found(*kept).totals == so_far
 
 
 def test_an_exact_repetition_is_charged_to_operator_and_licence(journal):
@@ -375,7 +411,8 @@ def test_any_sequence_stays_within_every_limit_and_is_found_again(sequence):
 
 
 @pytest.mark.parametrize("change", [
-    {"job": "x"}, {"operator": ""}, {"licence_releases": -2}, {"licence_epsilon": "1e3"}, {"licence_epsilon": "-1"}, {"repeats": 0},
+    {"job": "x"}, {"operator": ""}, {"caps": []}, {"caps": [LINK | {"releases": -2}]}, {"caps": [LINK | {"epsilon": "1e3"}]}, {"caps": [LINK | {"epsilon": "-1"}]},
+    {"caps": [LINK | {"licence": OTHER_LICENCE}]}, {"caps": [LINK, LINK]}, {"caps": [LINK] * 7}, {"repeats": 0},
     {"charges": [{"block": "heart", "cost": plain(SMALL), "hospitals": 1}]}, {"charges": [{"block": HEART, "cost": plain(SMALL), "hospitals": 0}]},
     {"charges": [{"block": HEART, "cost": {"curve": [0] * 15, "chance": 0}, "hospitals": 1}]}, {"more": 1},
     {"exact": {**plain(EXACT), "numbers": -1}}, {"exact": {**plain(EXACT), "numbers": 10**13}}, {"exact": {**plain(EXACT), "snapshot": "../x"}},
