@@ -56,14 +56,14 @@ class Provenance:
         if self.rounds == 1:
             return [
                 who,
-                said(f"no total was opened: 1 round of secure sums asked whether several holders have {self.min_cell} persons or more{job}",
-                     f"没有打开任何合计：1 轮安全求和只问了是否有多家持有方各自不少于 {self.min_cell} 人{job}", language),
+                said(f"no total was opened: 1 round of secure sums asked whether several holders have {self.min_cell} records or more{job}",
+                     f"没有打开任何合计：1 轮安全求和只问了是否有多家持有方各自不少于 {self.min_cell} 条记录{job}", language),
                 *self._keys(language),
             ]  # fmt: skip
         return [
             who + said("; exact totals, no noise", "；精确合计，未加噪声", language),
-            said(f"only cells that several holders fill with {self.min_cell} persons or more were opened",
-                 f"只打开了有多家持有方各自不少于 {self.min_cell} 人的单元", language),
+            said(f"only cells that several holders fill with {self.min_cell} records or more were opened; who is at two holders has two",
+                 f"只打开了有多家持有方各自不少于 {self.min_cell} 条记录的单元；同一人在两家即为两条", language),
             said(f"{self.rounds} rounds of secure sums: whether there are persons enough, then the totals{job}",
                  f"{self.rounds} 轮安全求和：先看人数是否足够，再求合计{job}", language),
             *self._keys(language),

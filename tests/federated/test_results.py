@@ -60,6 +60,13 @@ FAILED = [made(m, {"failed": "suppressed: too few <holders>"}, suppressed=["x"])
 # --- text
 
 
+@pytest.mark.parametrize("number", range(len(ALL)))
+def test_a_result_says_that_it_counts_records(number):
+    """Nobody links persons across holders, so who is at two of them is counted twice (PRIVACY 11)."""
+    assert "10 records or more were opened; who is at two holders has two" in str(ALL[number])
+    assert "who is at two holders has two" in ALL[number]._repr_html_()
+
+
 @pytest.mark.parametrize("shown", ALL, ids=lambda r: type(r).__name__)
 def test_a_summary_has_the_numbers_and_what_stands_behind_them(shown):
     text = shown.summary()
@@ -68,7 +75,7 @@ def test_a_summary_has_the_numbers_and_what_stands_behind_them(shown):
         TITLE,
         "@1 on heart",
         "signed by 3",
-        "10 persons",
+        "10 records",
         "3 rounds",
         "job ffffffffffff",
         "ledger #7",
@@ -107,10 +114,10 @@ def test_a_reason_is_not_told_twice():
 def test_where_nothing_was_opened_no_totals_are_spoken_of():
     nothing = replace(FAILED[0], provenance=replace(DESCRIBE.provenance, rounds=1))
     told = nothing.summary("en")
-    assert "no total was opened: 1 round of secure sums asked whether several holders have 10 persons or more; job ffff" in told
+    assert "no total was opened: 1 round of secure sums asked whether several holders have 10 records or more; job ffff" in told
     assert "exact totals" not in told and "were opened" not in told
     told = nothing.summary("zh")
-    assert "没有打开任何合计：1 轮安全求和只问了是否有多家持有方各自不少于 10 人；任务 ffff" in told
+    assert "没有打开任何合计：1 轮安全求和只问了是否有多家持有方各自不少于 10 条记录；任务 ffff" in told
     assert "精确合计" not in told
 
 
