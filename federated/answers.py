@@ -68,6 +68,13 @@ class Quoted:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """How many uses of each link of a licence were taken, the authority's link first."""
+
+    used: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Head:
     """The latest signed checkpoint of the ledger (C2SP tlog-checkpoint), and the last one that a quorum of data holders cosigned."""
 

@@ -237,6 +237,10 @@ class Hub:
         """What a signed job costs if it is released next; None where its licence has no price."""
         return self.link.quote(str(job), self._links(job)).quote
 
+    def uses(self, job: notes.Note) -> tuple[int, ...]:
+        """How many uses of each link of a signed job's licence were taken, the authority's link first."""
+        return self.link.uses(str(job), self._links(job))
+
     def _links(self, job: notes.Note) -> tuple[str, ...]:
         """The links of its licence that are kept here alone."""
         kept = self.folder.grants() if self.folder is not None else {}

@@ -16,6 +16,7 @@ from governance.rights import PUBLIC
 from mpc import secagg, threshold
 from mpc.rings import SCALARS
 from mpc.secagg.bits import ITEM
+from sandbox import auditing
 from sandbox import case as cases
 from sandbox.job import Job
 
@@ -40,8 +41,9 @@ def planned(hub: Hub, job: Note) -> dict[str, Any]:
     published = dict(hub.link.documents("dataset"))
     entry = published[job.document(Job).dataset]
     case = cases.read(str(job), entry)
-    made, quoted = _described(case, hub.check(job, entry, hub.grants()[case.job.licence]), case.dataset), hub.quote(job)
-    return {**made, "price": asdict(quoted) if quoted else None}
+    licence, quoted = hub.check(job, entry, hub.grants()[case.job.licence]), hub.quote(job)
+    left = min(limit - used for limit, used in zip(licence.limits, hub.uses(job), strict=True))
+    return {**_described(case, licence, case.dataset), "licence_left": left, "price": asdict(quoted) if quoted else None}
 
 
 def _described(case: cases.Case, licence: Granted, dataset: Dataset) -> dict[str, Any]:
@@ -60,11 +62,12 @@ def _described(case: cases.Case, licence: Granted, dataset: Dataset) -> dict[str
 
 
 def _payloads(case: cases.Case, opens: Sequence[int]) -> int:
-    """Bytes of one holder's vectors; support may be asked twice, and each round be weighed."""
+    """Bytes of one holder's vectors; support may be asked twice, of all that earlier answers leave over, and each round be weighed."""
+    asked = case.asked + auditing.MOST_SETS
     if case.job.protect == "secagg":
-        return PROVED * (2 * case.asked + len(opens)) + 16 * sum(opens)
+        return PROVED * (2 * asked + len(opens)) + 16 * sum(opens)
     members, keys = len(case.dataset.holders), [threshold.BITS] * len(case.dealers)
-    proved = [secagg.Vector("x", 32, entries, proved=True) for entries in (case.asked, case.asked, *(1 for _ in opens))]
+    proved = [secagg.Vector("x", 32, entries, proved=True) for entries in (asked, asked, *(1 for _ in opens))]
     vectors = [*proved, *(secagg.Vector("x", 128, entries) for entries in opens if entries)]
     return sum(threshold.size(v, members=members, keys=keys, items=items) for v in vectors for items in (True, False))
 
@@ -90,8 +93,10 @@ def as_text(made: dict[str, Any]) -> str:
              f"传输      合计至多 {total} MB；不含任何一行，也不含任何一家自己的数"),
         *_keys(made),
         *_approvals(made),
-        said(f"spends     one of {made['licence_uses']} uses of the licence, which runs until {made['licence_until']}",
-             f"消耗      授权书 {made['licence_uses']} 次使用中的一次；授权书有效期至 {made['licence_until']}"),
+        said(f"spends     one of {made['licence_uses']} uses of the licence, of which {made['licence_left']} are left; it runs until "
+             f"{made['licence_until']}",
+             f"消耗      授权书 {made['licence_uses']} 次使用中的一次，剩余 {made['licence_left']} 次；"
+             f"授权书有效期至 {made['licence_until']}"),
         costs(made["price"]),
         said(f"deadline   {made['deadline']}", f"截止时间  {made['deadline']}"),
     ])  # fmt: skip

@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urlsplit
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
-from federated.answers import Enrolled, Entries, Head, Health, Identity, Named, Proof, Published, Quoted, Submitted
+from federated.answers import Enrolled, Entries, Head, Health, Identity, Named, Proof, Published, Quoted, Submitted, Used
 from federated.problems import error_of
 from federated.signatures import Signer
 from federated.tls import client_context
@@ -126,6 +126,10 @@ class Link:
     def quote(self, job: str, links: Sequence[str] = ()) -> Quoted:
         """What a signed job would cost; nothing is submitted."""
         return self._post("/v1/quotes", {"job": job, "links": list(links)}, Quoted)
+
+    def uses(self, job: str, links: Sequence[str] = ()) -> tuple[int, ...]:
+        """How many uses of each link of the licence of a signed job were taken; nothing is submitted."""
+        return self._post("/v1/uses", {"job": job, "links": list(links)}, Used).used
 
     def jobs(self) -> list[Status]:
         """Jobs that this party may see."""

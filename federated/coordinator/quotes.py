@@ -6,12 +6,14 @@ import threading
 from collections.abc import Sequence
 
 from federated import accounts, records
-from federated.answers import Quoted
+from federated.answers import Quoted, Used
 from federated.coordinator import published
 from federated.coordinator.office import Office
 from federated.records import Records
 from governance import licences, notes
 from governance.errors import Unavailable, UsageError
+from governance.journal import View
+from governance.licences import Granted
 from governance.parties import Party
 from sandbox import case as cases
 from sandbox.job import Job
@@ -30,13 +32,10 @@ class Quotes:
     def of(self, text: str, operator: Party, links: Sequence[str] = ()) -> Quoted:
         """The quote for the signed job *text* of *operator*, whose licence must be its own."""
         note = notes.read(text)
-        job = note.document(Job)
         with self.office.journal.view() as t:
-            licence = licences.read(published.chain(t, job.licence, self.office.trust, links), self.office.trust)
-            entry = t.note(published.ENTRY, job.catalogue)
+            licence, entry = self._licence(t, note, operator, links), t.note(published.ENTRY, note.document(Job).catalogue)
         if entry is None:
             raise UsageError("the job is for no entry of the catalogue here")
-        licences.check_signers(note, licence, operator.key)
         record = records.unrun(note, cases.read(text, entry), operator)
         if not self._lock.acquire(timeout=PATIENCE):
             raise Unavailable("other prices are being worked out", retry_after=5)
@@ -45,6 +44,17 @@ class Quotes:
         finally:
             self._lock.release()
         return Quoted(len(found.entries), accounts.quote(record, licence, found, now=int(self.office.clock())))
+
+    def used(self, text: str, operator: Party, links: Sequence[str] = ()) -> Used:
+        """How many uses of each link of its licence were taken before the signed job *text* of *operator*."""
+        with self.office.journal.view() as t:
+            licence = self._licence(t, notes.read(text), operator, links)
+            return Used(tuple(t.next_use(link) - 1 for link in licence.ids))
+
+    def _licence(self, t: View, note: notes.Note, operator: Party, links: Sequence[str]) -> Granted:
+        licence = licences.read(published.chain(t, note.document(Job).licence, self.office.trust, links), self.office.trust)
+        licences.check_signers(note, licence, operator.key)
+        return licence
 
     def _records(self) -> Records:
         with self.office.journal.view() as t:

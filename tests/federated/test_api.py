@@ -54,6 +54,7 @@ MATRIX = {  # what each party gets for a request that is right; whoever is not n
     "complain": dict.fromkeys(OPEN, 201),
     "enrolments": EVERYBODY, "documents": EVERYBODY,
     "submit": {"coordinator": 403, "north": 403, "other": 403, "operator": 201, "rival": 403},  # the rival's licence it is not
+    "uses": {"coordinator": 403, "north": 403, "other": 403, "operator": 200, "rival": 403},
     "quote": {"coordinator": 403, "north": 403, "other": 403, "operator": 200, "rival": 403},
     "jobs": {"coordinator": 403, "north": 200, "other": 200, "operator": 200, "rival": 200},
     "job": OWN_JOB, "bundle": OWN_JOB | {"north": 409, "operator": 409},
@@ -89,9 +90,9 @@ def test_what_each_party_gets(ask, place, every_route, route, name):
         body, media = encode(WITNESSED[route]), CBOR
     elif every_route[route].body_media:
         late = enrolment(SigningKey.generate(f"late-{name}".lower()), "holder")
-        documents = {"enrol": late, "publish": coordinators.dataset("more"), "submit": place.job(), "quote": place.job(),
+        documents = {"enrol": late, "publish": coordinators.dataset("more"), "submit": place.job(), "quote": place.job(), "uses": place.job(),
                      "complain": str(complaints.write("letter", coordinators.TRUST, now=0))}  # fmt: skip
-        body, media = json.dumps({"job" if route in ("submit", "quote") else "note": documents[route]}).encode(), JSON
+        body, media = json.dumps({"job" if route in ("submit", "quote", "uses") else "note": documents[route]}).encode(), JSON
     answer = ask(name, spec.method, spec.path.replace("{job}", target) + QUERIES.get(route, ""), body, media=media)
     assert answer.status_code == MATRIX[route].get(name, 401), answer.text
 

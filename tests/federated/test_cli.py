@@ -79,11 +79,12 @@ def hand_on(capsys, tmp_path, file):
     job, offer, sign = tmp_path / "part.yaml", tmp_path / "offer.json", ("--sign", tmp_path / "project.key")
     job.write_text(file.read_text().replace("licence: any", f"licence: {part[:12]}"))
     assert "0 of your licences" in keyong(capsys, "job", "submit", job, *own, code=2)["en"], "without the project's key it cannot be used"
-    assert keyong(capsys, "job", "plan", job, *own, *sign, "--out", offer)["licence_uses"] == 1
+    assert keyong(capsys, "job", "plan", job, *own, *sign, "--out", offer)["licence_left"] == 1
     assert keyong(capsys, "licence", "check", part[:12], *own, "--job", offer)["links"] == 2
     assert keyong(capsys, "job", "submit", job, *own, *sign, "--wait", "--out", tmp_path / "part.json")["outcome"]["columns"][0]["n"] > 500
     assert keyong(capsys, "verify", tmp_path / "part.json", "--authority", tmp_path / "authority" / "root.note")["verified"]
     assert keyong(capsys, "job", "submit", job, *own, *sign, "--wait", code=3)["error"] == "licence.used"
+    assert keyong(capsys, "job", "plan", job, *own, *sign)["licence_left"] == 0
     left = [link["left"] for link in keyong(capsys, "licence", "show", part[:12], *own, "--home", tmp_path / "north")["links"]]
     assert left == [98, 0]
 

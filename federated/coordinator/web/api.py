@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from federated.answers import Enrolled, Entries, Head, Health, Identity, Named, Proof, Published, Quoted, Submitted
+from federated.answers import Enrolled, Entries, Head, Health, Identity, Named, Proof, Published, Quoted, Submitted, Used
 from federated.coordinator.office import Office
 from federated.coordinator.quotes import Quotes
 from federated.coordinator.web import access
@@ -167,6 +167,11 @@ class Desk:
     def quote(self, caller: Party, body: JobIn) -> Quoted:
         """What a job would cost if it were released next; nothing is submitted."""
         return self.quotes.of(body.job, caller, body.links)
+
+    @post("/v1/uses", roles=("operator",))
+    def uses(self, caller: Party, body: JobIn) -> Used:
+        """How many uses of each link of a job's licence were taken; nothing is submitted."""
+        return self.quotes.used(body.job, caller, body.links)
 
     @get("/v1/jobs", roles=("holder", "operator"))
     def jobs(self, caller: Party) -> list[Status]:
