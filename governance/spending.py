@@ -235,6 +235,20 @@ def recompute(entries: Iterable[Entry], documents: Iterable[str]) -> Books:
     return Books(blocks, tuple(spends.values()), totals)
 
 
+def require_same(kept: Books, found: Books) -> None:
+    """Raise unless the books that are *kept* are those that were *found* again; the first row that differs is named."""
+    for what, one, other in (
+        ("block", kept.blocks, found.blocks),
+        ("spend of job", {s.job: s for s in kept.spends}, {s.job: s for s in found.spends}),
+        ("total of account", kept.totals, found.totals),
+    ):
+        for name in sorted(one.keys() | other.keys()):
+            if one.get(name) != other.get(name):
+                raise IntegrityError(f"the {what} {name} in the journal is not what its ledger and documents give")
+    if kept != found:
+        raise IntegrityError("the spends in the journal are not in the order of its ledger")
+
+
 def _document(texts: dict[str, str], entry: Entry, cls: type[T]) -> T:
     text = texts.pop(entry.subject, None)
     if text is None:

@@ -70,7 +70,6 @@ def recompute(exported: Path | None, home: Path, as_json: bool) -> None:
     from federated import budgets
     from federated.node.home import Home
     from governance import spending
-    from governance.errors import IntegrityError
     from governance.handwritten import read_text
     from governance.keys import read_key
 
@@ -81,8 +80,7 @@ def recompute(exported: Path | None, home: Path, as_json: bool) -> None:
         with closing(opened.journal()) as journal, journal.view() as t:
             kept, text = t.books(), spending.write_export(t.budget_export(str(opened.key.public)))
         found, books = spending.read_export(text)
-        if books != kept:
-            raise IntegrityError("the totals in the journal are not what its ledger and documents give")
+        spending.require_same(kept, books)
     key, table = read_key(found.key), budgets.rows(books)
     head = said(f"whole: {len(found.leaves)} entries of {key.name}, fingerprint {key.fingerprint}",
                 f"完整：{key.name} 的 {len(found.leaves)} 条账目，指纹 {key.fingerprint}")  # fmt: skip

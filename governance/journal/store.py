@@ -115,10 +115,15 @@ class Journal:
         self._empty_if_idle()
 
     def fsck(self) -> Checkpoint:
-        """Recompute the whole ledger from its entries; raise `IntegrityError` that names the first thing that is wrong."""
+        """Recompute the whole ledger from its entries, and what was spent from ledger and documents.
+
+        Raises `IntegrityError` that names the first thing that is wrong.
+        """
         self._same_process()
         with self._database.begun(self._database.reading) as connection:
-            return ledger.fsck(LedgerRows(connection), self._key.public)
+            head = ledger.fsck(LedgerRows(connection), self._key.public)
+            View(connection).require_books()
+        return head
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -14,9 +14,9 @@ from governance.errors import UsageError
 from governance.journal import schema, sealing
 from governance.journal.consents import CLOCK, Kept, Recorded, kept, recorded
 from governance.journal.rows import Decision, JobRow, LedgerRows
-from governance.ledger import Entry, Ledger, Left
+from governance.ledger import Entry, Ledger, Left, read_entry
 from governance.notes import Note
-from governance.spending import Block, Books, Export, Spend
+from governance.spending import Block, Books, Export, Spend, recompute, require_same
 
 COHORT_KINDS = frozenset({"roster", "opened"})
 
@@ -226,8 +226,16 @@ class View:
         }
         return Books(self.blocks(), tuple(Note(text).document(Spend) for text in spends), totals)
 
+    def require_books(self) -> None:
+        """Charge everything again from the ledger's entries and the documents; raise at the first row that is not what they give."""
+        entries = (read_entry(leaf) for _, leaf in self.leaves(0) if b'"budget.' in leaf)
+        found = recompute(entries, self._budget_documents())
+        require_same(self.books(), found)
+
+    def _budget_documents(self) -> list[str]:
+        return [text for table in (schema.block, schema.spend) for text in self._connection.execute(sa.select(table.c.text)).scalars()]
+
     def budget_export(self, key: str) -> Export:
         """Entries, checkpoint and documents, from which another machine finds the same books."""
-        documents = [text for table in (schema.block, schema.spend) for text in self._connection.execute(sa.select(table.c.text)).scalars()]
         leaves = tuple(entry.leaf.decode() for entry in self.entries(0, self.size()))
-        return Export(key, self.checkpoint(), leaves, tuple(sorted(documents)))
+        return Export(key, self.checkpoint(), leaves, tuple(sorted(self._budget_documents())))

@@ -434,3 +434,24 @@ def test_documents_are_canonical(journal):
     text = notes.write(exact(1)).text
     assert notes.Note(text).document(Spend) == exact(1)
     assert parse(text.partition("\n")[2][:-1])["exact"]["numbers"] == 40
+
+
+@pytest.mark.parametrize(
+    "statement, says",
+    [
+        ("UPDATE account SET total = '[0,0]'", "the total of account"),
+        ("DELETE FROM account", "the total of account"),
+        ("UPDATE spend SET text = replace(text, 'op-1', 'op-2')", "of which the ledger says budget.spent, is missing"),
+        ("DELETE FROM spend WHERE number = 1", "of which the ledger says budget.spent, is missing"),
+        ("UPDATE block SET text = replace(text, '0.000001', '0.00001')", "of which the ledger says budget.opened, is missing"),
+        ("DELETE FROM block WHERE number = 2", "of which the ledger says budget.opened, is missing"),
+        ("UPDATE spend SET number = 9 WHERE number = 1", "not in the order of its ledger"),
+    ],
+)
+def test_fsck_charges_everything_again(journal, statement, says):
+    spent(journal, spend(1, (HEART, SMALL, 1)), spend(2, (CITY, SMALL, 1)))
+    assert journal.fsck().size == 4
+    with journal.transaction() as t:
+        assert t._connection.exec_driver_sql(statement).rowcount
+    with pytest.raises(IntegrityError, match=says):
+        journal.fsck()
