@@ -34,14 +34,15 @@ from governance.roots import Root
 from governance.settlement import Statement
 from governance.spending import Block, Spend
 from governance.trades import Delivery, Inspection, Order
+from governance.valuation import Pack, Valuation
 from sandbox.job import Job
 from sandbox.messages import Acceptance, Admission, AgreedState, Earlier, Refusal, Release
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SIGNED: tuple[type, ...] = (
     Acceptance, Admission, AgreedState, Algorithm, Answer, Asset, Block, Certificate, Complaint, Consent, Contingency, Costs, Dataset,
-    Delivery, Demand, Earlier, Enrolment, Entry, Grading, Incident, Inspection, Invitation, Job, Licence, Order, Price, Product, Quality,
-    Receipt, Refusal, Regions, Release, Revocations, Root, Scenarios, Spend, Statement,
+    Delivery, Demand, Earlier, Enrolment, Entry, Grading, Incident, Inspection, Invitation, Job, Licence, Order, Pack, Price, Product,
+    Quality, Receipt, Refusal, Regions, Release, Revocations, Root, Scenarios, Spend, Statement, Valuation,
 )  # fmt: skip
 FILES: Mapping[str, type] = MappingProxyType({"bundle/v1": Bundle, "evidence/v1": Evidence})
 

@@ -71,12 +71,12 @@ class Statement:
     @property
     def owed(self) -> Mapping[str, int]:
         """Fen that each operator owes."""
-        return _sums((line.operator, line.fen) for line in self.lines)
+        return summed((line.operator, line.fen) for line in self.lines)
 
     @property
     def due(self) -> Mapping[str, int]:
         """Fen that each organisation gets; all of them together what all operators owe."""
-        return _sums(part for line in self.lines for part in line.parts.items())
+        return summed(part for line in self.lines for part in line.parts.items())
 
     @property
     def postings(self) -> Iterator[Posting]:
@@ -113,7 +113,7 @@ class Quote:
     parts: Mapping[str, int]
 
 
-def _sums(parts: Iterable[tuple[str, int]]) -> Mapping[str, int]:
+def summed(parts: Iterable[tuple[str, int]]) -> Mapping[str, int]:
     sums: dict[str, int] = {}
     for name, fen in parts:
         sums[name] = sums.get(name, 0) + fen

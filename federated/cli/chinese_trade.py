@@ -53,6 +53,22 @@ TRADE: Mapping[str, str] = MappingProxyType({
     "Where to write the signed list.": "签名清单写到何处。",
     "Write it here as well: CSV, or JSON where the name ends so.": "同时写入此处：CSV；名称以 .json 结尾则为 JSON。",
     "Sign the list of what open DEMANDS look for. There is no ranking.": "把未到期需求 DEMANDS 列为场景需求清单并签名；不作排名。",
+    # valuation
+    "A holder's report on quality; repeat it.": "某持有方的数据质量报告；可重复给出。",
+    "Where to write the signed pack.": "签名后的估价资料写到何处。",
+    "What an appraiser is given on a registered ASSET: its use by the ledger, and reports on its quality.": (
+        "供评估方使用的已登记资产 ASSET 的资料：账本所载使用情况与数据质量报告。"
+    ),
+    "How it was valued.": "评估方法。",
+    "The least value, in fen.": "价值下限，以分计。",
+    "The greatest value, in fen.": "价值上限，以分计。",
+    "How long it holds.": "有效天数。",
+    "Where to write the valuation.": "估价写到何处。",
+    "An appraiser's own value of the asset in a pack, signed with a key of the key root's appraiser.": (
+        "评估方对资料中资产自行作出的估价，以密钥根中评估角色的密钥签名。"
+    ),
+    "An appraiser's valuation of the pack.": "评估方对该资料的估价。",
+    "Check a pack against the records, and an appraiser's valuation of it.": "依记录核验估价资料及评估方的估价。",
     # settlement
     "A data holder's own cost table, signed. What is booked is fixed beforehand, so it tells nothing of rows.": (
         "数据持有方自己的成本表，由其签名；计入量事先固定，不透露任何一行。"

@@ -162,3 +162,80 @@ def costs(records: Path | None, home: Path | None, authority: Path | None, table
     heads = (padded("", 32), f"{said('cost', '成本'):>14}", f"{said('revenue', '收入'):>14}")
     text = ["  ".join(heads), *(f"{padded(label, 32)}  {yuan(cost):>14}  {yuan(revenue):>14}" for label, cost, revenue in rows)]
     say({"rows": table, **total}, "\n".join(text), as_json)
+
+
+@command.command(epilog="Example: keyong settle pack heart-2024.chain --home coordinator --quality quality.note --out pack.note")
+@click.argument("asset", type=click.Path(path_type=Path, exists=True))
+@click.option("--home", type=click.Path(path_type=Path, exists=True), required=True, help="The coordinator's folder.")
+@click.option("--quality", type=click.Path(path_type=Path, exists=True), multiple=True, help="A holder's report on quality; repeat it.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the signed pack.")
+@json_option
+def pack(asset: Path, home: Path, quality: tuple[Path, ...], out: Path, as_json: bool) -> None:
+    """What an appraiser is given on a registered ASSET: its use by the ledger, and reports on its quality."""
+    from federated import valuing
+    from governance import notes
+    from governance.encoding import plain
+    from governance.handwritten import read_text
+
+    found = opened(None, home, None)
+    journal, key, _ = folder_of(home)
+    journal.close()
+    made = valuing.pack(read_text(asset), found, map(read_text, quality), now=now())
+    text = str(notes.write(made).signed_by(key))
+    valuing.check(text, found)
+    out.write_text(text, encoding="utf-8")
+    say(plain(made.use), said(f"the pack is in {out}", f"估价资料已写入 {out}"), as_json)
+
+
+@command.command(epilog="Example: keyong settle appraise pack.note --approach income --low 900000 --high 1200000 --purpose Licensing …")
+@click.argument("pack", type=click.Path(path_type=Path, exists=True))
+@click.option("--approach", type=click.Choice(["cost", "income", "market"]), required=True, help="How it was valued.")
+@click.option("--low", type=int, required=True, help="The least value, in fen.")
+@click.option("--high", type=int, required=True, help="The greatest value, in fen.")
+@click.option("--purpose", required=True, help="For which purpose.")
+@click.option("--days", default=365, show_default=True, help="How long it holds.")
+@KEY
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Where to write the valuation.")
+@json_option
+def appraise(pack: Path, approach: str, low: int, high: int, purpose: str, days: int, key: Path, out: Path, as_json: bool) -> None:
+    """An appraiser's own value of the asset in a pack, signed with a key of the key root's appraiser."""
+    from governance import notes
+    from governance.encoding import build
+    from governance.handwritten import by_hand, read_text
+    from governance.keys import SigningKey
+    from governance.valuation import Pack, Valuation
+
+    of = notes.read(read_text(pack))
+    fields = {"asset": of.document(Pack).asset, "pack": of.id, "approach": approach, "low": low, "high": high, "purpose": purpose,
+              "at": now(), "until": now() + days * 86400}  # fmt: skip
+    with by_hand():
+        note = notes.write(build(Valuation, fields)).signed_by(SigningKey.load(key))
+    out.write_text(str(note), encoding="utf-8")
+    say({"valuation": note.id}, said(f"the valuation {note.id[:12]} is in {out}", f"估价 {note.id[:12]} 已写入 {out}"), as_json)
+
+
+@command.command(epilog="Example: keyong settle valuation pack.note records.json --authority root.note --valuation valuation.note")
+@click.argument("pack", type=click.Path(path_type=Path, exists=True))
+@source
+@click.option("--valuation", "value", type=click.Path(path_type=Path, exists=True), help="An appraiser's valuation of the pack.")
+@json_option
+def valuation(pack: Path, records: Path | None, home: Path | None, authority: Path | None, value: Path | None, as_json: bool) -> None:
+    """Check a pack against the records, and an appraiser's valuation of it."""
+    from federated import valuing
+    from federated.accounts import yuan
+    from governance import notes
+    from governance import valuation as valued
+    from governance.encoding import plain
+    from governance.handwritten import read_text
+
+    found, text = opened(records, home, authority), read_text(pack)
+    made = valuing.check(text, found)
+    use = made.use
+    lines = [said(f"{made.dataset}: {use.releases} releases, {use.questions} questions, {yuan(use.fen)} yuan charged",
+                  f"{made.dataset}：发布 {use.releases} 次，不同问题 {use.questions} 个，收费 {yuan(use.fen)} 元")]  # fmt: skip
+    given = None
+    if value is not None:
+        given = valued.appraised(read_text(value), notes.read(text), found.roots.newest.root.trust("appraiser"), now=now())
+        lines += [said(f"valued at {yuan(given.low)} to {yuan(given.high)} yuan, by {given.approach}",
+                       f"估价 {yuan(given.low)} 至 {yuan(given.high)} 元，方法 {given.approach}")]  # fmt: skip
+    say({"use": plain(made.use), "valuation": plain(given) if given else None}, "\n".join(lines), as_json)

@@ -31,6 +31,7 @@ from governance.parties import Invitation
 from governance.products import Algorithm, Demand, Scenario, Scenarios
 from governance.registration import Grade
 from governance.trades import Delivery, Inspection, Order
+from governance.valuation import Pack, Use, Valuation
 from sandbox.messages import AgreedState, Earlier
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,6 +54,8 @@ SMALL = (  # kinds of which neither a page nor a trail shows one
     Demand(str(KEY.public), "Ages of patients", ("health",), ("heart",), "research", DAY),
     Algorithm("describe@1", "Describe", ID, ("health",), ("exact",)),
     Delivery(ID, ID, DAY),
+    Pack(ID, "cohort", ID, DAY, Use(9, ID, 1, 1, 1, 5, 0, {"North": 5}), ("note",)),
+    Valuation(ID, ID, "cost", 1, 2, "licensing", DAY, DAY + 1),
     Scenarios(DAY, (Scenario(ID, "lab", "Ages", (), ("heart",), "research", DAY),)),
     Inspection(ID, "passed", "", DAY),
     Order(str(KEY.public), ID, "research", DAY),
