@@ -18,6 +18,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from governance import duo
 from governance.catalogue import Basis, Slug
 from governance.encoding import SAFE_INTEGER, canonical, plain, wire
 from governance.errors import DecodeError
@@ -41,9 +42,13 @@ class Consent:
     def __post_init__(self) -> None:
         if list(self.purposes) != sorted(set(self.purposes)):
             raise DecodeError("purposes must be sorted and distinct")
+        duo.check(self.purposes)
 
     def covers(self, purpose: str) -> bool:
-        return not self.purposes or purpose in self.purposes
+        """Whether it is about *purpose*: a withdrawal also from one that would take in what was withdrawn (`governance.duo`)."""
+        return not self.purposes or any(
+            duo.covers(each, purpose) or (not self.allows and duo.covers(purpose, each)) for each in self.purposes
+        )
 
 
 def key_of(secret: bytes, person: bytes) -> bytes:

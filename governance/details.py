@@ -436,6 +436,9 @@ SENTENCES: dict[str, str] = {
         "密钥根的版本 {version} 不能接在已知的版本 {old} 之后"
     ),
     "the first version of the key root is missing": "缺少密钥根的第一个版本",
+    "a purpose that begins with duo is one of duo-nres, duo-gru, duo-hmb, duo-poa, duo-ds-mondo-0000000": (
+        "以 duo 开头的用途须为以下之一：duo-nres、duo-gru、duo-hmb、duo-poa、duo-ds-mondo-0000000"
+    ),
     "a key that was withdrawn does not come back": "已撤回的密钥不能恢复",
     "too many keys of version {version} of the key root have been withdrawn since": "密钥根版本 {version} 的密钥此后被撤回过多",
     "the key root had expired when the job was admitted": "任务准入时密钥根已到期",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from governance import contingency, notes
+from governance import contingency, duo, notes
 from governance.catalogue import HOME
 from governance.encoding import wire
 from governance.errors import DecodeError, IntegrityError, LicenceRefused, Refused
@@ -217,7 +217,7 @@ def _uncovered(granted: Granted, request: Request) -> Iterator[LicenceRefused]:
         yield LicenceRefused(code="licence.bearer", operator=request.operator.partition("+")[0])
     if columns is None:
         yield LicenceRefused(code="licence.dataset", dataset=request.dataset)
-    if request.purpose not in (allow.purposes or ()):
+    if not any(duo.covers(each, request.purpose) for each in allow.purposes or ()):
         yield LicenceRefused(code="licence.purpose", purpose=request.purpose, allowed=", ".join(allow.purposes or ()))
     if request.method not in (allow.methods or ()):
         yield LicenceRefused(code="licence.method", method=request.method, allowed=", ".join(allow.methods or ()))

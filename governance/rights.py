@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from governance import duo
 from governance.catalogue import Label, Name, Region, Slug
 from governance.encoding import strict
 from governance.errors import DecodeError, LicenceRefused
@@ -61,6 +62,7 @@ class Rights:
     def __post_init__(self) -> None:
         for name in ("purposes", "methods", "outputs", "holders"):
             _in_order(name, getattr(self, name))
+        duo.check(self.purposes or ())
         for dataset, columns in (self.datasets or {}).items():
             _in_order(f"datasets.{dataset}", columns)
         if self.split:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from governance import licences, notes
+from governance import duo, licences, notes
 from governance.catalogue import Slug
 from governance.encoding import wire
 from governance.errors import IntegrityError, LicenceRefused, Refused
@@ -101,7 +101,7 @@ def check_policy(docket: Docket, policy: Policy, *, holder: str) -> None:
     job = docket.case.job
     if policy.methods and job.method not in policy.methods:
         raise Refused(code="policy.method", method=job.method)
-    if policy.purposes and job.purpose not in policy.purposes:
+    if policy.purposes and not any(duo.covers(each, job.purpose) for each in policy.purposes):
         raise Refused(code="policy.purpose", purpose=job.purpose)
     others = sorted(p.organisation for p in docket.holders if p.name != holder)
     if policy.peers and (strangers := [name for name in others if name not in policy.peers]):
