@@ -7,7 +7,7 @@ again as of then; where a holder refused, its signature says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from federated.records import Records
 from federated.results import Result
 from federated.verify import LIMIT, Bundle, Proof
 from governance import licences, notes, roots
+from governance.catalogue import Dataset
 from governance.encoding import build, canonical, parse, plain, strict
 from governance.errors import IntegrityError, Refused, UsageError
 from governance.journal import View
@@ -32,6 +33,7 @@ from sandbox.messages import Refusal
 from sandbox.policy import Docket, check_licence
 
 VERSION: Literal["evidence/v1"] = "evidence/v1"
+MISSING = {"licence.stale": "a newer revocation list", "licence.plan": "the contingency plan"}  # what is left out proves nothing
 
 
 @strict
@@ -147,7 +149,8 @@ def verify(evidence: Evidence, pinned: Version, revocations: str | None = None) 
         operator, coordinator = bundles.named("operator", job.operator, parties), bundles.named("coordinator", job.coordinator, parties)
         note.require(Trust((operator.key,)))
         events = _events(evidence, note, coordinator)
-        refusals = [_refusal(text, note.id, parties) for text in evidence.refusals]
+        holders = [parties[name] for name in (_dataset(evidence, trust).holders if evidence.refusals else ()) if name in parties]
+        refusals = [_refusal(text, note.id, holders) for text in evidence.refusals]
     index, last = events[-1]
     checks = (
         f"operator {operator.name} ({operator.organisation}) signed the job",
@@ -163,6 +166,9 @@ def verify(evidence: Evidence, pinned: Version, revocations: str | None = None) 
         return Verdict("refused", last.code, holder, (*checks, f"data holder {holder} signed the refusal"), None)
     if last.event == "job.refused" or last.code.startswith("licence."):
         _rejudged(evidence, parties, trust, index, last)
+        if last.code == "licence.stale" or (last.code == "licence.plan" and not evidence.plan):
+            said = f"that {MISSING[last.code]} was missing only {coordinator.name} says; whoever has all of its records sees"
+            return Verdict("ended", last.code, coordinator.name, (*checks, said), None)
         said = f"the licence, judged again as of {day(last.at)}, gives the same refusal"
         return Verdict("refused", last.code, coordinator.name, (*checks, said), None)
     if last.code == "job.deadline" and last.at < job.deadline:
@@ -188,11 +194,20 @@ def _released(evidence: Evidence, note: Note, index: int, by: tuple[Version, str
     return Verdict("released", "", "", (*checks, *verified.checks), verified.result)
 
 
-def _refusal(text: str, job: str, parties: Mapping[str, Party]) -> tuple[str, Refusal]:
+def _dataset(evidence: Evidence, trust: Trust) -> Dataset:
+    """The catalogue entry that the job was made for, as the authority signed it."""
+    note = notes.read(evidence.dataset)
+    if note.id != notes.read(evidence.job).document(Job).catalogue:
+        raise IntegrityError("the catalogue entry is not the one that the job was made for")
+    note.require(trust)
+    return note.document(Dataset)
+
+
+def _refusal(text: str, job: str, holders: Sequence[Party]) -> tuple[str, Refusal]:
     note = notes.read(text)
     refusal = note.document(Refusal)
-    party = parties.get(refusal.holder)
-    if party is None or party.role != "holder" or refusal.job != job:
+    party = next((each for each in holders if each.name == refusal.holder), None)
+    if party is None or refusal.job != job:
         raise IntegrityError("a refusal is not by a data holder of this job")
     note.require_only(Trust((party.key,)))
     return party.name, refusal
@@ -202,7 +217,7 @@ def _rejudged(evidence: Evidence, parties: Mapping[str, Party], trust: Trust, in
     """Raise unless the licence, judged as of the entry, gives the very code that stands in it."""
     with bundles.alarm():
         case = cases.read(evidence.job, evidence.dataset)
-        notes.read(evidence.dataset).require(trust)
+        _dataset(evidence, trust)
         operator = bundles.named("operator", case.job.operator, parties)
         coordinator = bundles.named("coordinator", case.job.coordinator, parties)
         holders = tuple(roster(parties.values(), case.dataset.holders).values())

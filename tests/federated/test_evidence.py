@@ -73,6 +73,29 @@ def test_a_denial_that_the_documents_do_not_give_is_an_alarm(trail):
     verify(replace(before, revocations=before.revocations), coordinators.PINNED)
 
 
+@pytest.mark.parametrize(("code", "left_out"), [
+    ("licence.stale", {"revocations": (), "published": ()}), ("licence.plan", {"plan": ""}),
+])  # fmt: skip
+def test_what_the_coordinator_leaves_out_proves_no_refusal(tmp_path, code, left_out):
+    """A job that was good, and that is refused for want of what was there: it is the coordinator's word, and the verdict says so."""
+    trail = Trail(tmp_path)
+    text = trail.job()
+    trail.office._deny(notes.read(text).id, text, "operator", code, ())
+    made = collected(trail, notes.read(text).id)
+    with pytest.raises(IntegrityError, match="do not give the reason"):
+        verify(made, coordinators.PINNED)
+    verdict = verify(replace(made, **left_out), coordinators.PINNED)
+    assert (verdict.phase, verdict.by) == ("ended", "coordinator") and "only coordinator says" in verdict.checks[-1]
+    trail.office.journal.close()
+
+
+def test_a_holder_that_has_nothing_to_do_with_the_dataset_refuses_nothing(trail):
+    made = collected(trail, trail.refused)
+    enrolments = made.enrolments | {"other": dict(trail.office.documents("enrolment"))["other"]}
+    with pytest.raises(IntegrityError, match="not by a data holder of this job"):
+        verify(replace(made, refusals=(_refusal(trail.refused, "licence.column", "other"),), enrolments=enrolments), coordinators.PINNED)
+
+
 def test_entries_and_documents_of_other_jobs_are_no_evidence(trail):
     one, other = collected(trail, trail.refused), collected(trail, trail.denied)
     for wrong in (
