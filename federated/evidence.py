@@ -33,7 +33,6 @@ from sandbox.messages import Refusal
 from sandbox.policy import Docket, check_licence
 
 VERSION: Literal["evidence/v1"] = "evidence/v1"
-MISSING = {"licence.stale": "a newer revocation list", "licence.plan": "the contingency plan"}  # what is left out proves nothing
 
 
 @strict
@@ -167,7 +166,7 @@ def verify(evidence: Evidence, pinned: Version, revocations: str | None = None) 
     if last.event == "job.refused" or last.code.startswith("licence."):
         _rejudged(evidence, parties, trust, index, last)
         if last.code == "licence.stale" or (last.code == "licence.plan" and not evidence.plan):
-            said = f"that {MISSING[last.code]} was missing only {coordinator.name} says; whoever has all of its records sees"
+            said = f"only {coordinator.name} says that the document which this reason asks for was missing"
             return Verdict("ended", last.code, coordinator.name, (*checks, said), None)
         said = f"the licence, judged again as of {day(last.at)}, gives the same refusal"
         return Verdict("refused", last.code, coordinator.name, (*checks, said), None)

@@ -423,8 +423,7 @@ SENTENCES: dict[str, str] = {
     ),
     "data holder {name} signed the refusal": "数据持有方 {name} 已签署拒绝",
     "the licence, judged again as of {start}, gives the same refusal": "按 {start} 的情形重新判定授权书，结论同为拒绝",
-    "that a newer revocation list was missing only {name} says; whoever has all of its records sees": "缺少较新的撤销清单只是 {name} 的说法；持有其全部记录者可以查明",
-    "that the contingency plan was missing only {name} says; whoever has all of its records sees": "缺少应急预案只是 {name} 的说法；持有其全部记录者可以查明",
+    "only {name} says that the document which this reason asks for was missing": "只有 {name} 称该理由所需的文件缺失",
     # why it proves nothing
     "the bundle was altered: {detail}": "结果包已被改动：{detail}",
     "signature by {name} does not verify": "{name} 的签名核验不通过",
