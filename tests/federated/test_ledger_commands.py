@@ -91,8 +91,11 @@ def test_an_anchored_ledger_is_held_against_the_reply(capsys, home, tmp_path):
         found = keyong(capsys, *verify, *more)
         assert (found["size"], found["log"]) == (3, "coordinator") and found["at"] > 1_700_000_000
     (home / folder.DATABASE).unlink()
-    Journal.create(home / folder.DATABASE, KEY, clock=lambda: 1_700_000_009).close()
-    for count in (1, 7):  # an older copy; another history
+    journal = Journal.create(home / folder.DATABASE, KEY)
+    with journal.transaction() as t:
+        t.append("job.refused", f"{0:064x}")
+    journal.close()
+    for count in (0, 7):  # too few entries; another history
         grow(home, count)
         assert "not the one that was anchored with 3 entries" in keyong(capsys, *verify, "--home", home, code=4)["en"]
     (stamps / "checkpoint").write_bytes((stamps / "checkpoint").read_bytes().replace(b"\n3\n", b"\n2\n"))
