@@ -53,7 +53,7 @@ def read(chain: tuple[str, ...]) -> licences.Granted:
 
 def judged(chain: tuple[str, ...]) -> None:
     licences.read.cache_clear()
-    licences.check(chain, REQUEST, TRUST, plan=str(PLAN), revocations=LIST, now=NOW)
+    licences.covers(licences.in_force(chain, TRUST, plan=str(PLAN), revocations=LIST, now=NOW), REQUEST)
 
 
 def fat(size: int, letter: str) -> Rights:

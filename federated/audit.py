@@ -20,12 +20,20 @@ from governance.errors import KeyongError
 from governance.incidents import Incident
 from governance.keys import Trust
 from governance.licences import Granted, covers
+from governance.registration import Asset
 from mpc import secagg
 from sandbox.messages import Release
 from sandbox.policy import request
 
 HOUR, DAY = 3600, 86400
-REFUSALS = ("licence", "policy", "disclosure", "budget", "job")  # families of codes that say what an operator asked was not allowed
+REFUSALS = (
+    "licence",
+    "asset",
+    "policy",
+    "disclosure",
+    "budget",
+    "job",
+)  # families of codes that say what an operator asked was not allowed
 NO_REFUSAL = ("job.deadline", "job.cancelled")
 TEXTS = {
     "release.unadmitted": ("a result was released that was never admitted", "发布了从未准入的结果"),
@@ -129,7 +137,7 @@ def _admissions(records: Records, _limits: Limits, _now: int) -> Iterator[Findin
         if licence is None:
             yield _alarm("licence.missing", record, index)
             continue
-        if not _covered(record, licence):
+        if not _covered(record, licence, records.registered(record.case.dataset, index) if record.case else None):
             yield _alarm("licence.beyond", record, index)
         if not (licence.rights.not_before or 0) <= entry.at <= (licence.rights.not_after or 0):
             yield _alarm("licence.time", record, index)
@@ -137,14 +145,14 @@ def _admissions(records: Records, _limits: Limits, _now: int) -> Iterator[Findin
             yield from _revoked(record, licence, records)
 
 
-def _covered(record: Record, licence: Granted) -> bool:
-    """Whether the licence allows the job, whenever that was; it does not where the job fits no dataset of the authority."""
+def _covered(record: Record, licence: Granted, asset: Asset | None) -> bool:
+    """Whether the licence allows the job, whenever that was; it does not where the job fits no registered dataset of the authority."""
     try:
-        if record.case is not None:
-            covers(licence, request(record.case))
+        if record.case is not None and asset is not None:
+            covers(licence, request(record.case, asset))
     except KeyongError:
         return False
-    return record.case is not None
+    return asset is not None
 
 
 def _revoked(record: Record, licence: Granted, records: Records) -> Iterator[Finding]:

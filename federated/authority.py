@@ -10,13 +10,13 @@ from typing import Any, get_args
 
 from federated import grants
 from federated.tokens import Token
-from governance import contingency, known, notes, parties, roots
+from governance import contingency, known, notes, parties, registration, roots
 from governance.catalogue import HOME, Basis, Column, Dataset, Schema, band, category, number
 from governance.certificates import Certificate, Regions
 from governance.complaints import Answer
 from governance.contingency import Contingency
 from governance.encoding import build, plain
-from governance.errors import DecodeError, UsageError
+from governance.errors import DecodeError, LicenceRefused, UsageError
 from governance.handwritten import by_hand, check_types, read_json, read_text, read_yaml
 from governance.incidents import Incident, follow
 from governance.keys import SigningKey, Trust, read_key
@@ -25,13 +25,13 @@ from governance.parties import Invitation, Withdrawn
 from governance.prices import Price
 from governance.products import Algorithm, Product, Scenarios
 from governance.registration import Asset
-from governance.rights import check_usable
+from governance.rights import Rights, check_usable
 from governance.roots import NEEDED, Chain, Role, Root, Version
 from sandbox.policy import METHOD_NAMES
 
 ROOT, EARLIER, DRAFTS = "root.note", "roots", "drafts"
 REVOCATIONS, LICENCES, DATASETS, PLANS = "revocations.note", "licences", "datasets", "plans"
-PRICES, INCIDENTS = "prices", "incidents"
+PRICES, INCIDENTS, ASSETS = "prices", "incidents", "assets"
 SIGNED = (
     Root, Dataset, Contingency, Licence, Revocations, Invitation, Asset, Certificate, Regions, Product, Algorithm, Scenarios, Price,
     Incident, Answer,
@@ -168,15 +168,14 @@ class Authority:
         """A licence for *operators*, verifier keys of which *threshold* sign a job, on columns of a dataset that this folder registered.
 
         Where *terms*, further fields of `Rights`, do not say otherwise: up to the highest grade of the columns, exact releases, at the
-        dataset's holders, and no result leaves the dataset's region.
+        dataset's holders, and no result leaves the dataset's region. Each dataset must be a registered asset (先登记后授权).
         """
-        known.check("dataset in the authority's folder called", [dataset], self.datasets())
-        entry = notes.opened((self.path / DATASETS / f"{dataset}.note").read_text(), Dataset, self.trust)
+        entry, asset = self.registered(dataset)
         known.check(f"column of {dataset} called", columns, [c.name for c in entry.schema.columns])
         known.check("method", methods, METHOD_NAMES)
         now = int(time.time())
         usual = {
-            "datasets": {dataset: tuple(sorted(set(columns)))}, "grade": max((entry.schema[c].grade for c in columns), default=1),
+            "datasets": {dataset: tuple(sorted(set(columns)))}, "grade": max((asset.manifest.graded[c] for c in columns), default=1),
             "purposes": tuple(sorted(set(purposes))), "methods": tuple(sorted(set(methods))), "outputs": ("exact",),
             "holders": entry.holders, "regions": {entry.region: ""}, "min_cell": min_cell, "use_count": uses, "not_before": now - 60,
             "not_after": now + days * DAY, "plan": notes.read(plan).id,
@@ -186,8 +185,24 @@ class Authority:
             delegates = tuple(str(read_key(key)) for key in operators)
             made = build(Licence, {"parent": "", "delegates": delegates, "threshold": threshold, "allow": plain(allow)})
         check_usable(allow)
+        for name, named in (allow.datasets or {}).items():
+            self._check_covered(name, named, allow)
         contingency.check(plan, allow.plan, self.trust, operators=made.delegates, now=now)
         return self.sign(made)
+
+    def registered(self, dataset: str) -> tuple[Dataset, Asset]:
+        """The catalogue entry of a dataset and the asset that it is registered as; else `Refused`: registration comes first."""
+        known.check("dataset in the authority's folder called", [dataset], self.datasets())
+        entry = notes.opened((self.path / DATASETS / f"{dataset}.note").read_text(), Dataset, self.trust)
+        texts = [read_text(file) for file in sorted((self.path / ASSETS).glob("*.chain"))]
+        return entry, registration.require_live(registration.of(texts, dataset), entry, self.trust)
+
+    def _check_covered(self, dataset: str, columns: tuple[str, ...], allow: Rights) -> None:
+        """Raise unless *allow* may cover these columns: of a registered asset, none graded higher, and no price where it is free."""
+        _, asset = self.registered(dataset)
+        registration.check_price(asset, allow.price)
+        if high := sorted(name for name in columns if asset.manifest.graded.get(name, 0) > (allow.grade or 0)):
+            raise LicenceRefused(code="licence.grade", columns=", ".join(high), grade=allow.grade)
 
     def plan(self, text: str) -> str:
         """The operator's contingency plan, signed by the authority, too."""
@@ -201,8 +216,8 @@ class Authority:
         return str(signed)
 
     def price(self, dataset: str, *, unit: str, fen: int, highest: int, ceiling: int, free: tuple[str, ...] = (), days: int = 365) -> str:
-        """The next price note of a dataset that this folder registered, for licences granted from then on."""
-        known.check("dataset in the authority's folder called", [dataset], self.datasets())
+        """The next price note of a dataset that is registered here as one to be paid for, for licences granted from then on."""
+        registration.check_price(self.registered(dataset)[1], dataset)
         folder, now = self.path / PRICES, int(time.time())
         version = 1 + sum(notes.read(file.read_text()).document(Price).dataset == dataset for file in folder.glob("*.note"))
         fields = {"dataset": dataset, "version": version, "unit": unit, "fen": fen, "highest": highest, "ceiling": ceiling, "free": free,

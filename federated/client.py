@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from federated import grants
 from federated import verify as verification
 from federated.grants import VERSION, Folder, Grant
 from federated.progress import Progress, bar
@@ -16,7 +17,7 @@ from federated.tls import client_files
 from federated.tokens import Token, write_private
 from federated.transport import Link
 from federated.verify import Bundle, Verified
-from governance import known, licences, notes
+from governance import known, licences, notes, registration
 from governance.catalogue import Dataset
 from governance.encoding import build, canonical, plain
 from governance.errors import LicenceRefused, ProtocolError, Refused, Unavailable, UsageError
@@ -32,7 +33,7 @@ from sandbox import case as cases
 from sandbox.analyses import Analysis
 from sandbox.job import RULE, Job, Protection, check, least_cell, nonce, parameters, read_file, seconds
 from sandbox.messages import Offer, Status
-from sandbox.policy import request
+from sandbox.policy import check_standing, request
 
 WAIT = 15.0
 
@@ -163,17 +164,19 @@ class Hub:
         return {name: x for name, x in found.items() if len(mine & set(x.links[-1].delegates)) >= x.links[-1].threshold}
 
     def grants(self) -> dict[str, Grant]:
-        """Chains with their plans and the current revocation list, by the id of the last link."""
+        """Chains with their plans, registrations and the current revocation list, by the id of the last link."""
         published, plans, current = dict(self.link.documents("licence")), dict(self.link.documents("plan")), self.revocations() or ""
         kept = self.folder.grants() if self.folder is not None else {}
         texts = {**{notes.read(text).id: text for grant in kept.values() for text in grant.chain}, **published}
         known = {name: notes.read(text) for name, text in texts.items()}
         plans = {**{notes.read(grant.plan).id: grant.plan for grant in kept.values() if grant.plan}, **plans}
         chains = {name: tuple(map(str, licences.links(name, known.get))) for name in known}
+        read = {name: (chain, licences.read(chain, self.trust).rights) for name, chain in chains.items()
+                if 1 <= len(chain) <= licences.MOST_LINKS}  # fmt: skip
+        registered = list(dict(self.link.documents("asset")).values())
         return {
-            name: Grant(VERSION, chain, plans.get(licences.read(chain, self.trust).rights.plan or "", ""), current)
-            for name, chain in chains.items()
-            if 1 <= len(chain) <= licences.MOST_LINKS
+            name: Grant(VERSION, chain, plans.get(rights.plan or "", ""), grants.assets(registered, rights), current)
+            for name, (chain, rights) in read.items()
         }
 
     def standing(self) -> list[dict[str, Any]]:
@@ -215,9 +218,10 @@ class Hub:
 
     def check(self, job: notes.Note, dataset: str, grant: Grant) -> Granted:
         """The licence, if it is in force, covers the job, and enough of its delegates signed it."""
-        asked = request(cases.read(str(job), dataset))
-        granted = licences.check(grant.chain, asked, self.trust, plan=grant.plan, revocations=grant.revocations or None,
-                                 now=int(time.time()))  # fmt: skip
+        case = cases.read(str(job), dataset)
+        granted, asset = check_standing(grant.chain, registration.of(grant.assets, case.dataset.name), case.dataset, self.trust,
+                                        plan=grant.plan, revocations=grant.revocations or None, now=int(time.time()))  # fmt: skip
+        licences.covers(granted, request(case, asset))
         licences.check_signers(job, granted, self.key.public)
         return granted
 
@@ -226,7 +230,8 @@ class Hub:
         document, enrolments = job.document(Job), dict(self.link.enrolments())
         grant, dataset = self.grants()[document.licence], dict(self.link.documents("dataset"))[document.dataset]
         holders = tuple(enrolments[name] for name in notes.read(dataset).document(Dataset).holders)
-        return Offer(self.roots.texts, str(job), grant.chain, grant.plan, dataset, grant.revocations, enrolments[self.key.name],
+        asset = registration.of(grant.assets, document.dataset)
+        return Offer(self.roots.texts, str(job), grant.chain, grant.plan, dataset, asset, grant.revocations, enrolments[self.key.name],
                      enrolments[self.coordinator.name], holders)  # fmt: skip
 
     def submit(self, job: notes.Note) -> str:
@@ -277,8 +282,8 @@ class Hub:
 def _standing(granted: Granted, grant: Grant, trust: Trust) -> dict[str, Any]:
     allow, code, english, chinese = granted.rights, "", "", ""
     try:
-        licences.in_force(grant.chain, trust, plan=grant.plan, revocations=grant.revocations or None, now=int(time.time()))
-    except LicenceRefused as refusal:
+        grants.in_force(grant, trust, now=int(time.time()))
+    except Refused as refusal:
         code, english, chinese = refusal.code, refusal.text("en"), refusal.text("zh")
     datasets = allow.datasets or {}
     return {

@@ -16,7 +16,7 @@ from federated.coordinator import published
 from federated.records import Records
 from federated.results import Result
 from federated.verify import LIMIT, Bundle, Proof
-from governance import licences, notes, roots
+from governance import licences, notes, registration, roots
 from governance.catalogue import Dataset
 from governance.encoding import build, canonical, parse, plain, strict
 from governance.errors import IntegrityError, Refused, UsageError
@@ -46,6 +46,7 @@ class Evidence:
     chain: tuple[str, ...]
     plan: str
     dataset: str
+    asset: str
     revocations: tuple[str, ...]
     published: tuple[Proof, ...]
     enrolments: dict[str, str]
@@ -114,7 +115,7 @@ def collect(job: str, records: Records, t: View, bundle: Mapping[str, object] | 
     enrolments = {p.name: _enrolment(p, texts) for p in newest if p.name in wanted}
     return Evidence(
         VERSION, known.texts, str(record.note), tuple(map(counted, chain)), counted(texts.get(plan)),
-        counted(texts.get(record.job.catalogue)),
+        counted(texts.get(record.job.catalogue)), registration.counted(records.asset(record.job.dataset, last), known.trust),
         tuple(str(texts[name]) for _, name in sorted(lists)), tuple(_proof(t, index) for index, _ in sorted(lists)), enrolments,
         tuple(text for text, _ in record.refusals), tuple(_proof(t, index) for index, _ in record.events),
         Bundle.of(bundle) if bundle else None,
@@ -163,9 +164,10 @@ def verify(evidence: Evidence, pinned: Version, revocations: str | None = None) 
         if refusal.code != last.code:
             raise IntegrityError("the ledger says another reason than the data holder that refused")
         return Verdict("refused", last.code, holder, (*checks, f"data holder {holder} signed the refusal"), None)
-    if last.event == "job.refused" or last.code.startswith("licence."):
+    if last.event == "job.refused" or last.code.startswith(("licence.", "asset.")):
         _rejudged(evidence, parties, trust, index, last)
-        if last.code == "licence.stale" or (last.code == "licence.plan" and not evidence.plan):
+        shown = {"licence.stale": "", "licence.plan": evidence.plan, "asset.unregistered": evidence.asset}
+        if not shown.get(last.code, "shown"):
             said = f"only {coordinator.name} says that the document which this reason asks for was missing"
             return Verdict("ended", last.code, coordinator.name, (*checks, said), None)
         said = f"the licence, judged again as of {day(last.at)}, gives the same refusal"
@@ -221,7 +223,7 @@ def _rejudged(evidence: Evidence, parties: Mapping[str, Party], trust: Trust, in
         coordinator = bundles.named("coordinator", case.job.coordinator, parties)
         holders = tuple(roster(parties.values(), case.dataset.holders).values())
         lists = _list(evidence, coordinator, index)
-        docket = Docket(case, evidence.job, evidence.chain, evidence.plan, lists, operator, coordinator, holders)
+        docket = Docket(case, evidence.job, evidence.chain, evidence.plan, evidence.asset, lists, operator, coordinator, holders)
     try:
         check_licence(docket, trust, now=last.at)
         code = ""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal
 
-from governance import known, licences, notes
+from governance import known, licences, notes, registration
 from governance.contingency import Contingency
 from governance.encoding import build, canonical, parse, plain, strict
 from governance.errors import DecodeError, UsageError
 from governance.handwritten import by_hand, check_types, read_yaml
 from governance.keys import SigningKey, Trust, read_key
-from governance.licences import Granted, Licence
+from governance.licences import Granted, Licence, Revocations
 from governance.rights import LAWS, Rights, meet
 
 VERSION: Literal["licence/v1"] = "licence/v1"
@@ -31,11 +31,13 @@ PLAN_FIELDS: dict[str, type] = {"triggers": list, "contacts": dict, "steps": lis
 
 @strict
 class Grant:
-    """A licence as a file: its links, the authority's first, the plan that it names, and the revocation list that was current."""
+    """A licence as a file: its links, the authority's first, the plan that it names, the chains under which its datasets are registered,
+    and the revocation list that was current."""
 
     keyong: Literal["licence/v1"]
     chain: tuple[str, ...]
     plan: str
+    assets: tuple[str, ...]
     revocations: str
 
     @classmethod
@@ -170,9 +172,20 @@ def narrow(grant: Grant, trust: Trust, keys: tuple[SigningKey, ...], *, allow: R
         raise UsageError(f"{above.links[-1].threshold} of the delegates' keys must sign, {len(signers)} are here")
     chain = (*grant.chain, str(notes.write(made).signed_by(*signers)))
     licences.read(chain, trust)
-    return Grant(VERSION, chain, grant.plan, grant.revocations)
+    return Grant(VERSION, chain, grant.plan, assets(grant.assets, above.rights), grant.revocations)
 
 
 def in_force(grant: Grant, trust: Trust, *, now: int) -> Granted:
-    """The licence in a file, judged offline as coordinator and nodes do."""
-    return licences.in_force(grant.chain, trust, plan=grant.plan, revocations=grant.revocations or None, now=now)
+    """The licence in a file, judged offline as coordinator and nodes do: in force, and all that it names registered."""
+    granted = licences.in_force(grant.chain, trust, plan=grant.plan, revocations=grant.revocations or None, now=now)
+    revoked = notes.read(grant.revocations).document(Revocations).revoked
+    for name in granted.rights.datasets or ():
+        asset = registration.standing(registration.of(grant.assets, name), name, trust, revoked=revoked)
+        registration.check_price(asset, granted.rights.price)
+    return granted
+
+
+def assets(texts: Iterable[str], rights: Rights) -> tuple[str, ...]:
+    """Those of the chains *texts* under which the datasets that *rights* name are registered, or were."""
+    texts = tuple(texts)
+    return tuple(text for name in rights.datasets or () if (text := registration.of(texts, name)))

@@ -35,4 +35,4 @@ def docket(offer: Offer, trust: Trust, *, revocations: str | None) -> Docket:
     dataset = notes.opened(offer.dataset, Dataset, trust)
     holders = roster(others, dataset.holders)
     case = cases.read(offer.job, offer.dataset)
-    return Docket(case, offer.job, offer.chain, offer.plan, revocations, operator, coordinator, tuple(holders.values()))
+    return Docket(case, offer.job, offer.chain, offer.plan, offer.asset, revocations, operator, coordinator, tuple(holders.values()))

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from federated.accounts import yuan
 from federated.language import said
+from governance import registration
 from governance.catalogue import Dataset
 from governance.details import in_chinese
 from governance.licences import Granted, day
 from governance.notes import Note
+from governance.registration import Manifest, newest
 from governance.rights import PUBLIC
 from mpc import secagg, threshold
 from mpc.rings import SCALARS
@@ -41,17 +43,19 @@ def planned(hub: Hub, job: Note) -> dict[str, Any]:
     published = dict(hub.link.documents("dataset"))
     entry = published[job.document(Job).dataset]
     case = cases.read(str(job), entry)
-    licence, quoted = hub.check(job, entry, hub.grants()[case.job.licence]), hub.quote(job)
+    grant = hub.grants()[case.job.licence]
+    licence, quoted = hub.check(job, entry, grant), hub.quote(job)
     left = min(limit - used for limit, used in zip(licence.limits, hub.uses(job), strict=True))
-    return {**_described(case, licence, case.dataset), "licence_left": left, "price": asdict(quoted) if quoted else None}
+    made = _described(case, licence, case.dataset, newest(registration.of(grant.assets, case.dataset.name)).manifest)
+    return {**made, "licence_left": left, "price": asdict(quoted) if quoted else None}
 
 
-def _described(case: cases.Case, licence: Granted, dataset: Dataset) -> dict[str, Any]:
+def _described(case: cases.Case, licence: Granted, dataset: Dataset, registered: Manifest) -> dict[str, Any]:
     opens = case.analysis.opens(dataset.schema)
     n, c, payloads = len(dataset.holders), dataset.colluding, _payloads(case, opens)
     return {
         "title": case.job.title, "method": case.job.method, "dataset": dataset.name, "purpose": case.job.purpose, "where": case.job.where,
-        "columns": {name: dataset.schema[name].grade for name in case.columns}, "holders": list(dataset.holders),
+        "columns": {name: registered.graded[name] for name in case.columns}, "holders": list(dataset.holders),
         "threshold": secagg.threshold(n, c), "colluding": c,
         "protect": case.job.protect, "dealers": list(case.dealers), "min_cell": case.job.min_cell, "cells": len(case.cells),
         "rounds_at_most": 1 + len(opens), "numbers_at_most": sum(opens), "bytes_at_most": n * (payloads + (1 + len(opens)) * n * HEADERS),

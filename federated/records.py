@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from federated.coordinator import register
-from governance import chains, licences, notes, roots, spending
+from governance import chains, licences, notes, registration, roots, spending
 from governance.catalogue import Dataset
 from governance.certificates import Certificate
 from governance.complaints import Answer, Complaint
@@ -140,6 +140,7 @@ class Records:
     licences: Mapping[str, Granted]
     prices: Mapping[str, Price]
     lists: tuple[tuple[int, Revocations], ...]
+    assets: tuple[tuple[int, Note], ...]
     incidents: Mapping[str, Incident]
     complaints: Mapping[str, Complaint]
     answers: Mapping[str, Answer]
@@ -168,6 +169,17 @@ class Records:
     def list_before(self, index: int) -> Revocations | None:
         """The newest revocation list that was published before entry *index*."""
         return next((found for at, found in reversed(self.lists) if at < index), None)
+
+    def asset(self, dataset: str, before: int) -> str:
+        """The chain under which *dataset* was registered before that entry; empty where it was not. Nothing is verified."""
+        return registration.of(registration.strung(note for index, note in self.assets if index < before), dataset)
+
+    def registered(self, dataset: Dataset, before: int) -> Asset | None:
+        """The asset that *dataset* was, as the authority signed it under some version of its key root; None where it was none."""
+        for trust in self.roots.each(Asset):
+            with suppress(KeyongError):
+                return registration.require_live(self.asset(dataset.name, before), dataset, trust)
+        return None
 
     def uses(self) -> Iterator[Use]:
         """Every release, in the order of the ledger: what settlement counts."""
@@ -202,10 +214,16 @@ def _nodes(t: View) -> Iterator[str]:
     for _, text in t.notes("offer"):
         offer = build(Offer, parse(text))
         parts = (offer.job, *offer.chain, offer.plan, offer.dataset, offer.revocations, offer.operator, offer.coordinator, *offer.holders)
-        for part in parts:
+        for part in (*parts, *_links(offer.asset)):
             with suppress(KeyongError):
                 notes.read(part).document(*READ)
                 yield part
+
+
+def _links(chain: str) -> tuple[str, ...]:
+    with suppress(KeyongError):
+        return tuple(map(str, chains.read(chain)))
+    return ()
 
 
 def write(made: Export) -> str:
@@ -241,7 +259,8 @@ def of(made: Export, pinned: Version) -> Records:
     return Records(
         made, known, entries, tuple(_jobs(entries, papers, parties)), parties, _all(papers, Dataset), dict(_granted(papers, known)),
         _all(papers, Price),
-        tuple(lists), _all(papers, Incident), _all(papers, Complaint), _all(papers, Answer),
+        tuple(lists), tuple((published.get(name, -1), p.note) for name, p in papers.items() if isinstance(p.document, Asset)),
+        _all(papers, Incident), _all(papers, Complaint), _all(papers, Answer),
         {spend.job: spend for spend in _all(papers, Spend).values()}, published,
     )  # fmt: skip
 

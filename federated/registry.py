@@ -13,18 +13,19 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from federated.authority import DATASETS, DAY, Authority
-from governance import certificates, grading, known, notes, registration
+from federated.authority import ASSETS, DATASETS, DAY, REVOCATIONS, Authority
+from governance import certificates, chains, grading, known, notes, registration
 from governance.catalogue import Dataset
 from governance.certificates import Certificate, Certified
 from governance.errors import UsageError
 from governance.grading import Grading
 from governance.handwritten import by_hand, check_types, read_text, read_yaml
 from governance.keys import SigningKey, VerifyKey
-from governance.registration import Asset, Manifest, Registered
+from governance.licences import Revocations
+from governance.registration import LIVE, Asset, Manifest, Registered
 
 Chain = TypeVar("Chain", Registered, Certified)
-ASSETS, CERTIFICATES = "assets", "certificates"
+CERTIFICATES = "certificates"
 FIELDS: dict[str, type] = {
     **dict.fromkeys(("asset", "title", "sort", "responsible", "size", "openness"), str), **dict.fromkeys(("rights", "basis"), list),
 }  # fmt: skip
@@ -125,7 +126,9 @@ class Registry:
         if isinstance(document, Certificate):
             return self._certificate(document.name, note)
         self._check_grades(document.manifest, graded)
+        self._check_alone(document)
         chain = registration.follow(self._chain(ASSETS, document.name), note, self.authority.trust)
+        self._supersede(document.previous)
         if document.step == "apply":
             done = replace(document, step="register", previous=note.id, at=int(time.time()))
             chain = registration.follow(str(chain), notes.read(self.authority.sign(done)), self.authority.trust)
@@ -138,8 +141,39 @@ class Registry:
             raise UsageError(f"the asset {name} has a certificate; cancel that first: keyong cert cancel {name}")
         with by_hand():
             asset = replace(old.now, step="cancel", previous=old.head, corrects="", reason=reason, at=int(time.time()))
+        self._supersede(old.head)
         chain = registration.follow(str(old), notes.read(self.authority.sign(asset)), self.authority.trust)
         return self._kept(ASSETS, chain)
+
+    def published(self, chain: Registered | Certified) -> list[str]:
+        """What a coordinator gets when a chain has moved: the chain, and the revocation list, which may name the link that was its last."""
+        file = self.authority.path / REVOCATIONS
+        return [str(chain), *([read_text(file)] if file.exists() else [])]
+
+    def keep(self, note: notes.Note) -> None:
+        """A link that enough have signed: put at the end of its chain, or, where keys have changed, signed again where it stands."""
+        document: Any = note.document(Asset, Certificate)
+        asset, name = isinstance(document, Asset), document.name
+        kind = ASSETS if asset else CERTIFICATES
+        links = chains.read(self._chain(kind, name) or str(note))
+        text = chains.write([link.joined(note) if link.id == note.id else link for link in links])
+        if note.id not in [link.id for link in links]:
+            text = str((registration.follow if asset else certificates.follow)(text, note, self.authority.trust))
+        (self.authority.path / kind / f"{name}.chain").write_text(text)
+
+    def _supersede(self, link: str) -> None:
+        """Have the revocation list name *link*, of whose place another takes: nobody can hide that there is a newer one."""
+        file = self.authority.path / REVOCATIONS
+        listed = notes.read(read_text(file)).document(Revocations).revoked if file.exists() else ()
+        if link and link not in listed:
+            self.authority.revocations(link)
+
+    def _check_alone(self, asset: Asset) -> None:
+        """A dataset is registered as one asset at a time."""
+        others = [name for name, chain in self.assets().items()
+                  if name != asset.name and chain.now.step in LIVE and chain.now.manifest.dataset == asset.manifest.dataset]  # fmt: skip
+        if others:
+            raise UsageError(f"the dataset {asset.manifest.dataset} is registered as the asset {others[0]}; cancel that first")
 
     def issue(self, name: str, *, days: int) -> Certified:
         """The certificate of a registered asset; an asset has one."""

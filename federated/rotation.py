@@ -8,12 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from federated.authority import DATASETS, DAY, EARLIER, KEPT, LICENCES, PLANS, REVOCATIONS, ROOT, SIGNED, YEAR, Authority
+from federated.registry import Registry
 from federated.tokens import write_private
-from governance import known, notes, roots
+from governance import chains, known, notes, roots
+from governance.certificates import Certificate
 from governance.errors import UsageError
 from governance.handwritten import by_hand, read_text
 from governance.keys import SigningKey, VerifyKey, read_key
 from governance.licences import Revocations
+from governance.registration import Asset
 from governance.roots import NEEDED, Role, RoleName, Root
 from governance.suites import SUITES, SuiteName
 
@@ -62,7 +65,10 @@ def _changed(role: Role | None, added: dict[str, VerifyKey], out: set[str], thre
 
 def countersign(authority: Authority, file: Path) -> notes.Note:
     """The note in *file* with a line by each key at hand that may sign it and has not; what stands there already must verify."""
-    note = read_draft(file)
+    return _countersigned(authority, read_draft(file))
+
+
+def _countersigned(authority: Authority, note: notes.Note) -> notes.Note:
     document = note.document(*SIGNED)
     authority.lacking(note)
     lines = {(line.name, line.key_id) for line in note.signatures}
@@ -91,6 +97,8 @@ def accept(authority: Authority, note: notes.Note) -> Authority:
         return replace(authority, roots=chain)
     if isinstance(document, tuple(KEPT)):
         authority.keep(str(note))
+    elif isinstance(document, (Asset, Certificate)):
+        Registry(authority).keep(note)
     elif isinstance(document, Revocations):
         (authority.path / REVOCATIONS).write_text(str(note))
     return authority
@@ -101,6 +109,8 @@ def renewed(authority: Authority) -> Iterator[notes.Note]:
     for folder in (DATASETS, PLANS, LICENCES):
         for file in sorted((authority.path / folder).glob("*.note")):
             yield countersign(authority, file)
+    for text in Registry(authority).chains():
+        yield from (_countersigned(authority, link) for link in chains.read(text))
     if (file := authority.path / REVOCATIONS).exists():
         old = notes.read(read_text(file)).document(Revocations)
         now = int(time.time())

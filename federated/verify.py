@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from federated.results import Result, result
-from governance import checkpoint, contingency, licences, merkle, notes, roots
+from governance import checkpoint, contingency, licences, merkle, notes, registration, roots
 from governance.catalogue import Dataset
 from governance.contingency import Contingency
 from governance.encoding import build, canonical, parse, strict
-from governance.errors import DecodeError, IntegrityError, LicenceRefused, QuorumLost, UsageError
+from governance.errors import DecodeError, IntegrityError, LicenceRefused, QuorumLost, Refused, UsageError
 from governance.keys import Trust
 from governance.ledger import Entry, read_entry
 from governance.licences import Granted, Revocations
 from governance.parties import Party, read_enrolment, roster
+from governance.registration import Asset
 from governance.rights import check_usable
 from governance.roots import Version
 from mpc import secagg
@@ -64,6 +65,7 @@ class Bundle:
     chain: tuple[str, ...]
     plan: str
     dataset: str
+    asset: str
     enrolments: dict[str, str]
     admission: str
     acceptances: dict[str, str]
@@ -113,6 +115,7 @@ class _Signed:
     plan: Contingency
     approvals: int
     dataset: Dataset
+    asset: Asset
     operator: Party
     coordinator: Party
     admission: Admission
@@ -145,6 +148,7 @@ def verify(bundle: Bundle, pinned: Version, revocations: str | None = None) -> V
         f"under version {chain.newest.root.version} of its key root",
         f"operator {signed.operator.name} ({signed.operator.organisation}) signed the job; the licence covers it "
         f"(use {signed.admission.uses[-1]})",
+        f"the dataset is registered as the asset {signed.asset.name}, and is not cancelled",
         f"all {holders} data holders accepted it",
         f"{len(signed.signers)} of {holders} data holders computed and signed this result; {needed} are needed",
         f"each of them had spent the job in its own ledger, which {needed} of {holders} cosigned",
@@ -171,7 +175,8 @@ def _signed(bundle: Bundle, trust: Trust, withdrawn: Mapping[str, int]) -> _Sign
     _spends(bundle, holders, dataset.colluding, release.survivors)
     _ledger(bundle, coordinator)
     approved = approvals(bundle.acceptances.values())
-    return _Signed(job, licence, plan, approved, dataset, operator, coordinator, admission, release, tuple(sorted(signers)))
+    asset, by = _registered(bundle, dataset, holders, trust), tuple(sorted(signers))
+    return _Signed(job, licence, plan, approved, dataset, asset, operator, coordinator, admission, release, by)
 
 
 def _licence(bundle: Bundle, operator: Party, trust: Trust) -> tuple[Granted, Contingency]:
@@ -185,6 +190,17 @@ def _licence(bundle: Bundle, operator: Party, trust: Trust) -> tuple[Granted, Co
     if plan.id != licence.rights.plan:
         raise IntegrityError("the contingency plan is not the one that the licence names")
     return licence, contingency.opened(plan, trust)
+
+
+def _registered(bundle: Bundle, dataset: Dataset, holders: Mapping[str, Party], trust: Trust) -> Asset:
+    """The asset under which the dataset was registered when the job was admitted."""
+    try:
+        asset = registration.require_live(bundle.asset, dataset, trust)
+    except Refused as refusal:
+        raise IntegrityError(str(refusal)) from None
+    if registration.counted(bundle.asset, trust) != bundle.asset or asset.manifest.holder not in {str(p.key) for p in holders.values()}:
+        raise IntegrityError("the dataset's registration bears other signatures than it must, or is not by one of its holders")
+    return asset
 
 
 def _in_force(version: Version, admission: Admission) -> None:
@@ -309,7 +325,8 @@ def _licensed(signed: _Signed, case: cases.Case) -> None:
     if not start <= admission.at <= end or admission.at >= job.deadline:
         raise IntegrityError("the job was admitted when the licence was not in force, or after its deadline")
     contingency.check_practised(signed.plan, licence.links[0].delegates, now=admission.at)
-    licences.covers(licence, request(case))
+    registration.check_price(signed.asset, licence.rights.price)
+    licences.covers(licence, request(case, signed.asset))
     licences.check_approved(licence, signed.approvals)
     if len(admission.uses) != len(licence.ids):
         raise IntegrityError("the admission does not number a use of each link of the licence")

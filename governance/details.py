@@ -409,6 +409,7 @@ SENTENCES: dict[str, str] = {
     "operator {name} ({organisation}) signed the job; the licence covers it (use {use})": (
         "运营单位 {name}（{organisation}）已签署任务；授权书涵盖该任务（第 {use} 次使用）"
     ),
+    "the dataset is registered as the asset {name}, and is not cancelled": "数据集已登记为资产 {name}，且未注销",
     "all {count} data holders accepted it": "全部 {count} 家数据持有方均已接受",
     "{count} of {all} data holders computed and signed this result; {least} are needed": (
         "{all} 家数据持有方中有 {count} 家复算并签署了该结果；至少需要 {least} 家"

@@ -62,9 +62,10 @@ class Licence:
 
 @wire("keyong/revocations/v1")
 class Revocations:
-    """What is revoked: ids of licences, and digests of keys (`key_id`). A list older than *next_update* is stale, and stale means no.
+    """What is revoked: ids of licences, digests of keys (`key_id`), ids of an asset's links that another took the place of.
 
-    *withdrawn* are keys of parties that were stolen or lost. They stay in every later list.
+    A list older than *next_update* is stale, and stale means no. *withdrawn* are keys of parties that were stolen or lost. They stay in
+    every later list.
     """
 
     version: Annotated[int, Field(ge=1)]
@@ -169,18 +170,11 @@ def _within_limits(chain: tuple[str, ...]) -> list[Note]:
     return found
 
 
-def check(chain: tuple[str, ...], request: Request, trust: Trust, *, plan: str, revocations: str | None, now: int) -> Granted:
-    """The licence, if it is the authority's, in force, and covers *request*; else `LicenceRefused` with the first reason.
+def in_force(chain: tuple[str, ...], trust: Trust, *, plan: str, revocations: str | None, now: int) -> Granted:
+    """The licence, if it is the authority's and holds *now*, with its plan; else `LicenceRefused` with the first reason.
 
     The same verdict and code at coordinator, node and command line: nothing but the arguments decides.
     """
-    granted = in_force(chain, trust, plan=plan, revocations=revocations, now=now)
-    covers(granted, request)
-    return granted
-
-
-def in_force(chain: tuple[str, ...], trust: Trust, *, plan: str, revocations: str | None, now: int) -> Granted:
-    """The licence, if it is the authority's and holds *now*, with its plan; else `LicenceRefused`."""
     granted = read(chain, trust)
     check_usable(granted.rights)
     for refusal in _not_in_force(granted, trust, revocations, now):

@@ -8,9 +8,10 @@ a count of rows.  Source: 公共数据资源登记管理暂行办法（发改数
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -19,7 +20,7 @@ from governance import chains, notes
 from governance.catalogue import Dataset, Label, Name, Schema, Slug
 from governance.chains import Previous
 from governance.encoding import canonical, plain, strict, wire
-from governance.errors import DecodeError, IntegrityError, Refused
+from governance.errors import DecodeError, IntegrityError, LicenceRefused, Refused
 from governance.keys import Trust, VerifyKey, read_key
 from governance.parties import Seconds
 from governance.rights import Digest
@@ -28,6 +29,7 @@ Right = Literal["hold", "operate", "process"]  # 持有, 经营, 加工使用
 Openness = Literal["unconditional-free", "conditional-free", "conditional-paid"]  # 无条件无偿, 有条件无偿, 有条件有偿
 Size = Literal["under-100", "100-to-999", "1000-to-9999", "10000-to-99999", "100000-to-999999", "million-or-more"]
 Step = Literal["apply", "register", "change", "correct", "cancel"]
+PAID: Openness = "conditional-paid"
 LIVE = ("register", "change", "correct")
 NEXT: dict[str, tuple[str, ...]] = {
     "": ("apply",), "apply": ("register", "cancel"), **dict.fromkeys(LIVE, ("change", "correct", "cancel")), "cancel": (),
@@ -85,6 +87,11 @@ class Manifest:
             raise DecodeError("an asset's period ends after it begins")
 
     @property
+    def graded(self) -> dict[str, int]:
+        """Each column's grade."""
+        return {each.column: each.grade for each in self.grades}
+
+    @property
     def grade(self) -> int:
         """The asset's grade is its strictest column's."""
         return max(each.grade for each in self.grades)
@@ -138,8 +145,9 @@ def digest(schema: Schema) -> str:
     return hashlib.sha256(canonical(plain(schema)).encode()).hexdigest()
 
 
+@functools.lru_cache(maxsize=64)
 def opened(raw: str | bytes, trust: Trust) -> Registered:
-    """The verified chain in *raw*: signatures, links and steps, from the application on."""
+    """The verified chain in *raw*: signatures, links and steps, from the application on. A good one is verified once."""
     return _verified(chains.read(raw), trust)
 
 
@@ -158,19 +166,78 @@ def signers(before: Asset | None, asset: Asset) -> tuple[VerifyKey, ...]:
     return tuple(found)
 
 
-def require_live(chain: str | None, dataset: Dataset, trust: Trust) -> Asset:
-    """The asset under which *dataset* is registered now; else `Refused`: nothing is authorised that is not registered first.
+def of(texts: Iterable[str], dataset: str) -> str:
+    """Which of these chains *dataset* is registered under, or was at last; empty if under none. Nothing is verified."""
+    found = ((newest(text), text) for text in texts)
+    return max(((a.step in LIVE, a.at, text) for a, text in found if a.manifest.dataset == dataset), default=(False, 0, ""))[-1]
 
-    A licence may name *dataset* only if this passes. Its columns, with their grades, must be those that were registered.
+
+def newest(chain: str) -> Asset:
+    """What the last link says. Nothing is verified."""
+    return chains.read(chain)[-1].document(Asset)
+
+
+def strung(links: Iterable[notes.Note]) -> list[str]:
+    """The chains that *links* make, in whatever order they come. Nothing is verified."""
+    known = {link.id: link for link in links}
+    above = {name: link.document(Asset).previous for name, link in known.items()}
+    return [chains.write(_up(last, known, above)) for last in known if last not in above.values()]
+
+
+def _up(last: str, known: Mapping[str, notes.Note], above: Mapping[str, str]) -> list[notes.Note]:
+    found: list[notes.Note] = []
+    while last in known:
+        found.insert(0, known[last])
+        last = above[last]
+    return found
+
+
+def counted(text: str, trust: Trust) -> str:
+    """The chain with the lines alone of those who must sign its links: the authority's, and of each link its holder's."""
+    links = chains.read(text) if text else ()
+    assets = chains.linked(links, Asset)
+    kept = (link.only(*trust.keys, *signers(before, asset)) for before, asset, link in zip((None, *assets), assets, links, strict=False))
+    return chains.write([replace(link, signatures=tuple({(s.name, s.key_id): s for s in link.signatures}.values())) for link in kept])
+
+
+def standing(chain: str, dataset: str, trust: Trust, *, revoked: Collection[str] = ()) -> Asset:
+    """The asset under which *dataset* is registered now, whatever its columns; else `Refused`.
+
+    *revoked* is what the newest revocation list names: a link that another one took the place of is on it, so that a chain from which
+    somebody took the last link, such as a cancellation, is refused.
     """
     if not chain:
-        raise Refused(code="asset.unregistered", dataset=dataset.name)
-    asset = opened(chain, trust).now
-    if asset.step == "cancel":
-        raise Refused(code="asset.cancelled", asset=asset.name)
-    if asset.step == "apply" or asset.manifest.dataset != dataset.name or asset.manifest.schema != digest(dataset.schema):
+        raise Refused(code="asset.unregistered", dataset=dataset)
+    try:
+        found = opened(chain, trust)
+    except IntegrityError:  # signed by others: nobody who can has registered it
+        raise Refused(code="asset.unregistered", dataset=dataset) from None
+    if found.now.step == "cancel":
+        raise Refused(code="asset.cancelled", asset=found.name)
+    if found.now.step == "apply" or found.now.manifest.dataset != dataset:
+        raise Refused(code="asset.unregistered", dataset=dataset)
+    if found.head in revoked:
+        raise Refused(code="asset.superseded", asset=found.name)
+    return found.now
+
+
+def require_live(chain: str, dataset: Dataset, trust: Trust, *, revoked: Collection[str] = ()) -> Asset:
+    """The asset under which *dataset* is registered now; else `Refused`: nothing is authorised that is not registered first.
+
+    Its columns must be those that were registered, none with a grade below the catalogue's, by one of its holders.
+    """
+    asset = standing(chain, dataset.name, trust, revoked=revoked)
+    what, columns = asset.manifest, dataset.schema.columns
+    as_registered = what.schema == digest(dataset.schema) and what.graded.keys() == {column.name for column in columns}
+    if not as_registered or read_key(what.holder).name not in dataset.holders or any(what.graded[c.name] < c.grade for c in columns):
         raise Refused(code="asset.unregistered", dataset=dataset.name)
     return asset
+
+
+def check_price(asset: Asset, price: str | None) -> None:
+    """Raise `LicenceRefused` where a *price* is asked for what is open free of charge (无条件无偿、有条件无偿)."""
+    if price is not None and asset.manifest.openness != PAID:
+        raise LicenceRefused(code="asset.free", asset=asset.name, openness=asset.manifest.openness)
 
 
 def _verified(links: Sequence[notes.Note], trust: Trust) -> Registered:

@@ -166,7 +166,15 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "asset.cancelled": (
         "the registration of the asset {asset} was cancelled; nothing more may be authorised or computed on it",
-        "资产 {asset} 已注销登记，不得再授权或计算",
+        "资产 {asset} 已注销登记，不得再授权或计算；请改用其他已登记的数据",
+    ),
+    "asset.superseded": (
+        "the registration of the asset {asset} that is shown here is not the newest; the revocation list names its last link",
+        "此处出示的资产 {asset} 的登记不是最新的：撤销清单已列出其最后一环；请出示最新的登记",
+    ),
+    "asset.free": (
+        "the asset {asset} is registered as {openness}, free of charge; no licence on it may name a price",
+        "资产 {asset} 登记为 {openness}，无偿开放；对它的授权书不得约定价格，请去掉价格",
     ),
     "asset.step": (
         "the asset {asset} is in the state {state}, after which {step} may not come; see keyong asset show",

@@ -144,7 +144,7 @@ class Ended:
 class Offer:
     """A job as it is offered to a node: only signed texts, which the node verifies by itself.
 
-    *roots* are all versions of the authority's key root, *chain* are the licence's links.
+    *roots* are all versions of the authority's key root, *chain* are the licence's links, *asset* the dataset's registration.
     """
 
     roots: tuple[str, ...]
@@ -152,6 +152,7 @@ class Offer:
     chain: tuple[str, ...]
     plan: str
     dataset: str
+    asset: str
     revocations: str
     operator: str
     coordinator: str

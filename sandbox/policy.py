@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from governance import duo, licences, notes
-from governance.catalogue import Slug
+from governance import duo, licences, notes, registration
+from governance.catalogue import Dataset, Slug
 from governance.encoding import wire
 from governance.errors import IntegrityError, LicenceRefused, Refused
 from governance.keys import Trust
-from governance.licences import Granted, Request
+from governance.licences import Granted, Request, Revocations
 from governance.parties import Party
+from governance.registration import Asset
 from governance.rights import LEAST_CELL, Method
 from sandbox.analyses import METHODS
 from sandbox.case import Case
@@ -46,25 +47,38 @@ DEFAULT = Policy("automatic", (), (), (), 10)
 class Docket:
     """What is known about a job when it is judged: all of it signed by others, none of it from rows.
 
-    *chain* are the links of its licence, the authority's first; *plan* is the contingency plan that the licence names.
+    *chain* are the links of its licence, the authority's first; *plan* is the contingency plan that the licence names; *asset* is the
+    chain under which its dataset is registered.
     """
 
     case: Case
     job: str
     chain: tuple[str, ...]
     plan: str
+    asset: str
     revocations: str | None
     operator: Party
     coordinator: Party
     holders: tuple[Party, ...]
 
 
-def request(case: Case) -> Request:
-    """What the job asks of its licence. Grades are the catalogue's, whatever the operator thinks of a column."""
+def request(case: Case, asset: Asset) -> Request:
+    """What the job asks of its licence. Grades are those that were registered, whatever the operator thinks of a column."""
     job, dataset = case.job, case.dataset
-    grades = {name: dataset.schema[name].grade for name in case.columns}
+    grades = {name: asset.manifest.graded[name] for name in case.columns}
     return Request(job.operator, job.dataset, grades, job.purpose, job.method, job.min_cell, dataset.holders, job.rule,
                    region=job.region, home=dataset.region)  # fmt: skip
+
+
+def check_standing(
+    chain: tuple[str, ...], asset: str, dataset: Dataset, trust: Trust, *, plan: str, revocations: str | None, now: int
+) -> tuple[Granted, Asset]:
+    """The licence, in force *now*, and the asset under which *dataset* is registered: nothing is computed on another (先登记后授权)."""
+    granted = licences.in_force(chain, trust, plan=plan, revocations=revocations, now=now)
+    revoked = notes.read(revocations or "").document(Revocations).revoked  # one that is in force has a list
+    registered = registration.require_live(asset, dataset, trust, revoked=revoked)
+    registration.check_price(registered, granted.rights.price)
+    return granted, registered
 
 
 def check_licence(docket: Docket, trust: Trust, *, now: int) -> Granted:
@@ -77,7 +91,12 @@ def check_licence(docket: Docket, trust: Trust, *, now: int) -> Granted:
         raise LicenceRefused(code="licence.bearer", operator=operator.name)
     if job.coordinator != str(docket.coordinator.key):
         raise LicenceRefused(code="job.coordinator", coordinator=docket.coordinator.name)
-    granted = licences.check(docket.chain, request(docket.case), trust, plan=docket.plan, revocations=docket.revocations, now=now)
+    granted, asset = check_standing(
+        docket.chain, docket.asset, docket.case.dataset, trust, plan=docket.plan, revocations=docket.revocations, now=now
+    )
+    if asset.manifest.holder not in {str(party.key) for party in docket.holders}:
+        raise Refused(code="asset.unregistered", dataset=job.dataset)
+    licences.covers(granted, request(docket.case, asset))
     if granted.id != job.licence:
         raise LicenceRefused(code="licence.bearer", operator=operator.name)
     licences.check_signers(note, granted, operator.key)

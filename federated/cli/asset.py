@@ -66,9 +66,10 @@ def sign(file: Path, key: Path, as_json: bool) -> None:
 
 
 def _taken(file: Path, home: Path, grading: Path | None, coordinator: Path | None, as_json: bool, *steps: str) -> None:
-    chain = Registry.open(home).take(read_text(file), *steps, graded=read_text(grading) if grading else None)
+    registry = Registry.open(home)
+    chain = registry.take(read_text(file), *steps, graded=read_text(grading) if grading else None)
     if coordinator:
-        publish(coordinator, str(chain))
+        publish(coordinator, *registry.published(chain))
     say({"name": chain.now.name, "state": chain.now.step, "id": chain.head}, _state(chain), as_json)
 
 
@@ -118,10 +119,11 @@ def correct(file: Path, home: Path, grading: Path | None, coordinator: Path | No
 @SENT
 @json_option
 def cancel(name: str, home: Path, reason: str, coordinator: Path | None, as_json: bool) -> None:
-    """Cancel an asset's registration, for good."""
-    chain = Registry.open(home).cancel(name, reason)
+    """Cancel an asset's registration, for good; jobs on it end."""
+    registry = Registry.open(home)
+    chain = registry.cancel(name, reason)
     if coordinator:
-        publish(coordinator, str(chain))
+        publish(coordinator, *registry.published(chain))
     say({"name": name, "state": "cancel", "id": chain.head}, _state(chain), as_json)
 
 

@@ -308,7 +308,7 @@ HELP = {
     "Id of the link that was wrong, or its first digits.": "有误的一环的编号，或其开头几位。",
     "Why it is changed or corrected.": "变更或更正的理由。",
     "Where to write the request.": "申请写到何处。",
-    "Cancel an asset's registration, for good.": "注销资产登记，不可恢复。",
+    "Cancel an asset's registration, for good; jobs on it end.": "注销资产登记，不可恢复；有关任务随即终止。",
     "Why.": "理由。",
     "Publish at this coordinator, by its coordinator.json.": "在该协调方发布（给出其 coordinator.json）。",
     "Register a change for which the holder asked.": "登记持有方申请的变更。",

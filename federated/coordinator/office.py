@@ -290,7 +290,8 @@ class Office:
         case = cases.read(job_text, dataset)
         holders = tuple(roster(self.parties().values(), case.dataset.holders).values())
         plan, revocations = published.plan(t, chain, self.trust), t.note("revocations", "current")
-        return Docket(case, job_text, chain, plan, revocations, operator, self.parties()[self.key.name], holders)
+        asset, coordinator = register.of(t, job.dataset), self.parties()[self.key.name]
+        return Docket(case, job_text, chain, plan, asset, revocations, operator, coordinator, holders)
 
     def offers(self, holder: str, *, known: Collection[str] = (), wait: float) -> list[Offer]:
         """Jobs that wait for *holder*'s answer, apart from those that it knows; blocks up to *wait* seconds for the first.
@@ -318,8 +319,9 @@ class Office:
         dataset = held(t.note(published.ENTRY, job.catalogue))
         holders = self._kept(dataset, Dataset).holders
         chain, revocations = published.chain(t, job.licence, self.trust), t.note("revocations", "current") or ""
+        plan, asset = published.plan(t, chain, self.trust), register.of(t, job.dataset)
         operator, coordinator = enrolments[held(row).detail], enrolments[self.key.name]
-        return Offer(self.roots.texts, job_text, chain, published.plan(t, chain, self.trust), dataset, revocations, operator, coordinator,
+        return Offer(self.roots.texts, job_text, chain, plan, dataset, asset, revocations, operator, coordinator,
                      tuple(enrolments[name] for name in holders))  # fmt: skip
 
     # --- the steps of a job
@@ -420,6 +422,7 @@ class Office:
         admission = notes.write(Admission(job, granted.id, uses, acceptances, now)).signed_by(self.key)
         t.put_note("admission", job, str(admission))
         t.put(f"root {job}", str(self.roots.newest.root.version))
+        t.put_note("registered", job, register.of(t, notes.read(text).document(Job).dataset))
         t.put_note("acceptances", job, json.dumps({name: body.decode() for name, body in sorted(relay.bodies.items())}))
         t.append("job.admitted", job)
         return replace(relay, admission=str(admission))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from governance import licences, notes
+from governance import licences, notes, registration
 from governance.catalogue import Dataset
 from governance.complaints import Answer
 from governance.contingency import Contingency
@@ -98,7 +98,9 @@ def bundle(t: View, job: str, coordinator: str, roots: Chain) -> dict[str, objec
     links = chain(t, document.licence, versions.trust)
     return {
         "keyong": "bundle/v1", "roots": versions.texts, "job": text, "chain": links, "plan": plan(t, links, versions.trust),
-        "dataset": str(counted(notes.read(dataset), versions.trust)), "enrolments": {name: enrolments[name] for name in sorted(parties)},
+        "dataset": str(counted(notes.read(dataset), versions.trust)),
+        "asset": registration.counted(held(t.note("registered", job)), versions.trust),
+        "enrolments": {name: enrolments[name] for name in sorted(parties)},
         "admission": t.note("admission", job), "acceptances": json.loads(held(t.note("acceptances", job))),
         "spends": json.loads(held(t.note("spends", job))), "release": release, "ledger": _proof(t, int(held(t.get(f"release {job}")))),
     }  # fmt: skip

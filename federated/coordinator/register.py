@@ -8,13 +8,13 @@ from typing import Any
 from federated.coordinator.published import held
 from governance import certificates, notes, products, registration, trades
 from governance.certificates import Certificate
-from governance.chains import read
+from governance.chains import read, write
 from governance.errors import Refused, Unavailable, UsageError
 from governance.journal import Transaction, View
 from governance.keys import Trust
 from governance.parties import read_enrolment
 from governance.products import Asked, Product
-from governance.registration import Asset
+from governance.registration import LIVE, Asset
 from governance.roots import Chain
 from governance.trades import Delivery, Inspection, Order
 from sandbox.job import Job
@@ -25,13 +25,20 @@ LISTING = "listing"  # a version of a product by its id; the newest is kept by i
 DAY, MOST_ORDERS = 86400, 1000  # of one operator in a day
 
 
+def of(t: View, dataset: str) -> str:
+    """The chain under which *dataset* was registered last; empty where it never was."""
+    return t.note("asset", t.get(f"asset of {dataset}") or "") or ""
+
+
 def kind_of(note: notes.Note) -> str:
     """``asset``, ``certificate``, ``product``, ``order``, ``delivery``, ``inspection``, or empty for another document."""
     return next((kind for kind, cls in {**LINKS, **TRADES}.items() if note.holds(cls)), "")
 
 
 def keep(t: Transaction, note: notes.Note, roots: Chain, *, now: int) -> None:
-    """Put *note* at the end of its chain, or on the list. What is there already changes nothing; what may not come next is refused."""
+    """Put *note* at the end of its chain, or on the list. What may not come next is refused; what is there changes
+    nothing, but that more may sign it: keys change.
+    """
     kind = kind_of(note)
     if kind in TRADES:
         _keep_trade(t, kind, note, roots, now)
@@ -42,10 +49,14 @@ def keep(t: Transaction, note: notes.Note, roots: Chain, *, now: int) -> None:
     name: str = document.name
     old = t.note(kind, name)
     if old is not None and note.id in [link.id for link in read(old)]:
+        renewed = [link.joined(note.only(*trust.keys)) if link.id == note.id else link for link in read(old)]
+        t.put_note(kind, name, write(renewed), replace=True)
         return
     link, event = (_asset if kind == "asset" else _certificate)(old, note, trust)
     t.put_note(kind, name, (old or "") + str(link), replace=True)
     t.append(event, link.id)
+    if kind == "asset" and document.step in LIVE:
+        t.put(f"asset of {document.manifest.dataset}", name)
 
 
 def counted(t: Transaction, what: str, most: int, *, now: int) -> bool:

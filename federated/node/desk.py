@@ -24,6 +24,7 @@ from governance.encoding import build, plain
 from governance.errors import UsageError
 from governance.handwritten import by_hand, names
 from governance.licences import day
+from governance.registration import newest
 from sandbox import case as cases
 from sandbox.messages import Offer
 from sandbox.policy import METHOD_NAMES, Policy
@@ -156,11 +157,11 @@ def waiting(path: Path) -> list[dict[str, Any]]:
 
 def _described(job: str, offer: Offer) -> dict[str, Any]:
     case = cases.read(offer.job, offer.dataset)
-    asked, schema = case.job, case.dataset.schema
+    asked, schema, registered = case.job, case.dataset.schema, newest(offer.asset).manifest
     return {
         "job": job, "title": asked.title, "operator": asked.operator.partition("+")[0], "purpose": asked.purpose, "dataset": asked.dataset,
         "method": asked.method, "parameters": plain(asked)["parameters"], "where": asked.where, "min_cell": asked.min_cell,
-        "columns": {name: schema[name].grade for name in case.columns}, "numbers": sum(case.analysis.opens(schema)),
+        "columns": {name: registered.graded[name] for name in case.columns}, "numbers": sum(case.analysis.opens(schema)),
         "rounds": 1 + len(case.analysis.opens(schema)), "discloses": case.analysis.discloses, "deadline": day(asked.deadline),
         "dealers": list(case.dealers),
     }  # fmt: skip

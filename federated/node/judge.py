@@ -16,7 +16,7 @@ from sandbox.case import Case
 from sandbox.disclosure import check_min_cell, check_roster
 from sandbox.job import Job
 from sandbox.messages import Offer
-from sandbox.policy import Docket, check_licence, check_policy
+from sandbox.policy import Docket, check_licence, check_policy, check_standing
 
 __all__ = ["Docket", "Job", "check_history", "check_in_force", "judge", "learn_revocations", "min_cell_of", "read_offer"]
 
@@ -44,11 +44,11 @@ def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket
 
 
 def check_in_force(offer: Offer, home: Home, t: View, *, now: float) -> None:
-    """Raise unless the licence still holds, by the newest list at hand and the time that witnesses keep (PRIVACY 7 and 20)."""
+    """Raise unless licence and registration still hold, by the newest list at hand and the witnesses' time (PRIVACY 7 and 20)."""
     case, trust = cases.read(offer.job, offer.dataset), home.current(t).trust
     today = time_of(t, case.dataset, home.key.name, now)
     listed = t.note("revocations", "current")
-    licences.in_force(offer.chain, trust, plan=offer.plan, revocations=listed, now=today)
+    check_standing(offer.chain, offer.asset, case.dataset, trust, plan=offer.plan, revocations=listed, now=today)
     licences.check_keys(offers.parties(offer, trust), listed)
     if today >= case.job.deadline:
         raise Unavailable(code="job.deadline")

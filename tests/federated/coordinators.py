@@ -17,7 +17,7 @@ from federated.coordinator.web import Listen, Server
 from federated.signatures import Signer
 from federated.tls import Pair, make_authority, server_pair
 from federated.transport import Link
-from governance import catalogue, notes
+from governance import catalogue, chains, notes
 from governance.catalogue import Dataset, Schema
 from governance.journal import Journal
 from governance.keys import SigningKey
@@ -59,6 +59,23 @@ def enrolment(key: SigningKey, role: str, *, expires: int = 2**34, withdrawn: tu
 
 def dataset(name: str = "cohort", holders: tuple[str, ...] = ROSTER, version: int = 1) -> str:
     return str(notes.write(Dataset(name, version, name, SCHEMA, holders, 1, 10_000)).signed_by(AUTHORITY))
+
+
+def asset(dataset_text: str = "", *, name: str = "", **changes: object) -> str:
+    """The chain under which a dataset is registered, by the first of its holders; the same at every call."""
+    return _asset(dataset_text or dataset(), name, tuple(sorted(changes.items())))
+
+
+@cache
+def _asset(dataset_text: str, name: str, changes: tuple[tuple[str, object], ...]) -> str:
+    entry = notes.read(dataset_text).document(Dataset)
+    return licensing.asset(entry, KEYS[entry.holders[0]], AUTHORITY, at=int(time.time()), name=name, **dict(changes))
+
+
+def register(office: Office, chain: str) -> None:
+    """Publish a chain link by link; what the office has of it changes nothing."""
+    for link in chains.read(chain):
+        office.publish(str(link))
 
 
 def licence(operator: str = "operator", dataset_name: str = "cohort", *, by: SigningKey = AUTHORITY, **changes: object) -> notes.Note:
@@ -145,6 +162,7 @@ def filled(where: str | Path, *, patience: float = 5.0) -> Office:
     for name, role in PARTIES.items():
         office.enrol(enrolment(KEYS[name], role))
     office.publish(dataset())
+    register(office, asset())
     office.publish(revocations())
     office.publish(str(plan()))
     return office

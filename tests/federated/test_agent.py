@@ -15,9 +15,9 @@ from connectors.tables import TableSource
 from federated.node import judge
 from federated.node.agent import Agent, Run
 from federated.node.home import Home, snapshot_text
-from governance import notes, proofs
+from governance import chains, notes, proofs
 from governance.encoding import canonical, plain
-from governance.errors import BudgetExhausted, DisclosureRefused, IntegrityError, LicenceRefused, QuorumLost, Unavailable
+from governance.errors import BudgetExhausted, DisclosureRefused, IntegrityError, LicenceRefused, QuorumLost, Refused, Unavailable
 from governance.journal import Journal
 from sandbox import spends
 from sandbox.job import Job
@@ -257,6 +257,19 @@ def test_a_job_that_ended_meanwhile_is_not_waited_for(place, agent, spending, mo
 
 
 KINDS = ["spent", "deal", "0.0.upload", "0.0.consent", "0.0.reveal", "0.0.decrypt", "0.0.state", "1.0.upload", "1.0.decrypt", "1.0.weigh"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_nothing_on_a_cancelled_asset_leaves_the_node(place, agent, spending, monkeypatch, name):
+    """Its coordinator may hold the cancellation back: the list names the link that it took the place of."""
+    posted, run = [], spending
+    monkeypatch.setattr(agent.link, "post", lambda *given, **how: posted.append(given))
+    run.state, run.post = Proving(run.state.plan, run.state.run, run.state.party, ""), Post(name, "north", b"x", ())
+    with agent.journal.transaction() as t:
+        judge.learn_revocations(coordinators.revocations(2, chains.read(coordinators.asset())[-1].id), agent.home, t)
+    with pytest.raises(Refused) as refusal:
+        run._turn()
+    assert refusal.value.code == "asset.superseded" and posted == []
 
 
 @pytest.mark.parametrize("name", KINDS)

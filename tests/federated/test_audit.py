@@ -15,7 +15,7 @@ from trails import DATASET, Trail
 
 from federated import audit, differences, metrics, records
 from federated.audit import Limits
-from governance import catalogue, notes
+from governance import catalogue, chains, notes
 from governance.catalogue import Dataset, Schema
 from governance.errors import LicenceRefused
 from governance.journal import Journal
@@ -109,7 +109,7 @@ def test_a_stale_list_is_found(trail):
 class Forged:
     """A ledger in which its owner wrote what it liked; all documents in it are signed as they must be, unless said otherwise."""
 
-    def __init__(self, path, owner: str = "coordinator") -> None:
+    def __init__(self, path, owner: str = "coordinator", *, registered: bool = True) -> None:
         self.path, self.key = path, KEYS[owner]
         self.journal = Journal.create(path / "journal.db", self.key, clock=lambda: self.at)
         self.at, self.texts, self.uses = NOW, [], 0
@@ -124,12 +124,21 @@ class Forged:
         self.list(1)
         for text in (self.dataset, str(self.licence)):
             self.add("document.published", text)
+        if registered:
+            self.register()
 
     def add(self, event: str, text: str, code: str = "", *, subject: str = "") -> None:
         with self.journal.transaction() as t:
             if event != "document.published" or self.key == KEYS["coordinator"]:
                 t.append(event, subject or notes.read(text).id, code)
         self.texts.append(text)
+
+    def register(self) -> None:
+        """The dataset becomes an asset; a node's ledger says nothing of it."""
+        for event, link in zip(("asset.applied", "asset.registered"), chains.read(coordinators.asset(self.dataset)), strict=True):
+            if self.key == KEYS["coordinator"]:
+                self.add(event, str(link))
+            self.texts.append(str(link))
 
     def list(self, version: int, *revoked: str, days: int = 1) -> None:
         made = Revocations(version, self.at, self.at + days * 86_400, revoked)
@@ -195,6 +204,17 @@ def test_a_release_that_too_few_signed_or_a_stranger_did(forged):
 def test_a_use_beyond_the_licence(forged, change):
     forged.job(*ALL, **change)
     assert forged.found() == ["licence.beyond"]
+
+
+def test_a_job_on_a_dataset_that_was_registered_only_afterwards(tmp_path):
+    """Its licence, if it names it, names what is no asset."""
+    forged = Forged(tmp_path, registered=False)
+    forged.job(*ALL)
+    forged.register()
+    assert forged.found() == ["licence.beyond"]
+    forged.job(*ALL)
+    assert forged.found() == ["licence.beyond"]
+    forged.journal.close()
 
 
 def test_a_licence_that_nobody_granted_or_another_signed(forged):

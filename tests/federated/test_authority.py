@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
+import licensing
 import pytest
 
 from federated import grants
@@ -12,10 +14,11 @@ from federated.authority import Authority, read_dataset, read_root
 from federated.tokens import Token
 from governance import notes
 from governance.catalogue import Dataset
-from governance.errors import DecodeError, UsageError
+from governance.errors import DecodeError, Refused, UsageError
 from governance.keys import SigningKey
 from governance.licences import Licence, Revocations
 from governance.parties import enrol, read_enrolment
+from governance.registration import Grade
 
 HEART = Path(__file__).parents[2] / "examples" / "heart" / "dataset.yaml"
 FILE = """
@@ -98,6 +101,44 @@ def test_it_does_not_sign_a_licence_that_nobody_could_read(authority, changes):
         granted(authority, **changes)
 
 
+def register(authority, name="heart", step="", **manifest):
+    """Register the dataset by its holder a."""
+    entry, own = notes.opened((authority.path / "datasets" / "heart.note").read_text(), Dataset, authority.trust), SigningKey.generate("a")
+    chain = licensing.asset(entry, own, *authority.keys, at=int(time.time()), name=name, **manifest)
+    (authority.path / "assets").mkdir(exist_ok=True)
+    text = licensing.moved(chain, step, *authority.keys, at=int(time.time())) if step else chain
+    (authority.path / "assets" / f"{name}.chain").write_text(text)
+
+
+@pytest.mark.parametrize("code, registered, changes", [
+    ("asset.unregistered", {"schema": "0" * 64}, {}), ("asset.cancelled", {"step": "cancel"}, {}),
+    ("asset.free", {"openness": "unconditional-free"}, {"terms": {"price": "a" * 64}}),
+    ("asset.free", {"openness": "conditional-free"}, {"terms": {"price": "a" * 64}}), ("licence.grade", {}, {"terms": {"grade": 2}}),
+])  # fmt: skip
+def test_a_licence_names_only_what_is_registered_graded_and_priced_so(authority, code, registered, changes):
+    register(authority, **registered)
+    with pytest.raises(Refused) as refusal:
+        granted(authority, **changes)
+    assert refusal.value.code == code
+
+
+def test_registration_comes_before_authorisation_and_before_a_price(authority):
+    for call in (lambda: authority.registered("heart"), lambda: authority.price("heart", unit="call", fen=1, highest=1, ceiling=9)):
+        with pytest.raises(Refused) as refusal:
+            call()
+        assert refusal.value.code == "asset.unregistered"
+    register(authority, openness="conditional-free")
+    with pytest.raises(Refused) as refusal:
+        authority.price("heart", unit="call", fen=1, highest=1, ceiling=9)
+    assert refusal.value.code == "asset.free"
+
+
+def test_a_licence_goes_up_to_the_registered_grades_of_its_columns(authority):
+    register(authority, grades=(Grade("age", 5), Grade("age_band", 4), Grade("sex", 3)))
+    assert notes.read(granted(authority)).document(Licence).allow.grade == 5
+    assert notes.read(granted(authority, columns=("sex",))).document(Licence).allow.grade == 3
+
+
 def granted(authority, **changes):
     asked = {
         "dataset": "heart",
@@ -110,6 +151,8 @@ def granted(authority, **changes):
     }
     operator = SigningKey.generate("op")
     plan = authority.plan(str(grants.plan_by(operator)))
+    if not (authority.path / "assets").exists():
+        register(authority)
     return authority.licence(str(operator.public), plan=plan, **{**asked, **changes})
 
 
@@ -130,6 +173,7 @@ def test_it_does_not_sign_an_entry_or_invitation_that_nobody_could_read(authorit
         authority.enrol("Not A Name", "Office", "coordinator")
     with pytest.raises(UsageError, match="name must match"):
         authority.enrol("Not-A-Name", "Office", "coordinator")
+    register(authority)
     with pytest.raises(UsageError, match="key"):
         authority.licence("no key", dataset="heart", columns=("age",), purposes=("research",), methods=("describe@1",), min_cell=10, uses=5,
                           days=9, plan=str(grants.plan_by(SigningKey.generate("op"))))  # fmt: skip

@@ -116,6 +116,7 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
         assert keyong(capsys, "node", "join", token, "--home", tmp_path / name)["name"] == name, "a join can be repeated"
     (tmp_path / "dataset.yaml").write_text(federations.DATASET)
     keyong(capsys, "authority", "dataset", tmp_path / "dataset.yaml", "--home", authority, "--coordinator", card)
+    calls.register(capsys, tmp_path, tmp_path / "dataset.yaml", key=tmp_path / "north" / "node.key", authority=authority, coordinator=card)
     for name, rows in federations.tables().items():
         pq.write_table(rows, tmp_path / f"{name}.parquet")
         added = keyong(capsys, "node", "data", "add", "cohort", f"parquet://{tmp_path / name}.parquet", "--home", tmp_path / name)

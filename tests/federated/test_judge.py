@@ -12,8 +12,8 @@ from coordinators import KEYS, PARTIES, ROSTER, STRANGER, enrolment
 
 from federated.node.doctor import _dated, _drills
 from federated.node.home import Home
-from federated.node.judge import judge, learn_revocations
-from governance import notes
+from federated.node.judge import check_in_force, judge, learn_revocations
+from governance import chains, notes
 from governance.contingency import Contingency
 from governance.encoding import canonical, plain
 from governance.errors import IntegrityError, LicenceRefused, Refused
@@ -28,11 +28,11 @@ def home(tmp_path):
     return Home(tmp_path, KEYS["north"], "https://127.0.0.1:1", None, coordinators.ROOTS, KEYS["coordinator"].public)
 
 
-def offer(**job):
+def offer(asset="", **job):
     dataset, licence = coordinators.dataset(), coordinators.licence()
     text = str(coordinators.job(licence.id, dataset, **job))
     parties = {name: enrolment(KEYS[name], PARTIES[name]) for name in (*ROSTER, "operator", "coordinator")}
-    return Offer(coordinators.ROOTS.texts, text, (str(licence),), str(coordinators.plan()), dataset, coordinators.revocations(), parties["operator"], parties["coordinator"],
+    return Offer(coordinators.ROOTS.texts, text, (str(licence),), str(coordinators.plan()), dataset, asset or coordinators.asset(), coordinators.revocations(), parties["operator"], parties["coordinator"],
                  tuple(parties[name] for name in ROSTER))  # fmt: skip
 
 
@@ -41,6 +41,7 @@ def judged(home, offered):
     try:
         with journal.transaction() as t:
             learn_revocations(offered.revocations, home, t)
+        with journal.transaction() as t:
             return judge(offered, home, t, now=int(time.time()))
     finally:
         journal.close()
@@ -74,3 +75,24 @@ def test_another_coordinator_than_the_one_joined_offers_nothing(home):
     annex = replace(offer(coordinator=STRANGER), coordinator=enrolment(STRANGER, "coordinator"))
     with pytest.raises(IntegrityError, match="another coordinator than the one that this node joined"):
         judged(home, annex)
+
+
+def test_a_coordinator_that_hides_a_cancellation_has_nothing_computed(home):
+    """The list that the node saw names the link that the cancellation took the place of; without a fresh list nothing runs."""
+    cancelled = coordinators.revocations(2, chains.read(coordinators.asset())[-1].id)
+    for offered, code in ((replace(offer(), revocations=cancelled), "asset.superseded"), (offer(), "asset.superseded")):
+        with pytest.raises(Refused) as refusal:
+            judged(home, offered)
+        assert refusal.value.code == code, "an older list does not bring it back"
+
+
+def test_a_cancellation_in_mid_job_opens_nothing_more(home):
+    offered, journal = offer(), home.journal()
+    with journal.transaction() as t:
+        learn_revocations(offered.revocations, home, t)
+        check_in_force(offered, home, t, now=time.time())
+        learn_revocations(coordinators.revocations(2, chains.read(offered.asset)[-1].id), home, t)
+        with pytest.raises(Refused) as refusal:
+            check_in_force(offered, home, t, now=time.time())
+    assert refusal.value.code == "asset.superseded"
+    journal.close()

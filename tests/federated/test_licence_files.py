@@ -47,7 +47,7 @@ drill_days: 180
 @pytest.fixture
 def grant():
     root, plan = coordinators.licence(), coordinators.plan()
-    return Grant(VERSION, (str(root),), str(plan), coordinators.revocations())
+    return Grant(VERSION, (str(root),), str(plan), (coordinators.asset(),), coordinators.revocations())
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def offered(grant, **changes):
     dataset = coordinators.dataset()
     job = coordinators.job(notes.read(grant.chain[-1]).id, dataset, **changes)
     parties = {name: enrolment(KEYS[name], PARTIES[name]) for name in (*ROSTER, "operator", "coordinator")}
-    return Offer(coordinators.ROOTS.texts, str(job), grant.chain, grant.plan, dataset, grant.revocations, parties["operator"], parties["coordinator"],
+    return Offer(coordinators.ROOTS.texts, str(job), grant.chain, grant.plan, dataset, grant.assets[0], grant.revocations, parties["operator"], parties["coordinator"],
                  tuple(parties[name] for name in ROSTER))  # fmt: skip
 
 
@@ -230,7 +230,7 @@ def test_a_table_says_what_is_allowed_and_what_is_left(capsys, place, monkeypatc
     root = coordinators.licence(
         plan=plan.id, purposes=("public-interest", "research"), epsilon_job=500_000, regions={"CN": "", "SG": "f" * 64}
     )
-    (place / "a.licence").write_text(Grant(VERSION, (str(root),), str(plan), "").text())
+    (place / "a.licence").write_text(Grant(VERSION, (str(root),), str(plan), (coordinators.asset(),), "").text())
     home = place / "node"
     home.mkdir()
     Journal.create(home / "journal.db", KEYS["north"]).close()

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 import coordinators
+import licensing
 import pytest
 from coordinators import KEYS, ROSTER
 from offices import Floor, Nodes
@@ -14,7 +15,7 @@ from trails import Trail
 
 from federated.coordinator.web import access
 from federated.verify import Bundle, verify
-from governance import notes
+from governance import chains, notes
 from governance.errors import IntegrityError, KeyongError, OutOfTurn, PeerError, QuorumLost, Refused, Unavailable, UsageError
 from governance.keys import SigningKey
 from sandbox import machine
@@ -331,6 +332,28 @@ def test_a_licence_that_ran_out_while_holders_decided_admits_nothing(floor):
     Nodes(floor, job).turn()
     status = floor.office.status(job)
     assert (status.phase, status.code) == ("refused", "licence.expired")
+
+
+def test_a_cancelled_asset_ends_its_jobs_and_gets_no_new_ones(floor):
+    waiting, running = floor.submit(), floor.submit()
+    Nodes(floor, running).run(until="0.0.upload")
+    chain = coordinators.asset()
+    cancelled = licensing.moved(chain, "cancel", coordinators.AUTHORITY, at=int(floor.clock()))
+    coordinators.register(floor.office, cancelled)
+    floor.office.publish(coordinators.revocations(2, chains.read(chain)[-1].id))
+    assert [(s.phase, s.code) for s in map(floor.office.status, (waiting, running))] == [("refused", "asset.cancelled")] * 2
+    with pytest.raises(Refused) as refusal:
+        floor.submit()
+    assert refusal.value.code == "asset.cancelled"
+
+
+def test_a_dataset_that_nobody_registered_gets_no_job(tmp_path):
+    made = Floor(tmp_path)
+    made.office.publish(coordinators.dataset(version=2, holders=("north", "other", "south", "west")))  # not with the asset's holder
+    with pytest.raises(Refused) as refusal:
+        made.submit()
+    assert refusal.value.code == "asset.unregistered"
+    made.office.journal.close()
 
 
 def test_nothing_is_admitted_between_the_deadline_and_the_next_tick(floor):

@@ -68,7 +68,16 @@ def test_a_node_s_ledger_gives_records_too(trail, tmp_path):
     holders = tuple(enrolments[name] for name in coordinators.ROSTER)
     plan = str(coordinators.plan())
     offer = Offer(
-        coordinators.ROOTS.texts, job, (licence,), plan, trail.dataset, lists, enrolments["operator"], enrolments["coordinator"], holders
+        coordinators.ROOTS.texts,
+        job,
+        (licence,),
+        plan,
+        trail.dataset,
+        coordinators.asset(),
+        lists,
+        enrolments["operator"],
+        enrolments["coordinator"],
+        holders,
     )
     other = trail.job(purpose="else")
     hostile = replace(offer, job=other, operator="no note", dataset="none", chain=("",))

@@ -28,7 +28,7 @@ from federated.operator import join
 from federated.tls import server_pair
 from federated.tokens import Token
 from federated.verify import Bundle, verify
-from governance import notes
+from governance import chains, notes
 from governance.errors import DecodeError, IntegrityError, Refused, UsageError
 from governance.journal import Journal
 from governance.keys import SigningKey
@@ -98,6 +98,8 @@ def settle(city, capsys):
     key = join(token, city.path / "lab.key")
     (city.path / "dataset.yaml").write_text(DATASET)
     city.keyong(capsys, "dataset", city.path / "dataset.yaml", "--coordinator", city.card)
+    calls.register(capsys, city.path, city.path / "dataset.yaml", key=city.path / HOLDERS[0] / "node.key", authority=city.authority,
+                   coordinator=city.card)  # fmt: skip
     (city.path / "plan.note").write_text(str(plan_by(key)))
     city.keyong(capsys, "licence", key.public, "--coordinator", city.card, "--dataset", "cohort", "--columns", "age", "--purposes", "x",
                 "--methods", "describe@1", "--plan", city.path / "plan.note")  # fmt: skip
@@ -126,8 +128,8 @@ def test_a_key_is_exchanged_by_officers_in_different_places_and_everybody_follow
 
     # the city's own folder has one key now; what stands is signed by two of the new three, since three had signed it
     renewed = city.keyong(capsys, "renew", "--coordinator", city.card)
-    assert [d["lacking"] for d in renewed] == [[], [], [], [{"signed": 1, "needed": 2}]], (
-        "dataset, plan and licence stand; the new list lacks one"
+    assert [d["lacking"] for d in renewed] == [[]] * 5 + [[{"signed": 1, "needed": 2}]], (
+        "dataset, plan, licence and both links of the registration stand; the new list lacks one"
     )
     assert city.keyong(capsys, "sign", renewed[-1]["file"], home=li)["lacking"] == []
     city.keyong(capsys, "publish", renewed[-1]["file"], "--coordinator", city.card)
@@ -308,6 +310,12 @@ def test_what_stands_is_signed_anew_and_old_lines_stay_for_old_bundles(floor):
     assert refusal.value.code == "licence.forged", "the old key grants nothing any more"
     floor.office.publish(str(licence.signed_by(NEW)))
     floor.office.publish(str(coordinators.plan().signed_by(NEW)))
+    links = chains.read(coordinators.asset())
+    for link in links:
+        floor.office.publish(str(link.signed_by(NEW)))
+        floor.office.publish(str(link.signed_by(NEW)))
+    kept = chains.read(dict(floor.office.documents("asset"))["cohort-asset"])
+    assert [(link.id, len(link.signatures)) for link in kept] == [(link.id, len(link.signatures) + 1) for link in links]
     with floor.office.journal.view() as t:
         assert notes.read(t.note("licence", licence.id)).signers(AUTHORITY.public, NEW.public) == {"authority", "authority-2"}
     assert notes.read(dict(floor.office.documents("licence"))[licence.id]).signers(AUTHORITY.public, NEW.public) == {"authority-2"}

@@ -20,10 +20,13 @@ from federated.grants import VERSION, Grant
 from federated.node.home import Home
 from federated.node.judge import judge, learn_revocations
 from governance import notes
+from governance.catalogue import Dataset
 from governance.encoding import canonical, plain
 from governance.errors import KeyongError
 from governance.journal import Journal
+from governance.keys import SigningKey
 from governance.licences import Licence, Revocations, key_id
+from governance.registration import Grade
 from governance.rights import Rights
 from sandbox.job import Job
 from sandbox.messages import Offer
@@ -39,6 +42,18 @@ NARROWER = (
     {"holders": (*ROSTER,)}, {"holders": ("east", "north")}, {"split": {"x": 10_000}}, {"split": {"y": 10_000}}, {"price": "a" * 64}, {"plan": "0" * 64},
     {"approvals": 2}, {"epsilon_job": 5},
 )  # fmt: skip
+
+
+def registrations():
+    """The dataset's registration, and others under which nothing runs on it, or not at a price."""
+    entry, now, bad = notes.read(coordinators.dataset()).document(Dataset), int(time.time()), {"grades": (Grade("age", 2),)}
+    good = coordinators.asset()
+    return good, (
+        "", good.partition("\nkeyong/asset/v1")[0] + "\n", licensing.moved(good, "cancel", AUTHORITY, at=now), coordinators.asset(name="low", **bad),
+        coordinators.asset(name="schema", schema="0" * 64), coordinators.asset(name="more", grades=(Grade("age", 3), Grade("bmi", 3))),
+        coordinators.asset(name="free", openness="conditional-free"), coordinators.asset(name="high", grades=(Grade("age", 5),)),
+        licensing.asset(entry, KEYS["other"], AUTHORITY, at=now), licensing.asset(entry, SigningKey.generate("north"), AUTHORITY, at=now),
+    )  # fmt: skip
 
 
 class Undone(Exception):
@@ -57,6 +72,8 @@ class Trial:
         changes = {"purpose": self.often("research", "audit"), "min_cell": self.often(10, 12), "region": self.often("CN", "SG"),
                    "licence": self.often(self.chain[-1].id, "1" * 64)}  # fmt: skip
         self.job = str(notes.write(replace(document, **changes)).signed_by(*signed))
+        usual, others = registrations()
+        self.asset = self.often(usual, self.pick(others))
         self.revocations = self.revoked()
 
     def seldom(self, of=12):
@@ -99,6 +116,7 @@ class Trial:
     def revoked(self):
         ids = [
             *([self.pick(self.chain).id] if self.seldom(15) else []),
+            *([notes.read(self.asset[self.asset.rindex("keyong/asset/v1") :]).id] if self.asset and self.seldom(15) else []),
             *([key_id(str(self.pick(self.delegates).public))] if self.seldom(15) else []),
         ]
         due = self.often(self.now + 5000, self.now - 5000)
@@ -153,6 +171,8 @@ def at_the_coordinator(office, trial):
                 t._connection.exec_driver_sql("DELETE FROM note WHERE kind = 'revocations'")
             for link in trial.chain:
                 t.put_note("licence", link.id, str(link), replace=True)
+            t.put_note("asset", "shown", trial.asset, replace=True)
+            t.put("asset of cohort", "shown")
             operator = office.parties()["operator"]
             raise Undone(code_of(lambda: check_licence(office._docket(t, trial.job, operator, current=True), office.trust, now=trial.now)))
 
@@ -177,7 +197,7 @@ def at_a_node(home, journal, trial, offer):
 
 
 def on_the_command_line(path, trial, offer):
-    (path / "a.licence").write_text(Grant(VERSION, trial.texts, trial.plan, trial.revocations).text())
+    (path / "a.licence").write_text(Grant(VERSION, trial.texts, trial.plan, (), trial.revocations).text())
     (path / "offer.json").write_text(canonical(plain(offer)) + "\n")
     told, status = io.StringIO(), 0
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(io.StringIO()):
@@ -208,7 +228,7 @@ def differ(places, count, seed):
     rng, seen, dataset = np.random.default_rng(seed), collections.Counter(), coordinators.dataset()
     for _ in range(count):
         trial = Trial(rng, dataset, int(time.time()))
-        offer = Offer(coordinators.ROOTS.texts, trial.job, trial.texts, trial.plan, dataset, trial.revocations, parties["operator"], parties["coordinator"],
+        offer = Offer(coordinators.ROOTS.texts, trial.job, trial.texts, trial.plan, dataset, trial.asset, trial.revocations, parties["operator"], parties["coordinator"],
                       tuple(parties[name] for name in ROSTER))  # fmt: skip
         codes = at_a_node(home, journal, trial, offer), on_the_command_line(path, trial, offer)
         assert codes[0] == codes[1], (codes, trial.texts)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import coordinators
 import inmemory
+import licensing
 import numpy as np
 from coordinators import AUTHORITY, KEYS, SCHEMA
 from offices import Floor, Nodes
@@ -37,6 +38,9 @@ class Trail:
         now = int(time.time())
         self.dataset = str(notes.write(DATASET).signed_by(AUTHORITY))
         self.office.publish(self.dataset)
+        keys, fields = (AUTHORITY, KEYS["east"]), licensing.manifest(DATASET, KEYS["east"])
+        chain = licensing.moved(coordinators.asset(), "change", *keys, at=now, schema=fields.schema, grades=fields.grades)
+        coordinators.register(self.office, chain)
         self.price = self.publish(Price("cohort", 1, "call", 1001, 2000, 10**6, (), now - 100, now + 10**6))
         purposes = ("public-interest", "research")
         given = coordinators.licence(columns=("age", "sex", "ward"), purposes=purposes, use_count=uses)

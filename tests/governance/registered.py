@@ -17,7 +17,7 @@ SCHEMA = Schema("patient", (number("age", "0", "120"), category("sex", ("female"
 HEART = Dataset("heart", 1, "Heart patients", SCHEMA, ("hospital-a", "hospital-b", "hospital-c"), 1, 10_000)
 MANIFEST = Manifest(
     "Heart patients", "health", str(HOLDER.public), "Medical records office", ("hold", "process"), ("Regulation 26, article 8",), "heart",
-    registration.digest(SCHEMA), (Grade("age", 3), Grade("sex", 2)), "", "", "", 1_700_000_000, 1_730_000_000, "1000-to-9999", "conditional-paid",
+    registration.digest(SCHEMA), (Grade("age", 3), Grade("sex", 3)), "", "", "", 1_700_000_000, 1_730_000_000, "1000-to-9999", "conditional-paid",
 )  # fmt: skip
 NOW = 1_764_000_000
 

@@ -24,10 +24,10 @@ from governance.licences import (
     Licence,
     Request,
     Revocations,
-    check,
     check_approved,
     check_signers,
     covers,
+    in_force,
     key_id,
     newer,
     read,
@@ -59,7 +59,9 @@ def revoked(*ids):
 
 
 def judged(chain=CHAIN, request=REQUEST, *, trust=TRUST, plan=str(PLAN), revocations=NONE_REVOKED, now=NOW):
-    return check(chain, request, trust, plan=plan, revocations=revocations, now=now)
+    granted = in_force(chain, trust, plan=plan, revocations=revocations, now=now)
+    covers(granted, request)
+    return granted
 
 
 def refused(code, call):

@@ -10,7 +10,7 @@ from registered import AUTHORITY, BUYER, HEART, HOLDER, MANIFEST, NOW, SCHEMA, T
 
 from governance import chains, ledger, notes, registration
 from governance.catalogue import category
-from governance.errors import DecodeError, IntegrityError, Refused
+from governance.errors import DecodeError, IntegrityError, LicenceRefused, Refused
 from governance.registration import NEXT, Asset, Grade, follow, opened, require_live
 
 STEPS = get_args(registration.Step)
@@ -120,15 +120,61 @@ def test_only_some_steps_have_a_reason_or_correct_something(name, corrects, reas
 
 
 @pytest.mark.parametrize("chain, dataset, code", [
-    (None, HEART, "asset.unregistered"), (step(None, "apply", HOLDER), HEART, "asset.unregistered"),
+    ("", HEART, "asset.unregistered"), (step(None, "apply", HOLDER), HEART, "asset.unregistered"),
     (registered(), replace(HEART, name="lung"), "asset.unregistered"),
     (registered(), replace(HEART, schema=replace(SCHEMA, columns=(*SCHEMA.columns, category("x", ("a", "b"))))), "asset.unregistered"),
+    (chains.write([link.only(HOLDER.public, AUTHORITY[0].public) for link in chains.read(registered())]), HEART, "asset.unregistered"),
+    (registered(), replace(HEART, holders=("hospital-b", "hospital-c", "hospital-d")), "asset.unregistered"),  # by none of its holders
+    (step(registered(), "correct", HOLDER, manifest=replace(MANIFEST, grades=(Grade("age", 2), Grade("sex", 3))), corrects=opened(registered(), TRUST).head),
+     HEART, "asset.unregistered"),  # a grade below the catalogue's
+    (step(registered(), "correct", HOLDER, manifest=replace(MANIFEST, grades=(Grade("age", 3),)), corrects=opened(registered(), TRUST).head),
+     HEART, "asset.unregistered"),
     (step(registered(), "cancel"), HEART, "asset.cancelled"),
 ])  # fmt: skip
 def test_nothing_is_authorised_that_is_not_registered(chain, dataset, code):
     with pytest.raises(Refused) as refused:
         require_live(chain, dataset, TRUST)
     assert refused.value.code == code
+
+
+def test_a_chain_whose_last_link_is_held_back_is_refused():
+    """The authority's list names the link that a cancellation, a change or a correction took the place of."""
+    shown = registered()
+    with pytest.raises(Refused) as refused:
+        require_live(shown, HEART, TRUST, revoked=(opened(shown, TRUST).head,))
+    assert refused.value.code == "asset.superseded"
+
+
+@pytest.mark.parametrize("openness", ["unconditional-free", "conditional-free"])
+def test_what_is_free_has_no_price(openness):
+    asset = opened(step(step(None, "apply", HOLDER, manifest=replace(MANIFEST, openness=openness)), "register"), TRUST).now
+    registration.check_price(asset, None)
+    with pytest.raises(LicenceRefused) as refused:
+        registration.check_price(asset, "ab" * 32)
+    assert refused.value.code == "asset.free"
+
+
+def test_what_is_paid_for_may_have_a_price():
+    registration.check_price(opened(registered(), TRUST).now, "ab" * 32)
+
+
+def test_chains_are_strung_from_links_in_any_order():
+    one, other = (
+        registered(),
+        step(step(None, "apply", HOLDER, called="lung", manifest=replace(MANIFEST, dataset="lung")), "register", called="lung"),
+    )
+    links = [*chains.read(one), *chains.read(other)]
+    assert sorted(registration.strung(links[::-1])) == sorted([one, other])
+    assert registration.of([one, other], "lung") == other and registration.of([one, other], "bones") == ""
+    assert registration.of([step(one, "cancel"), other], "heart") == step(one, "cancel")
+    again = step(step(None, "apply", HOLDER, called="heart-2"), "register", called="heart-2")
+    assert registration.of([step(one, "cancel", at=NOW + 9), again], "heart") == again  # what is live goes before what was
+
+
+def test_strangers_lines_and_second_ones_fall_away():
+    links = chains.read(registered())
+    loud = chains.write([link.signed_by(BUYER, AUTHORITY[0]) for link in links])
+    assert registration.counted(loud, TRUST) == registered()
 
 
 def test_a_registered_asset_may_be_authorised():

@@ -15,7 +15,7 @@ from governance import notes, roots
 from governance.encoding import SAFE_INTEGER
 from governance.errors import DecodeError, IntegrityError, Refused
 from governance.keys import SigningKey, Trust
-from governance.licences import Licence, Request, Revocations, check, newer
+from governance.licences import Licence, Request, Revocations, covers, in_force, newer
 from governance.parties import Invitation, enrol, read_enrolment
 from governance.roots import Role, Root, read
 
@@ -124,7 +124,9 @@ REQUEST = Request(str(key(90).public), "heart", {"age": 3}, "research", "describ
 def judged(numbers: tuple[int, ...], trust: Trust, listed: str | None) -> Licence:
     """The licence under the signatures of the keys with these *numbers*, by the rules that coordinator and nodes judge by."""
     plan = PLAN.signed_by(*(key(n) for n in numbers))
-    return check((str(signed(LICENCE, *numbers)),), REQUEST, trust, plan=str(plan), revocations=listed, now=NOW).links[0]
+    granted = in_force((str(signed(LICENCE, *numbers)),), trust, plan=str(plan), revocations=listed, now=NOW)
+    covers(granted, REQUEST)
+    return granted.links[0]
 
 
 def revocations(version: int = 1, *revoked: str, by: tuple[int, ...] = (1, 2)) -> str:

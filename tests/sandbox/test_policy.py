@@ -10,13 +10,14 @@ import pyarrow as pa
 import pytest
 
 from connectors import snapshot
-from governance import notes
-from governance.catalogue import Schema, category, number
+from governance import chains, notes
+from governance.catalogue import Dataset, Schema, category, number
 from governance.encoding import build, plain
 from governance.errors import DecodeError, KeyongError, LicenceRefused, Refused
 from governance.keys import SigningKey, Trust
 from governance.licences import Revocations
 from governance.parties import Party
+from governance.registration import Grade
 from sandbox import case as cases
 from sandbox import local
 from sandbox.analyses import Crosstab
@@ -38,9 +39,13 @@ HOLDERS = tuple(Party(n, f"Hospital {n}", "holder", inmemory.key(n).public) for 
 SEXES = Crosstab("sex")
 
 
+ENTRY = notes.read(inmemory.texts(SCHEMA, SEXES, "abc")[1]).document(Dataset)
+ASSET = licensing.asset(ENTRY, inmemory.key("a"), inmemory.AUTHORITY, at=NOW)
+
+
 def docket(changes=None, *, analysis=SEXES, where="age < 40", **job):
     texts = inmemory.texts(SCHEMA, analysis, "abc", where=where, **{"licence": LICENCE_NOTE.id, **job})
-    made = Docket(cases.read(*texts), texts[0], (str(LICENCE_NOTE),), str(PLAN), REVOCATIONS, OPERATOR, COORDINATOR, HOLDERS)
+    made = Docket(cases.read(*texts), texts[0], (str(LICENCE_NOTE),), str(PLAN), ASSET, REVOCATIONS, OPERATOR, COORDINATOR, HOLDERS)
     return replace(made, **(changes or {}))
 
 
@@ -68,6 +73,16 @@ def stolen():
 def two_must_sign():
     note = licensing.link(ALLOW, inmemory.OPERATOR, RIVAL, by=(inmemory.AUTHORITY,), threshold=2)
     return docket({"chain": (str(note),)}, licence=note.id)
+
+
+HIGHER = (Grade("age", 4), Grade("ill", 3), Grade("sex", 3))
+
+
+def free():
+    """A price on what is open free of charge."""
+    return replace(
+        under(price="a" * 64), asset=licensing.asset(ENTRY, inmemory.key("a"), inmemory.AUTHORITY, at=NOW, openness="conditional-free")
+    )
 
 
 def refusal(call):
@@ -106,6 +121,13 @@ def test_what_is_licensed_may_run():
     ("licence.revoked", lambda: docket({"revocations": str(signed(Revocations(2, NOW, NOW + 9, (LICENCE_NOTE.id,))))})),
     ("licence.stale", lambda: docket({"revocations": str(signed(Revocations(2, NOW - 9, NOW - 1, ())))})),
     ("licence.stale", lambda: docket({"revocations": None})),
+    ("asset.unregistered", lambda: docket({"asset": ""})),
+    ("asset.unregistered", lambda: docket({"asset": licensing.asset(ENTRY, inmemory.key("d"), inmemory.AUTHORITY, at=NOW)})),  # no holder of it
+    ("asset.unregistered", lambda: docket({"asset": licensing.asset(ENTRY, SigningKey.generate("a"), inmemory.AUTHORITY, at=NOW)})),  # so called
+    ("asset.cancelled", lambda: docket({"asset": licensing.moved(ASSET, "cancel", inmemory.AUTHORITY, at=NOW)})),
+    ("asset.superseded", lambda: docket({"revocations": str(signed(Revocations(2, NOW, NOW + 9, (chains.read(ASSET)[-1].id,))))})),
+    ("asset.free", free),
+    ("licence.grade", lambda: docket({"asset": licensing.moved(ASSET, "change", inmemory.key("a"), inmemory.AUTHORITY, at=NOW, grades=HIGHER)})),
     ("licence.dataset", lambda: under(datasets={"other": ("age", "sex")})),
     ("licence.purpose", lambda: docket(purpose="marketing")),
     ("licence.grade", lambda: under(grade=2)), ("licence.holder", lambda: under(holders=("a", "b"))), ("licence.output", lambda: under(outputs=("dp",))),
@@ -122,7 +144,7 @@ def test_what_is_licensed_may_run():
 def test_each_reason_of_the_licence_is_refused_and_explained(code, make):
     made = make()
     error = refusal(lambda: check_licence(made, TRUST, now=NOW))
-    assert isinstance(error, LicenceRefused)
+    assert isinstance(error, LicenceRefused) or code.startswith("asset.")
     assert error.code == code
     assert explained(error), error.text("en")
 
@@ -176,7 +198,17 @@ def test_no_row_is_looked_at(monkeypatch):
         monkeypatch.setattr(module, name, touched)
     assert check_licence(docket(), TRUST, now=NOW).rights == ALLOW
     assert refusal(lambda: check_licence(docket(min_cell=3), TRUST, now=NOW)).code == "licence.min_cell"
-    assert {f.name for f in fields(Docket)} == {"case", "job", "chain", "plan", "revocations", "operator", "coordinator", "holders"}
+    assert {f.name for f in fields(Docket)} == {
+        "case",
+        "job",
+        "chain",
+        "plan",
+        "asset",
+        "revocations",
+        "operator",
+        "coordinator",
+        "holders",
+    }
 
 
 @pytest.mark.parametrize("bit", range(8))
