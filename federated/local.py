@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,8 +27,10 @@ from federated.node.home import Home
 from federated.operator import join
 from federated.registry import Registry, read_manifest, request
 from federated.transport import Link
-from governance import chains
+from governance import notes
 from governance.errors import Unavailable
+from governance.grading import Grading
+from governance.registration import Grade, digest
 from sandbox.policy import METHOD_NAMES
 
 START = 60.0
@@ -103,10 +106,17 @@ class Federation:
         homes.join(self.home(name), token.text())
 
     def _register(self) -> None:
-        """The first holder applies for the dataset as an asset, and the authority registers it: no licence names it before."""
-        key, asset = Home.open(self.home(self.entry.holders[0])).key, {"asset": self.entry.name, "title": self.entry.title, **REGISTERED}
-        name, manifest = read_manifest(json.dumps(asset), self.entry, key.public)
-        for link in chains.read(str(Registry(self.authority).take(request(name, manifest, key), "apply"))):
+        """The first holder applies for the dataset as an asset, and the authority registers it: no licence names it before.
+
+        A person there says that columns which no rule knows have the catalogue's grade.
+        """
+        entry, key = self.entry, Home.open(self.home(self.entry.holders[0])).key
+        grades = tuple(sorted((Grade(c.name, c.grade) for c in entry.schema.columns), key=lambda each: each.column))
+        word = notes.write(Grading(entry.name, digest(entry.schema), "data officer", int(time.time()), grades)).signed_by(key)
+        asset = json.dumps({"asset": entry.name, "title": entry.title, **REGISTERED})
+        name, manifest = read_manifest(asset, entry, key.public, word)
+        chain = Registry(self.authority).take(request(name, manifest, key), "apply", graded=str(word))
+        for link in chain.links:
             self.publish(str(link))
 
     def _licence(self) -> None:

@@ -41,6 +41,7 @@ SENTENCES: dict[str, str] = {
     "a person was forgotten here, and nothing is put down about them any more": "其中有人已在此删除，不再记录与其有关的内容",
     "the person was forgotten here, and with the records went what proves their use": "此人已在此删除，其使用证明已随记录一并销毁",
     "the person's identifier is empty": "人员标识为空",
+    "the dataset {dataset} is registered as the asset {asset}; cancel that first": "数据集 {dataset} 已登记为资产 {asset}，请先注销",
     # columns and parameters
     "there is no column {name} in the dataset; it has {names}": "数据集中没有字段 {name}；现有字段：{names}",
     "{name} is a {own} column; a {own2} column is needed here": "字段 {name} 是{own}字段；此处需要{own2}字段",

@@ -39,19 +39,6 @@ with: {columns: [age]}
 deadline: 60s
 """
 
-ASSET = """
-asset: cohort-2024
-title: Cohort
-sort: health
-responsible: Records office
-rights: [hold]
-basis: ["Regulation 26"]
-begins: 2024-01-01
-ends: 2024-12-31
-size: 100-to-999
-openness: conditional-free
-"""
-
 
 def keyong(capsys, *arguments, code=0):
     """Run a command with ``--json`` and return what it printed."""
@@ -116,7 +103,8 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
         assert keyong(capsys, "node", "join", token, "--home", tmp_path / name)["name"] == name, "a join can be repeated"
     (tmp_path / "dataset.yaml").write_text(federations.DATASET)
     keyong(capsys, "authority", "dataset", tmp_path / "dataset.yaml", "--home", authority, "--coordinator", card)
-    calls.register(capsys, tmp_path, tmp_path / "dataset.yaml", key=tmp_path / "north" / "node.key", authority=authority, coordinator=card)
+    calls.register(capsys, tmp_path, tmp_path / "dataset.yaml", key=tmp_path / "north" / "node.key", authority=authority, coordinator=card,
+                   name="cohort-2024")  # fmt: skip
     for name, rows in federations.tables().items():
         pq.write_table(rows, tmp_path / f"{name}.parquet")
         added = keyong(capsys, "node", "data", "add", "cohort", f"parquet://{tmp_path / name}.parquet", "--home", tmp_path / name)
@@ -163,12 +151,7 @@ def test_a_federation_is_founded_and_used_by_commands_alone(tmp_path, capsys, pr
     assert keyong(capsys, "job", "submit", file, "--identity", operator, "--wait", code=3)["error"] == "policy.least_cell"
     keyong(capsys, "authority", "revoke", licence, "--home", authority, "--coordinator", card)
     assert keyong(capsys, "job", "submit", file, "--identity", operator, code=3)["error"] == "licence.revoked"
-    (tmp_path / "asset.yaml").write_text(ASSET)
-    file_, asked = tmp_path / "asset.yaml", tmp_path / "asset.note"
-    keyong(
-        capsys, "asset", "apply", file_, "--dataset", tmp_path / "dataset.yaml", "--key", tmp_path / "north" / "node.key", "--out", asked
-    )
-    for step in (["asset", "register", asked], ["cert", "issue", "cohort-2024"], ["cert", "cancel", "cohort-2024"],
+    for step in (["cert", "issue", "cohort-2024"], ["cert", "cancel", "cohort-2024"],
                  ["asset", "cancel", "cohort-2024", "--reason", "moved"]):  # fmt: skip
         keyong(capsys, *step, "--home", authority, "--coordinator", card)
         shown = keyong(capsys, "catalogue", "export", "--as", "dcat", "--identity", operator)["dcat:dataset"]
