@@ -12,18 +12,22 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from federated import accounts, records
+from federated.authority import read_root
+from federated.cli.records import folder_of
 from federated.client import Hub, Released
 from federated.language import said
 from federated.local import Federation
 from federated.progress import place
 from federated.stage import Stage
 from federated.verify import as_dict
+from governance import notes
 from governance.details import in_chinese
 from governance.errors import KeyongError, Refused, Unavailable
 from sandbox.analyses import Crosstab, Describe, LogisticRegression
@@ -102,7 +106,10 @@ class Demo:
         )  # fmt: skip
 
     def _scenes(self, federation: Federation, pooled: _Background) -> None:
-        texts = ("authority, coordinator, enrolments, snapshots, licence, nodes", "授权主体、协调方、登记、快照、授权书、节点")
+        texts = (
+            "authority, coordinator, enrolments, asset, snapshots, price, licence, nodes",
+            "授权主体、协调方、登记、资产、快照、价格、授权书、节点",
+        )
         with self._step("founding", "组建联邦", texts) as step:
             federation.found()
             n = len(federation.processes)
@@ -114,6 +121,7 @@ class Demo:
         self._refused(hub)
         self._killed(federation, hub)
         self._verify()
+        self._settled(federation)
 
     @contextmanager
     def _step(self, name: str, chinese: str, texts: tuple[str, str]) -> Iterator[dict[str, Any]]:
@@ -217,6 +225,30 @@ class Demo:
             self.stage.show("\n".join(said(check, in_chinese(check)) for check in verified.checks))
             step.update(as_dict(verified))
             self._outcome(step, "every signature and proof holds", "全部签名和证明均成立")
+
+    def _settled(self, federation: Federation) -> None:
+        texts = (
+            "what the releases cost, computed from the ledger, and again from a copy elsewhere",
+            "按账本结算各次发布的费用，再凭副本离线重算",
+        )
+        with self._step("settle", "结算", texts) as step:
+            journal, key, roots = folder_of(federation.path / "coordinator")
+            with closing(journal), journal.view() as t:
+                copy = records.write(records.export(t, str(key.public), roots))
+            here = accounts.statement(records.read(copy, roots.newest))
+            signed = str(notes.write(here).signed_by(key))
+            (federation.path / "statement.note").write_text(signed)
+            (federation.path / "records.json").write_text(copy)
+            pinned = read_root(federation.path / "authority" / "root.note")
+            there = notes.write(accounts.check(signed, records.read((federation.path / "records.json").read_text(), pinned)))
+            if there.text != notes.read(signed).text:
+                raise KeyongError("the statement was computed otherwise from the copy")
+            rows = [[name, accounts.yuan(fen)] for name, fen in here.due.items()]
+            self.stage.show("", head=[said("organisation", "机构"), said("yuan", "元")], rows=rows)
+            owed = accounts.yuan(sum(here.owed.values()))
+            step.update(releases=len(here.lines), owed=dict(here.owed), due=dict(here.due))
+            self._outcome(step, f"{len(here.lines)} releases, {owed} yuan, all of it divided; a copy of the ledger gives the same bytes",
+                          f"发布 {len(here.lines)} 次，共 {owed} 元，已全部分配；凭账本副本重算，逐字节相同")  # fmt: skip
 
     def _table(self, released: Released) -> None:
         if released.failed:

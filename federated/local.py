@@ -31,9 +31,11 @@ from governance import notes
 from governance.errors import Unavailable
 from governance.grading import Grading
 from governance.registration import Grade, digest
+from governance.rights import WHOLE
 from sandbox.policy import METHOD_NAMES
 
 START = 60.0
+PLATFORM, FEN = "Data Bureau Platform", 10_000  # what a release costs: 100 yuan
 REGISTERED = {
     "sort": "health", "responsible": "Medical records office", "rights": ["hold", "process"], "basis": ["发改数据规〔2025〕26号"],
     "begins": "2024-01-01", "ends": "2025-01-01", "size": "100-to-999", "openness": "conditional-paid",
@@ -84,7 +86,7 @@ class Federation:
         for url in self.sources.values():
             connectors.open(url)  # a wrong one ends here, before anything is made
         self.authority = Authority.create(self.path / "authority", "authority", keys=3, threshold=2)
-        token = self.authority.enrol("coordinator", "Data Bureau Platform", "coordinator")
+        token = self.authority.enrol("coordinator", PLATFORM, "coordinator")
         folder.create(self.path / "coordinator", token.text(), url=f"https://127.0.0.1:{self.port}", hosts=("127.0.0.1", "localhost"))
         self.start_coordinator()
         with ThreadPoolExecutor(len(self.sources)) as pool:
@@ -102,7 +104,7 @@ class Federation:
         return self
 
     def _join(self, name: str) -> None:
-        token = self.authority.enrol(name, self.organisations.get(name, f"Hospital {name}"), "holder", coordinator=self.card)
+        token = self.authority.enrol(name, self.organisation(name), "holder", coordinator=self.card)
         homes.join(self.home(name), token.text())
 
     def _register(self) -> None:
@@ -123,11 +125,22 @@ class Federation:
         token = self.authority.enrol("operator", "Data Operations Ltd", "operator", coordinator=self.card)
         key = join(token.text(), self.path / "operator.key")
         self.plan = self.authority.plan(str(plan_by(key)))
+        price = self.authority.price(self.entry.name, unit="call", fen=FEN, highest=2 * FEN, ceiling=10_000 * FEN)
         licence = self.authority.licence(str(key.public), dataset=self.entry.name, columns=self.columns, purposes=(self.purpose,),
-                                         methods=METHOD_NAMES, min_cell=self.min_cell, uses=self.uses, days=30, plan=self.plan)  # fmt: skip
+                                         methods=METHOD_NAMES, min_cell=self.min_cell, uses=self.uses, days=30, plan=self.plan,
+                                         terms={"price": self.authority.keep(price), "split": self._split()})  # fmt: skip
         (self.path / "plan.note").write_text(self.plan)
-        for text in (self.plan, licence, self.authority.revocations()):
+        for text in (price, self.plan, licence, self.authority.revocations()):
             self.publish(text)
+
+    def _split(self) -> dict[str, int]:
+        """Of what a release costs, nine tenths to the holders in equal parts, and the rest to the platform; in basis points."""
+        each = (WHOLE - WHOLE // 10) // len(self.sources)
+        return {**{self.organisation(name): each for name in self.sources}, PLATFORM: WHOLE - each * len(self.sources)}
+
+    def organisation(self, name: str) -> str:
+        """Whose node is called *name*."""
+        return self.organisations.get(name, f"Hospital {name}")
 
     def publish(self, text: str) -> None:
         where = read_card(self.card)

@@ -30,7 +30,11 @@ def test_the_demo_shows_what_it_promises_and_leaves_nothing(tmp_path, holders):
     assert seen.returncode == 0, seen.stderr
     report = json.loads(seen.stdout)
     steps = {step["name"]: step for step in report["steps"]}
-    assert list(steps) == ["founding", "describe", "logistic regression", "crosstab", "refusal", "kill -9", "verify"]
+    assert list(steps) == ["founding", "describe", "logistic regression", "crosstab", "refusal", "kill -9", "verify", "settle"]
+    settled = steps["settle"]
+    fen = 10_000 * settled["releases"]
+    assert settled["releases"] >= 4 and settled["owed"] == {"Data Operations Ltd": fen}, "100 yuan each; a refused job costs nothing"
+    assert len(settled["due"]) == holders + 1 and sum(settled["due"].values()) == fen
     assert report["pooled_difference"] < 1e-9
     assert report["bundle_verified"]
     assert steps["crosstab"]["suppressed"]
@@ -59,6 +63,7 @@ def test_where_the_locale_is_chinese_the_demo_speaks_chinese_and_its_report_stay
         "已拒绝：licence.column",
         "三家持有方不容许",
         "全部签名和证明均成立",
+        "逐字节相同",
     ):
         assert words in seen
     assert not [word for word in ("hospitals", "licence does not", "signed", "persons", "Next:") if word in seen]
