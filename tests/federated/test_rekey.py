@@ -125,7 +125,7 @@ def south(tmp_path):
 def judged(home, north, listed):
     dataset, licence = coordinators.dataset(), coordinators.licence()
     enrolments = {name: enrolment(KEYS[name], PARTIES[name]) for name in (*ROSTER, "operator", "coordinator")} | {"north": north}
-    offered = Offer(coordinators.ROOTS.texts, str(coordinators.job(licence.id, dataset)), (str(licence),), str(coordinators.plan()), dataset,
+    offered = Offer(coordinators.ROOTS.texts, str(coordinators.job(licence.id, dataset)), (str(licence),), str(coordinators.plan()), dataset, coordinators.asset(),
                     listed, enrolments["operator"], enrolments["coordinator"], tuple(enrolments[name] for name in ROSTER))  # fmt: skip
     with closing(home.journal()) as journal:
         with journal.transaction() as t:
