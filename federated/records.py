@@ -309,7 +309,7 @@ def _found(texts: Iterable[str], known: Chain) -> dict[str, _Paper]:
 def _holds(paper: _Paper, known: Chain) -> bool:
     """Whether what the authority must have signed, directly or by an invitation, leads to its keys; of others their readers decide."""
     try:
-        if isinstance(paper.document, PUBLISHED) and not getattr(paper.document, "parent", ""):
+        if isinstance(paper.document, (*PUBLISHED, Asset)) and not getattr(paper.document, "parent", ""):
             paper.note.require_any(*known.each(type(paper.document)))
     except KeyongError:
         return False

@@ -8,37 +8,22 @@ from dataclasses import replace
 import calls
 import coordinators
 import pytest
-from coordinators import AUTHORITY, ROSTER
+from coordinators import KEYS, ROSTER
 from prov.model import ProvActivity, ProvAgent, ProvDocument, ProvEntity, ProvGeneration
-from trails import DATASET, Trail
+from trails import Trail
 
 from federated import lineage, records
 from governance import notes, registration
 from governance.errors import IntegrityError, UsageError
 from governance.keys import SigningKey
-from governance.registration import Asset, Grade, Manifest
 from sandbox.messages import Acceptance
 
-HOUSE = SigningKey("hospital", bytes([7] * 32))
 STAGES = ("collect", "trade", "process", "share")
-
-
-def asset(step: str, previous: str, at: int) -> notes.Note:
-    what = Manifest(
-        "Cohort", "health", str(HOUSE.public), "Records office", ("hold",), ("Regulation 26",), "cohort", registration.digest(DATASET.schema),
-        (Grade("age", 3),), "", "", "", 1_700_000_000, 2**33, "100-to-999", "conditional-paid",
-    )  # fmt: skip
-    keys = (AUTHORITY, HOUSE) if step == "apply" else (AUTHORITY,)
-    return notes.write(Asset("cohort-asset", step, previous, at, what, "", "")).signed_by(*keys)
 
 
 @pytest.fixture(scope="module")
 def trail(tmp_path_factory):
     made = Trail(tmp_path_factory.mktemp("coordinator"))
-    now = int(made.floor.clock())
-    applied = asset("apply", "", now - 60)
-    for note in (applied, asset("register", applied.id, now - 50)):
-        made.office.publish(str(note))
     made.released = made.run("ward == 'a'")
     made.denied = made.submit(purpose="marketing")
     yield made
@@ -72,7 +57,7 @@ def test_every_relation_is_between_what_is_there(document):
 
 def test_each_stage_names_those_who_signed(document):
     assert dict(lineage.stages(document)) == {
-        "collect": sorted([*ROSTER, "authority", "hospital"]), "trade": ["authority", "operator"], "process": sorted([*ROSTER, "coordinator"]),
+        "collect": sorted([*ROSTER, "authority"]), "trade": ["authority", "operator"], "process": sorted([*ROSTER, "coordinator"]),
         "share": sorted([*ROSTER, "coordinator"]),
     }  # fmt: skip
 
@@ -103,7 +88,7 @@ def test_what_the_holder_did_not_sign_is_not_told(trail):
     """A stranger's acceptance among the documents of the file adds nothing, nor does its asset."""
     export, stranger = trail.export(), SigningKey.generate("north")
     forged = notes.write(Acceptance(trail.released, "north", "ab" * 32, "cd" * 16)).signed_by(stranger)
-    other = notes.write(asset("apply", "", 1).document(Asset)).signed_by(HOUSE, stranger)
+    other = notes.write(replace(registration.newest(coordinators.asset()), step="apply", previous="")).signed_by(KEYS["east"], stranger)
     with_it = replace(export, documents=tuple(sorted({*export.documents, str(forged), str(other)})))
     assert lineage.as_prov(records.of(with_it, coordinators.PINNED), trail.released) == lineage.as_prov(trail.read(), trail.released)
 
