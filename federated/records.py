@@ -259,7 +259,7 @@ def of(made: Export, pinned: Version) -> Records:
     return Records(
         made, known, entries, tuple(_jobs(entries, papers, parties)), parties, _all(papers, Dataset), dict(_granted(papers, known)),
         _all(papers, Price),
-        tuple(lists), tuple((published.get(name, -1), p.note) for name, p in papers.items() if isinstance(p.document, Asset)),
+        tuple(lists), _assets(papers, published, known),
         _all(papers, Incident), _all(papers, Complaint), _all(papers, Answer),
         {spend.job: spend for spend in _all(papers, Spend).values()}, published,
     )  # fmt: skip
@@ -309,11 +309,21 @@ def _found(texts: Iterable[str], known: Chain) -> dict[str, _Paper]:
 def _holds(paper: _Paper, known: Chain) -> bool:
     """Whether what the authority must have signed, directly or by an invitation, leads to its keys; of others their readers decide."""
     try:
-        if isinstance(paper.document, (*PUBLISHED, Asset)) and not getattr(paper.document, "parent", ""):
+        if isinstance(paper.document, PUBLISHED) and not getattr(paper.document, "parent", ""):
             paper.note.require_any(*known.each(type(paper.document)))
     except KeyongError:
         return False
     return not isinstance(paper.document, Enrolment) or any(_party(paper.note, trust) for trust in known.each(Enrolment))
+
+
+def _assets(papers: Mapping[str, _Paper], published: Mapping[str, int], known: Chain) -> tuple[tuple[int, Note], ...]:
+    """Links of assets that the authority signed under some version of its key root."""
+    found = []
+    for name, paper in papers.items():
+        with suppress(IntegrityError):
+            if isinstance(paper.document, Asset) and paper.note.require_any(*known.each(Asset)):
+                found.append((published.get(name, -1), paper.note))
+    return tuple(found)
 
 
 def _all(papers: Mapping[str, _Paper], cls: type[T]) -> dict[str, T]:
