@@ -1,8 +1,8 @@
 """Which requirements this version holds: each row of docs/requirements, the test that holds it, and what the last whole run recorded.
 
 A row counts as held where it says so itself and where every test that it names passed in a run that is on record, with the very source
-that the test has now. A test that was changed since, that failed or that was never run leaves its row open. The record is written by
-``make test`` and is part of the project; nothing else writes it.
+that the test has now, and all that tests share. A test that was changed since, that failed or that was never run leaves its row open. The
+record is written by ``make test`` and is part of the project; nothing else writes it. It holds a digest of the product's source, too.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from governance.encoding import build, strict
 from governance.errors import DecodeError, UsageError
 
 Status = Literal["held", "open", "outside"]
 
+PACKAGES = ("governance", "mpc", "connectors", "sandbox", "federated")
 REQUIREMENTS, RECORD = Path("docs/requirements"), Path("tests/record.json")
 ROW = re.compile(r"\| (\d+) \|")
 NAMED = re.compile(r"\b(tests/[\w/]+\.py::\w+(?:::\w+)?)")
@@ -47,6 +49,14 @@ class Verdict:
     requirement: Requirement
     status: Status
     why: str
+
+
+@strict
+class Record:
+    """Of the last whole run: a digest of the *product* that was tested, and of each of the *tests* that passed."""
+
+    product: str
+    tests: dict[str, str]
 
 
 def house() -> Path:
@@ -80,7 +90,7 @@ def _rows(page: Path) -> Iterable[Requirement]:
 
 def verdicts(root: Path) -> list[Verdict]:
     """How each requirement stands by the record of the last whole run of the tests."""
-    record, known = read_record(root), Digests(root)
+    record, known = read_record(root).tests, Digests(root)
     return [_verdict(each, record, known) for each in requirements(root)]
 
 
@@ -98,12 +108,16 @@ def _verdict(each: Requirement, record: Mapping[str, str], known: Digests) -> Ve
 
 
 class Digests(dict[str, str | None]):
-    """SHA-256 of a test's source by ``file::function`` or ``file::Class::function``; None where there is no such test."""
+    """SHA-256 of what a test is, by ``file::function`` or ``file::Class::function``; None where there is no such test.
+
+    That is its own source, all of its file but other tests, and the modules that tests share.
+    """
 
     def __init__(self, root: Path) -> None:
         super().__init__()
         self._root = root
         self._files: dict[str, dict[str, str]] = {}
+        self._shared = _digest(path for path in (root / "tests").rglob("*.py") if not path.name.startswith("test_"))
 
     def __missing__(self, test: str) -> str | None:
         file, _, name = test.partition("::")
@@ -111,41 +125,52 @@ class Digests(dict[str, str | None]):
             path = self._root / file
             self._files[file] = sources(path.read_text()) if path.is_file() else {}
         source = self._files[file].get(name)
-        self[test] = None if source is None else hashlib.sha256(source.encode()).hexdigest()
+        self[test] = None if source is None else hashlib.sha256((self._shared + source).encode()).hexdigest()
         return self[test]
 
 
 def sources(text: str) -> dict[str, str]:
-    """The source of each function and method in a file, decorators included; the line where it stands does not matter."""
-    lines, found = text.splitlines(), {}
+    """For each test in a file its own source, and what is no test's; the line where it stands does not matter."""
+    lines, tests = text.splitlines(), {}
     for node in ast.parse(text).body:
-        inner = node.body if isinstance(node, ast.ClassDef) else [node]
-        for function in inner:
-            if isinstance(function, ast.FunctionDef):
+        for function in node.body if isinstance(node, ast.ClassDef) else [node]:
+            if isinstance(function, ast.FunctionDef) and function.name.startswith("test_"):
                 first = min([function.lineno, *(d.lineno for d in function.decorator_list)])
                 name = f"{node.name}::{function.name}" if isinstance(node, ast.ClassDef) else function.name
-                found[name] = "\n".join(lines[first - 1 : function.end_lineno])
-    return found
+                tests[name] = range(first - 1, function.end_lineno or first)
+    taken = {number for span in tests.values() for number in span}
+    common = "\n".join(line for number, line in enumerate(lines) if number not in taken and line.strip())
+    return {name: "\n".join([*(lines[number] for number in span), common]) for name, span in tests.items()}
 
 
-def read_record(root: Path) -> dict[str, str]:
-    """Digest of each test's source in the run in which it last passed."""
+def product(root: Path) -> str:
+    """Digest of the product's source."""
+    return _digest(path for package in PACKAGES for path in (root / package).rglob("*.py"))
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    found = hashlib.sha256()
+    for path in sorted(paths):
+        found.update(hashlib.sha256(f"{path.parent.name}/{path.name}".encode()).digest() + hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def read_record(root: Path) -> Record:
+    """What the last whole run wrote down."""
     path = root / RECORD
     if not path.is_file():
-        return {}
+        return Record("", {})
     try:
-        data = json.loads(path.read_text())
-    except ValueError:
-        raise DecodeError(f"{RECORD} is not JSON; make test writes it again") from None
-    if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
-        raise DecodeError(f"{RECORD} is not a record of tests; make test writes it again")
-    return data
+        return build(Record, json.loads(path.read_text()))
+    except (ValueError, DecodeError):
+        raise DecodeError(f"{RECORD} is not a record of tests; make test writes it again") from None
 
 
-def record(root: Path, *, passed: Iterable[str], failed: Iterable[str]) -> None:
-    """Write down how a run ended for the tests that requirements name; what did not run stays as it was."""
-    known, failures, old = Digests(root), set(failed), read_record(root)
+def record(root: Path, *, passed: Iterable[str], failed: Iterable[str], skipped: Iterable[str] = ()) -> None:
+    """Write down how a whole run ended for the tests that requirements name; what was skipped stays as it was, all else is gone."""
+    known, failures, old = Digests(root), set(failed), read_record(root).tests
     named = {test for each in requirements(root) for test in each.tests}
     fresh = {test: digest for test in set(passed) - failures if (digest := known[test]) is not None}
-    kept = {test: digest for test, digest in (old | fresh).items() if test in named and test not in failures}
-    (root / RECORD).write_text(json.dumps(kept, indent=0, sort_keys=True) + "\n")
+    left = {test: old[test] for test in set(skipped) - failures if test in old}
+    kept = {test: digest for test, digest in (left | fresh).items() if test in named}
+    (root / RECORD).write_text(json.dumps({"product": product(root), "tests": kept}, indent=0, sort_keys=True) + "\n")

@@ -16,7 +16,7 @@ os.environ["LC_ALL"] = "C.UTF-8"
 settings.register_profile("untimed", deadline=None)  # no test asserts how long anything takes
 settings.load_profile("untimed")
 
-RUN: dict[str, set[str]] = {"passed": set(), "failed": set()}
+RUN: dict[str, set[str]] = {"passed": set(), "failed": set(), "skipped": set()}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,12 +27,16 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     name = report.nodeid.partition("[")[0]
     if report.failed:
         RUN["failed"].add(name)
+    elif report.skipped:
+        RUN["skipped"].add(name)
     elif report.passed and report.when == "call":
         RUN["passed"].add(name)
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):  # it was cut short
+        return
     if session.config.getoption("--record") and not hasattr(session.config, "workerinput"):  # xdist: the controller sees all reports
         from federated.conformance import house, record
 
-        record(house(), passed=RUN["passed"], failed=RUN["failed"])
+        record(house(), passed=RUN["passed"], failed=RUN["failed"], skipped=RUN["skipped"])

@@ -28,8 +28,9 @@ def command(root: Path | None, status: str | None, standards: bool, source: str 
     """Each requirement beside the test that holds it, by the record of the last whole run of the tests."""
     from federated import conformance
 
+    root = root or conformance.house()
     rows = [
-        row for row in conformance.verdicts(root or conformance.house())
+        row for row in conformance.verdicts(root)
         if row.status == (status or row.status) and row.requirement.id.startswith(source or "")
         and (row.requirement.source == "STANDARDS") == standards
     ]  # fmt: skip
@@ -43,7 +44,15 @@ def command(root: Path | None, status: str | None, standards: bool, source: str 
     counts = {mark: sum(row.status == mark for row in rows) for mark in MARKS}
     total = said(f"{counts['held']} held, {counts['open']} open, {counts['outside']} outside this software",
                  f"已满足 {counts['held']} 项，未满足 {counts['open']} 项，不属本软件 {counts['outside']} 项")  # fmt: skip
-    say(data, "\n".join([*lines, "", total]), as_json)
+    say(data, "\n".join([*lines, "", total, *_other(root)]), as_json)
+
+
+def _other(root: Path) -> list[str]:
+    """Where the product is not the one that was tested."""
+    from federated import conformance
+
+    same = conformance.product(root) == conformance.read_record(root).product
+    return [] if same else [said("the product was changed since that run: make test", "自该次运行以来产品代码已有改动：请运行 make test")]
 
 
 def _lines(row: Verdict, tests: bool) -> list[str]:

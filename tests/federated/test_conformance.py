@@ -47,12 +47,12 @@ def test_nothing_is_held_before_a_run(house: Path) -> None:
 def test_what_passed_is_held_where_the_row_says_so(house: Path) -> None:
     conformance.record(house, passed=[NAME, "tests/test_rules.py::test_of_nothing"], failed=[])
     assert status(house) == {"PRIVACY-1": "held", "PRIVACY-2": "open", "PRIVACY-3": "outside", "PRIVACY-4": "open"}
-    assert list(json.loads((house / conformance.RECORD).read_text())) == [NAME]
+    assert list(conformance.read_record(house).tests) == [NAME]
 
 
 def test_a_changed_test_reads_as_open_and_a_moved_one_does_not(house: Path) -> None:
     conformance.record(house, passed=[NAME], failed=[])
-    (house / "tests/test_rules.py").write_text('"""Rules."""\n\n' + TEST)
+    (house / "tests/test_rules.py").write_text("\n\n" + TEST + "\n\ndef test_more(): pass\n")
     assert status(house)["PRIVACY-1"] == "held"
     (house / "tests/test_rules.py").write_text(TEST.replace("refused()", "True"))
     assert status(house)["PRIVACY-1"] == "open"
@@ -60,17 +60,44 @@ def test_a_changed_test_reads_as_open_and_a_moved_one_does_not(house: Path) -> N
     assert status(house)["PRIVACY-1"] == "open"
 
 
-def test_a_failure_takes_a_test_off_the_record_and_a_partial_run_does_not(house: Path) -> None:
+@pytest.mark.parametrize("file, text", [
+    ("tests/test_rules.py", "import pytest\n\npytestmark = pytest.mark.skip\n\n\n" + TEST), ("tests/conftest.py", "def refused(): return 1\n"),
+])  # fmt: skip
+def test_what_a_test_shares_with_others_is_part_of_it(house: Path, file: str, text: str) -> None:
     conformance.record(house, passed=[NAME], failed=[])
-    conformance.record(house, passed=[], failed=[])
+    (house / file).write_text(text)
+    assert status(house)["PRIVACY-1"] == "open"
+
+
+def test_what_a_whole_run_did_not_pass_is_off_the_record(house: Path) -> None:
+    conformance.record(house, passed=[NAME], failed=[])
+    conformance.record(house, passed=[], failed=[], skipped=[NAME])  # what it needs was not there
     assert status(house)["PRIVACY-1"] == "held"
     conformance.record(house, passed=[NAME], failed=[NAME])  # one of its parameters failed
+    assert status(house)["PRIVACY-1"] == "open"
+    conformance.record(house, passed=[NAME], failed=[])
+    conformance.record(house, passed=[], failed=[])
     assert status(house)["PRIVACY-1"] == "open"
 
 
 def test_a_class_and_a_decorator_belong_to_the_source() -> None:
-    found = conformance.sources("class TestA:\n    @mark\n    def test_b(self): pass\n\ndef test_c(): pass\n")
-    assert found == {"TestA::test_b": "    @mark\n    def test_b(self): pass", "test_c": "def test_c(): pass"}
+    found = conformance.sources("import x\n\nclass TestA:\n    @mark\n    def test_b(self): pass\n\ndef test_c(): pass\n")
+    assert found == {
+        "TestA::test_b": "    @mark\n    def test_b(self): pass\nimport x\nclass TestA:",
+        "test_c": "def test_c(): pass\nimport x\nclass TestA:",
+    }
+
+
+def test_a_product_that_was_changed_since_the_run_is_said(house: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from federated.cli import main
+
+    conformance.record(house, passed=[NAME], failed=[])
+    main(["conformance", "--root", str(house)])
+    assert "changed since" not in capsys.readouterr().out
+    (house / "governance").mkdir()
+    (house / "governance/notes.py").write_text("")
+    main(["conformance", "--root", str(house)])
+    assert capsys.readouterr().out.endswith("the product was changed since that run: make test\n")
 
 
 @pytest.mark.parametrize("damage", [("PRIVACY-1` and", "rules` and"), ("| held |", "|")], ids=["no name", "a cell too few"])
@@ -80,7 +107,7 @@ def test_a_page_that_is_no_table_is_refused(house: Path, damage: tuple[str, str]
         conformance.verdicts(house)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"product": "", "tests": {"a": 1}}'])
 def test_a_record_that_is_none_is_refused(house: Path, text: str) -> None:
     (house / conformance.RECORD).write_text(text)
     with pytest.raises(DecodeError):
@@ -135,7 +162,7 @@ def test_the_page_of_standards_shows_what_the_command_prints(capsys: pytest.Capt
     from federated.cli import main
 
     main(["conformance", "--standards"])
-    *lines, _, _ = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.split("\n\n")[0].splitlines()
     page = (conformance.house() / "docs/requirements/standards.md").read_text()
     shown = page.split("$ keyong conformance --standards\n")[1].split("```")[0].splitlines()
     assert shown[-1] == "…" and [line[1:] for line in shown[:-1]] == [line[1:] for line in lines[: len(shown) - 1]]
