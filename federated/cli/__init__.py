@@ -113,6 +113,7 @@ def check_house() -> None:
     check()
 
 
+CIPHER = click.option("--cipher", type=click.Choice(["aes-256-gcm", "sm4-gcm"]), help="What seals values in the journal; kept for good.")
 PROXY = click.option("--proxy", envvar="KEYONG_PROXY", help="URL of an HTTP proxy.")
 
 

@@ -27,6 +27,7 @@ HELP = {
     "Comma-separated; empty allows all.": "以逗号分隔；为空则不限。",
     "Comma-separated, each name@version; empty allows all.": "以逗号分隔，每项为 名称@版本；为空则不限。",
     "Comma-separated organisations; empty allows all.": "以逗号分隔的机构名称；为空则不限。",
+    "What seals values in the journal; kept for good.": "用什么算法封存库中的值；一经选定不再改变。",
     "URL of an HTTP proxy.": "HTTP 代理的地址。",
     # authority
     "Authorise: enrol parties, publish datasets, grant and revoke licences.": "授权：登记各方，发布数据集，签发和撤销授权书。",

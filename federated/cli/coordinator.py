@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from federated.cli import json_option, say
+from federated.cli import CIPHER, json_option, say
 from federated.language import said
+
+if TYPE_CHECKING:
+    from governance.journal.sealing import CipherName
 
 HOME = click.option(
     "--home", type=click.Path(path_type=Path), default=Path("coordinator"), show_default=True, help="The coordinator's folder."
@@ -25,12 +29,13 @@ def command() -> None:
 @click.option("--url", required=True, help="The address under which nodes and operators reach it.")
 @click.option("--host", "hosts", multiple=True, help="Names and addresses for its certificate; those of the URL unless given.")
 @click.option("--database", help="postgresql+psycopg://… instead of a file in the folder.")
+@CIPHER
 @json_option
-def init(token: str, home: Path, url: str, hosts: tuple[str, ...], database: str | None, as_json: bool) -> None:
+def init(token: str, home: Path, url: str, hosts: tuple[str, ...], database: str | None, cipher: CipherName | None, as_json: bool) -> None:
     """Make the coordinator's key, its journal, and a certificate of its own (put your own in its place if you have one)."""
     from federated.coordinator import folder
 
-    made = folder.create(home, token, url=url, hosts=hosts, database=database)
+    made = folder.create(home, token, url=url, hosts=hosts, database=database, cipher=cipher or "aes-256-gcm")
     card = home / folder.CARD
     text = said(f"{made['name']} is ready; give {card} to the authority for its join tokens\n"
                 f"fingerprint of the authority's key root {made['root']}",

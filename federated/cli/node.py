@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from federated.cli import PROXY, json_option, say, token_text
+from federated.cli import CIPHER, PROXY, json_option, say, token_text
 from federated.cli.consent import command as consent
 from federated.language import padded, said
 from governance.details import in_chinese
+
+if TYPE_CHECKING:
+    from governance.journal.sealing import CipherName
 
 HOME = click.option("--home", type=click.Path(path_type=Path), default=Path("node"), show_default=True, help="The node's folder.")
 
@@ -23,12 +27,13 @@ def command() -> None:
 @click.argument("token")
 @HOME
 @PROXY
+@CIPHER
 @json_option
-def join(token: str, home: Path, proxy: str | None, as_json: bool) -> None:
+def join(token: str, home: Path, proxy: str | None, cipher: CipherName | None, as_json: bool) -> None:
     """Make this node's key and folder, and enrol with the coordinator in the token. One command, and it can be repeated."""
     from federated.node import home as homes
 
-    made = homes.join(home, token_text(token), proxy=proxy)
+    made = homes.join(home, token_text(token), proxy=proxy, cipher=cipher)
     name, key, root = made.key.name, made.key.public, made.roots.newest.fingerprint
     text = said(
         f"{name} has joined {made.url}\nfingerprint {key.fingerprint}\n"

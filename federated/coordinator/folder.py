@@ -15,6 +15,7 @@ from federated.tokens import Token
 from governance import roots
 from governance.errors import UsageError
 from governance.journal import Journal
+from governance.journal.sealing import CipherName
 from governance.keys import SigningKey
 from governance.parties import enrol
 from governance.roots import Chain
@@ -24,7 +25,8 @@ KEY, TRUST, CARD, DATABASE = "coordinator.key", "trust.json", "coordinator.json"
 CERTIFICATE, CERTIFICATE_KEY = "tls.pem", "tls.key"
 
 
-def create(home: Path, text: str, *, url: str, hosts: tuple[str, ...] = (), database: str | None = None) -> dict[str, str]:
+def create(home: Path, text: str, *, url: str, hosts: tuple[str, ...] = (), database: str | None = None,
+           cipher: CipherName = "aes-256-gcm") -> dict[str, str]:  # fmt: skip
     """Make the folder; a second call refuses."""
     from federated.coordinator.office import Office  # noqa: PLC0415
     from federated.tls import make_authority, server_pair  # noqa: PLC0415
@@ -40,7 +42,7 @@ def create(home: Path, text: str, *, url: str, hosts: tuple[str, ...] = (), data
     enrolment = str(enrol(token.invitation, token.once, key))
     authority = make_authority(key.name)
     server_pair(authority, hosts or (where.hostname,)).save(home / CERTIFICATE, home / CERTIFICATE_KEY)
-    journal = Journal.create(database or home / DATABASE, key)
+    journal = Journal.create(database or home / DATABASE, key, cipher=cipher)
     Office(journal, key, token.roots).enrol(enrolment)
     journal.close()
     key.save(home / KEY)

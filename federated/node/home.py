@@ -19,6 +19,7 @@ from governance.encoding import build, canonical, parse, plain
 from governance.errors import UsageError
 from governance.handwritten import read_json
 from governance.journal import Journal, Transaction, View
+from governance.journal.sealing import CipherName
 from governance.keys import SigningKey, Trust, VerifyKey
 from governance.parties import enrol, read_enrolment
 from governance.roots import Chain
@@ -141,14 +142,17 @@ def snapshot_text(snapshot: Snapshot) -> str:
                       "skipped": snapshot.skipped_rows})  # fmt: skip
 
 
-def join(path: Path, text: str, *, proxy: str | None = None) -> Home:
-    """Make a node's folder and key, and enrol the key with the coordinator in the token. Can be repeated."""
+def join(path: Path, text: str, *, proxy: str | None = None, cipher: CipherName | None = None) -> Home:
+    """Make a node's folder and key, and enrol the key with the coordinator in the token. Can be repeated.
+
+    *cipher* is what seals values in the node's journal: it is chosen when the journal is made.
+    """
     token = Token.read(text)
     with new_key(path / KEY):
         key = make(path, token)
         with Link(token.url, token.ca, None, proxy=proxy, client_cert=client_files(path)) as link:
             link.enrol(str(enrol(token.invitation, token.once, key)))
-    finish(path, token, key)
+    finish(path, token, key, cipher)
     return Home.open(path)
 
 
@@ -175,8 +179,11 @@ def make(path: Path, token: Token) -> SigningKey:
     return token.key(path / KEY)
 
 
-def finish(path: Path, token: Token, key: SigningKey) -> None:
+def finish(path: Path, token: Token, key: SigningKey, cipher: CipherName | None = None) -> None:
     """Keep what a serving node needs, once the coordinator took the enrolment."""
     write_private(path / TRUST, token.public().text() + "\n")
     if not (path / JOURNAL).exists():
-        Journal.create(path / JOURNAL, key).close()
+        Journal.create(path / JOURNAL, key, cipher=cipher or "aes-256-gcm").close()
+    with closing(Journal.open(path / JOURNAL, key)) as journal:
+        if cipher not in (None, journal.cipher):
+            raise UsageError(f"the journal in {path} was made with {journal.cipher}, and keeps it")

@@ -16,9 +16,10 @@ from sqlalchemy.engine import Connection
 from governance import checkpoint, ledger
 from governance.checkpoint import Checkpoint
 from governance.errors import IntegrityError, Unavailable, UsageError
-from governance.journal import schema
+from governance.journal import schema, sealing
 from governance.journal.database import PATIENCE, Database, connect, create
 from governance.journal.rows import LedgerRows
+from governance.journal.sealing import CipherName
 from governance.journal.transaction import Transaction
 from governance.journal.view import View
 from governance.keys import SigningKey, VerifyKey
@@ -34,10 +35,11 @@ class Journal:
     After a fork the child must open its own.
     """
 
-    def __init__(self, database: Database, key: SigningKey, clock: Clock) -> None:
+    def __init__(self, database: Database, key: SigningKey, clock: Clock, cipher: CipherName) -> None:
         self._database = database
         self._key = key
         self._clock = clock
+        self.cipher = cipher
         self._process = os.getpid()
         self._turn = threading.RLock()
         self._writing = False
@@ -46,9 +48,12 @@ class Journal:
         self._empty()
 
     @classmethod
-    def create(cls, where: str | Path, key: SigningKey, *, clock: Clock = time.time) -> Journal:
-        """Make a new, empty journal at a path or a ``postgresql+psycopg://`` URL; never over one that is there."""
-        create(where, lambda connection: _fill(connection, key))
+    def create(cls, where: str | Path, key: SigningKey, *, clock: Clock = time.time, cipher: CipherName = "aes-256-gcm") -> Journal:
+        """Make a new, empty journal at a path or a ``postgresql+psycopg://`` URL; never over one that is there.
+
+        *cipher* is what seals the values of its jobs and persons.
+        """
+        create(where, lambda connection: _fill(connection, key, cipher))
         return cls.open(where, key, clock=clock)
 
     @classmethod
@@ -57,8 +62,8 @@ class Journal:
         database = connect(where)
         try:
             with database.begun(database.reading) as connection:
-                _check(connection, key.public)
-            return cls(database, key, clock)
+                cipher = _check(connection, key.public)
+            return cls(database, key, clock, cipher)
         except BaseException:
             database.engine.dispose()
             raise
@@ -72,10 +77,10 @@ class Journal:
         database = connect(where)
         try:
             with database.begun(database.writing) as connection:
-                if (owner := _owner(connection)) != str(new.public):
+                if (owner := _meta(connection).get("key")) != str(new.public):
                     before = next((key for key in old if str(key) == owner), old[-1])
-                    _check(connection, before)
-                    _hand_on(Transaction(connection, new, lambda: int(clock())), before, new.public)
+                    cipher = _check(connection, before)
+                    _hand_on(Transaction(connection, new, lambda: int(clock()), cipher), before, new.public)
                     connection.execute(sa.update(schema.meta).where(schema.meta.c.name == "key").values(value=str(new.public)))
         finally:
             database.engine.dispose()
@@ -99,7 +104,7 @@ class Journal:
         with self._alone():
             left, self._left = self._left, None
             with self._database.begun(self._database.writing) as connection:
-                t = Transaction(connection, self._key, self._now, left)
+                t = Transaction(connection, self._key, self._now, self.cipher, left)
                 yield t
                 t.close_ledger()
             self._left = t.left
@@ -162,18 +167,19 @@ class Journal:
         return int(self._clock())
 
 
-def _fill(connection: Connection, key: SigningKey) -> None:
-    rows = [{"name": "schema", "value": schema.VERSION}, {"name": "key", "value": str(key.public)}]
+def _fill(connection: Connection, key: SigningKey, cipher: CipherName) -> None:
+    sealing.seal(sealing.fresh_key(cipher), b"", job="", slot="")  # a machine that cannot do so gets no journal
+    rows = [{"name": name, "value": value} for name, value in (("schema", schema.VERSION), ("key", str(key.public)), ("cipher", cipher))]
     connection.execute(sa.insert(schema.meta), rows)
     connection.execute(sa.insert(schema.head), {"only": 0, "size": 0, "note": ledger.inception(key)})
 
 
-def _owner(connection: Connection) -> str | None:
-    """The verifier key of whom the journal belongs to."""
+def _meta(connection: Connection) -> dict[str, str]:
+    """What the journal says of itself: the version of its tables, whom it belongs to, what seals its values."""
     found = {name: value for name, value in connection.exec_driver_sql("SELECT name, value FROM meta")}
     if found.get("schema") != schema.VERSION:
         raise UsageError(f"the journal has the schema {found.get('schema')}, this program reads {schema.VERSION}")
-    return found.get("key")
+    return found
 
 
 def _hand_on(t: Transaction, old: VerifyKey, new: VerifyKey) -> None:
@@ -185,9 +191,14 @@ def _hand_on(t: Transaction, old: VerifyKey, new: VerifyKey) -> None:
     t.close_ledger()
 
 
-def _check(connection: Connection, key: VerifyKey) -> None:
-    if _owner(connection) != str(key):
+def _check(connection: Connection, key: VerifyKey) -> CipherName:
+    found = _meta(connection)
+    if found.get("key") != str(key):
         raise IntegrityError(f"the journal belongs to another key than that of {key.name}")
     size, note = LedgerRows(connection).head()
     if checkpoint.opened(note, key).size != size:
         raise IntegrityError("the checkpoint of the ledger does not cover its head")
+    for cipher in sealing.KEY_SIZES:
+        if cipher == found.get("cipher"):
+            return cipher
+    raise IntegrityError("the journal does not say what seals its values")

@@ -15,6 +15,7 @@ from governance.encoding import canonical
 from governance.errors import BudgetExhausted, IntegrityError, OutOfTurn, UsageError
 from governance.journal import consents, schema, sealing
 from governance.journal.rows import JobRow
+from governance.journal.sealing import CipherName
 from governance.journal.view import View, history_of
 from governance.keys import SigningKey
 from governance.ledger import leaf
@@ -42,10 +43,13 @@ RESEAL = (
 class Transaction(View):
     """Changes and readings of one transaction; what it has written it reads back."""
 
-    def __init__(self, connection: Connection, key: SigningKey, now: Callable[[], int], left: ledger.Left = None) -> None:
+    def __init__(
+        self, connection: Connection, key: SigningKey, now: Callable[[], int], cipher: CipherName, left: ledger.Left = None
+    ) -> None:
         super().__init__(connection, left)
         self._key = key
         self._now = now
+        self._cipher = cipher
         self.shredded = False
 
     # --- ledger
@@ -153,14 +157,14 @@ class Transaction(View):
             row = self.job(job)
             if row is not None and row.ended:
                 raise OutOfTurn("the job has ended: nothing is kept for it any more")
-            key = sealing.fresh_key()
+            key = sealing.fresh_key(self._cipher)
             self._connection.execute(sa.insert(schema.job_key), {"job": job, "key": key})
         return key
 
     def wipe(self, job: str) -> None:
         """Destroy the job's key and everything sealed under it."""
         of_job = schema.job_key.c.job == job
-        overwritten = self._connection.execute(sa.update(schema.job_key).where(of_job).values(key=bytes(sealing.KEY_SIZE)))
+        overwritten = self._connection.execute(sa.update(schema.job_key).where(of_job).values(key=bytes(sealing.KEY_SIZES[self._cipher])))
         self._connection.execute(sa.delete(schema.job_key).where(of_job))
         self._connection.execute(sa.delete(schema.sealed).where(schema.sealed.c.job == job))
         self.shredded |= bool(overwritten.rowcount)

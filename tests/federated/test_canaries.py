@@ -137,6 +137,23 @@ def test_no_value_of_a_row_is_with_the_coordinator_or_in_a_log(running, released
     assert {file.name: found(values, file.read_bytes()) for file in files if found(values, file.read_bytes())} == {}
 
 
+def test_no_key_is_in_a_log_or_leaves_its_folder(running, released):
+    """Of nodes, coordinator and operator: in the file's own spelling, and the bytes that it stands for."""
+    files = [file for name in (*federations.HOLDERS, "coordinator") for file in (running.path / name).rglob("*.key")] + [
+        running.path / "operator.key"
+    ]
+    assert len(files) == 2 * len(federations.HOLDERS) + 3  # each node has two, the coordinator one for TLS as well
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+    seen = b"\n".join(map(bytes, running.tap.sent)) + b"".join(file.read_bytes() for file in running.path.glob("*.log"))
+    for file in files:
+        text = file.read_text().strip()
+        secret = "".join(text.splitlines()[1:-1]) or text.split("+", 4)[-1]  # PEM, a note's key, or hex
+        raw = bytes.fromhex(secret) if len(secret) == 64 else base64.b64decode(secret)[-32:] if "+" in text else base64.b64decode(secret)
+        assert secret.encode() not in seen and found([secret], seen) == [] and not any(form in seen for form in {raw, *in_base64(raw)}), (
+            file.name
+        )
+
+
 def test_no_value_of_a_row_is_in_a_ledger_a_bundle_or_a_report(running, released, values, tmp_path, capsys):
     home, made = running.path / "coordinator", []
     for number, each in enumerate(released):

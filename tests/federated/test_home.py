@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -54,6 +55,16 @@ def test_a_folder_is_private_and_the_one_time_key_is_not_kept(tmp_path, token):
     assert kept.once.private == bytes(32)
     assert token.once.private.hex() not in (home.path / homes.TRUST).read_text()
     assert "private" not in repr(home.key)
+
+
+def test_what_seals_the_journal_is_chosen_when_it_is_made(tmp_path, token):
+    path = tmp_path / "north"
+    homes.finish(path, token, homes.make(path, token), "sm4-gcm")
+    home = made(path, token)  # joining again does not ask
+    with closing(home.journal()) as journal:
+        assert journal.cipher == "sm4-gcm"
+    with pytest.raises(UsageError, match="was made with sm4-gcm, and keeps it"):
+        homes.finish(path, token, home.key, "aes-256-gcm")
 
 
 def test_joining_twice_keeps_the_key_and_another_token_does_not_take_the_folder(tmp_path, token):

@@ -322,7 +322,7 @@ def bytes_on_disk(path):
 def test_wiping_leaves_no_byte_of_the_key(path, monkeypatch):
     keys = [secrets.token_bytes(32) for _ in range(120)]
     made = iter(keys)
-    monkeypatch.setattr("governance.journal.sealing.fresh_key", lambda: next(made))
+    monkeypatch.setattr("governance.journal.sealing.fresh_key", lambda cipher: next(made))
     journal = Journal.open(path, LOG)
     jobs = [f"{i:064x}" for i in range(len(keys))]
     for job in jobs:
@@ -347,7 +347,7 @@ def test_wiping_leaves_no_byte_of_the_key(path, monkeypatch):
 
 def test_a_reader_puts_the_wiping_off_until_it_is_done(path, monkeypatch):
     key = secrets.token_bytes(32)
-    monkeypatch.setattr("governance.journal.sealing.fresh_key", lambda: key)
+    monkeypatch.setattr("governance.journal.sealing.fresh_key", lambda cipher: key)
     journal = Journal.open(path, LOG)
     with journal.transaction() as t:
         t.put_sealed(JOB, "state", b"value")
@@ -364,7 +364,7 @@ def test_a_kill_between_wiping_and_emptying_the_log_is_made_good_on_opening(path
     program = """
 from governance.journal import sealing
 from governance.journal.database import Database
-sealing.fresh_key = lambda: b"K" * 32
+sealing.fresh_key = lambda cipher: b"K" * 32
 journal = Journal.open(sys.argv[1], LOG)
 Database.emptied = lambda self: __import__("os").kill(__import__("os").getpid(), 9)
 with journal.transaction() as t:
