@@ -35,6 +35,7 @@ WAIT = 20.0  # seconds that a long poll may take
 BREATH = 0.25  # seconds between two looks at what persons decided, or two polls that offer only what is known
 MOST_KNOWN = 100  # jobs that are named as known: the head of a request has a limit
 MOST_RUNNING = 64  # jobs that run here at once; more wait at the coordinator
+MOST_SEALED = 32  # memory objects that are kept for later jobs; a running one has its own hold on what it reads
 LOCAL_STEP = 120.0  # seconds that one local step may take
 TURN = "turn"
 
@@ -297,6 +298,8 @@ class Agent:
                 self._memory[name] = consent, seal(table)
                 if kept is not None:
                     os.close(kept[1])
+                if len(self._memory) > MOST_SEALED:
+                    os.close(self._memory.pop(next(iter(self._memory)))[1])
             return os.dup(self._memory[name][1])
 
 

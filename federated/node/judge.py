@@ -30,13 +30,14 @@ def min_cell_of(dataset: str, snapshot: str) -> str:
 
 def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket, Granted]:
     """The verified docket and licence, or the error that says who must act and why."""
-    home.roots.check(now)
     docket = offers.docket(offer, home.trust, revocations=t.note("revocations", "current"))
     if docket.coordinator.key != home.coordinator:
         raise IntegrityError("the offer names another coordinator than the one that this node joined")
     if (home.key.name, home.key.public) not in {(p.name, p.key) for p in docket.holders}:
         raise Refused(code="policy.dataset", dataset=docket.case.dataset.name)
-    licence = check_licence(docket, home.trust, now=time_of(t, docket.case.dataset, home.key.name, now))
+    today = time_of(t, docket.case.dataset, home.key.name, now)
+    home.roots.check(today)
+    licence = check_licence(docket, home.trust, now=today)
     check_policy(docket, home.policy(), holder=home.key.name)
     _check_snapshot(docket, home, t, licence)
     _check_peers(docket, t)
@@ -44,9 +45,10 @@ def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket
 
 
 def check_in_force(offer: Offer, home: Home, t: View, *, now: float) -> None:
-    """Raise unless licence and registration still hold, by the newest list at hand and the witnesses' time (PRIVACY 7 and 20)."""
-    case, trust = cases.read(offer.job, offer.dataset), home.current(t).trust
-    today = time_of(t, case.dataset, home.key.name, now)
+    """Raise unless key root, licence and registration still hold, by the newest list at hand and the witnesses' time (PRIVACY 7 and 20)."""
+    case, roots = cases.read(offer.job, offer.dataset), home.current(t).roots
+    today, trust = time_of(t, case.dataset, home.key.name, now), roots.trust
+    roots.check(today)
     listed = t.note("revocations", "current")
     check_standing(offer.chain, offer.asset, case.dataset, trust, plan=offer.plan, revocations=listed, now=today)
     licences.check_keys(offers.parties(offer, trust), listed)

@@ -78,13 +78,18 @@ class Transaction(View):
             raise IntegrityError(f"more than {old} entries of the ledger {origin} were seen meanwhile")
 
     def put_cosigned(self, witness: str, size: int, at: int) -> None:
-        """A witness of this ledger has seen *size* entries of it; its time never goes back."""
+        """A witness of this ledger has seen *size* entries of it.
+
+        Its time goes back only with what it cosigned after: so a witness whose clock was ahead, and is right now, is believed again, and
+        what it said before is not brought in anew. A time of 0 says none.
+        """
         latest = self.cosigned().get(witness)
         if latest is None:
             self._connection.execute(sa.insert(schema.cosigned), {"witness": witness, "size": size, "at": at})
         else:
             of = schema.cosigned.c.witness == witness
-            self._connection.execute(sa.update(schema.cosigned).where(of).values(size=size, at=max(at, latest[1])))
+            at = at if at and size > latest[0] else max(at, latest[1])
+            self._connection.execute(sa.update(schema.cosigned).where(of).values(size=size, at=at))
 
     # --- documents and settings
 

@@ -169,6 +169,23 @@ def test_one_memory_object_for_each_set_and_none_left_of_the_one_before(node):
         assert inode not in {link.stat().st_ino for link in links if link.exists()}
 
 
+def test_so_many_memory_objects_are_kept_and_no_more(node, monkeypatch):
+    """What was asked for longest ago goes first; each job has its own hold on what it reads."""
+    monkeypatch.setattr("federated.node.agent.MOST_SEALED", 2)
+    frozen, agent, asked = node.freeze(IDS), Agent(node.home, None), case()
+    older = [os.open(os.devnull, os.O_RDONLY) for _ in range(2)]
+    agent._memory.update({("an older snapshot", (str(each),)): ("", each) for each in older})
+    with closing(agent.journal):
+        with node.journal.transaction() as t:
+            consents.spend(t, node.home, asked, frozen)
+        text = str(notes.write(asked.job).signed_by(KEYS["operator"]))
+        os.close(agent._sealed(Plan(text, dataset("opt_out"), "north", ("north+key",), frozen)))
+        assert [name for name, _ in agent._memory] == ["an older snapshot", frozen]
+        with pytest.raises(OSError):
+            os.fstat(older[0])
+        os.close(older[1])
+
+
 # --- who leaves with whom, and when exact jobs wait
 
 

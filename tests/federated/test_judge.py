@@ -19,6 +19,7 @@ from governance.encoding import canonical, plain
 from governance.errors import IntegrityError, LicenceRefused, Refused
 from governance.journal import Journal
 from governance.licences import day
+from governance.roots import read
 from sandbox.messages import Offer
 
 
@@ -95,4 +96,21 @@ def test_a_cancellation_in_mid_job_opens_nothing_more(home):
         with pytest.raises(Refused) as refusal:
             check_in_force(offered, home, t, now=time.time())
     assert refusal.value.code == "asset.superseded"
+    journal.close()
+
+
+@pytest.mark.parametrize("look", [judge, check_in_force], ids=["judged", "at the gate"])
+def test_a_key_root_that_is_over_by_the_witnesses_time_serves_no_more(home, look):
+    """Though this node's own clock was set back."""
+    offered, now = offer(), int(time.time())
+    short = read([str(notes.write(replace(coordinators.ROOT, expires=now + 100)).signed_by(coordinators.AUTHORITY))])
+    home = replace(home, roots=short)
+    journal = home.journal()
+    with journal.transaction() as t:
+        learn_revocations(offered.revocations, home, t)
+        for witness in ("south", "east"):
+            t.put_cosigned(witness, 1, now + 300)
+        with pytest.raises(Refused) as refusal:
+            look(offered, home, t, now=now)
+        assert refusal.value.code == "root.expired"
     journal.close()
