@@ -153,7 +153,13 @@ def test_both_databases_witness(postgres, tmp_path):
 def test_a_witness_whose_clock_was_ahead_is_believed_again(a):
     """By what it cosigns later; an older line of its brings the time of then not back, and one without a time none."""
     with a.journal.transaction() as t:
-        for size, at, kept in ((3, NOW + 10**9, NOW + 10**9), (3, NOW, NOW + 10**9), (4, 0, NOW + 10**9), (5, NOW, NOW), (5, NOW + 1, NOW + 1)):
+        for size, at, kept in (
+            (3, NOW + 10**9, NOW + 10**9),
+            (3, NOW, NOW + 10**9),
+            (4, 0, NOW + 10**9),
+            (5, NOW, NOW),
+            (5, NOW + 1, NOW + 1),
+        ):
             t.put_cosigned(B.name, size, at)
             assert t.cosigned()[B.name] == (size, kept)
 
