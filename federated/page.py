@@ -14,8 +14,8 @@ from governance.licences import day
 
 RIGHTS = {"hold": "持有权 holding", "process": "加工使用权 processing and use", "operate": "经营权 operation"}
 STATES = {
-    "issue": "有效 in force", "transfer": "有效（已转让）in force, transferred", "pledge": "质押中 pledged",
-    "release": "有效（已解除质押）in force, released", "cancel": "已注销 cancelled",
+    "issue": "已颁发 issued", "transfer": "已转让 transferred", "pledge": "质押中 pledged", "release": "已解除质押 released",
+    "cancel": "已注销 cancelled",
 }  # fmt: skip
 STYLE = (
     "@page{size:A4;margin:18mm}body{font:12pt/1.5 serif;max-width:170mm;margin:auto}h1{text-align:center;font-size:20pt}"
@@ -35,7 +35,7 @@ def page(chain: Certified) -> str:
     rows = {
         "凭证编号 Number": chain.number, "资产 Asset": f"{now.title} ({now.name})", "类别 Class": now.sort,
         "权利人 Holder": read_key(now.holder).name, "权利人公钥 Holder's key": now.holder,
-        "权利 Rights": "；".join(RIGHTS[right] for right in now.rights), "状态 State": STATES[now.step],
+        "权利 Rights": "；".join(RIGHTS[right] for right in now.rights), f"{day(now.at)} 时的状态 State then": STATES[now.step],
         "有效期 Valid": f"{day(now.begins)} – {day(now.ends)}", "变动次数 Links": str(len(chain.links)),
         "签名 Signed by": ", ".join(line.name for line in chain.links[-1].signatures),
     }  # fmt: skip
@@ -46,8 +46,10 @@ def page(chain: Certified) -> str:
         f"<title>{escape(now.title)}</title><style>{STYLE}</style></head><body>"
         "<h1>数据资产登记凭证<br>Certificate of a registered data asset</h1>"
         f'<table>{table}</table><p class="code">{_svg(chain)}</p>'
-        "<p><small>扫描二维码，将所得文字存为文件，用 keyong cert verify 核验；是否已注销以登记机构的最新清单为准。 "
-        "Scan the code, save its text, and check it with keyong cert verify; whether it was cancelled is in the authority's newest list."
+        "<p><small>本页不证明凭证目前有效：此后的转让、质押或注销以登记机构的最新清单为准。"
+        "请扫描二维码，将所得文字存为文件，用 keyong cert verify 核验。 "
+        "This page does not say that the certificate is in force: whether it was transferred, pledged or cancelled since is in the "
+        "authority's newest list. Scan the code, save its text, and check: keyong cert verify."
         "</small></p></body></html>\n"
     )
 

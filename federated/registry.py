@@ -7,7 +7,7 @@ folder keeps every asset's and certificate's chain. It needs no server: a coordi
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -166,7 +166,13 @@ class Registry:
         file = self.authority.path / REVOCATIONS
         listed = notes.read(read_text(file)).document(Revocations).revoked if file.exists() else ()
         if link and link not in listed:
-            self.authority.revocations(link)
+            self.authority.revocations(link, restore=tuple(self._over()))
+
+    def _over(self) -> Iterator[str]:
+        """Links of certificates whose time has passed, which no list needs to name any more."""
+        for chain in self.certificates().values():
+            if chain.documents[0].ends < time.time():
+                yield from (link.id for link in chain.links)
 
     def _check_alone(self, asset: Asset) -> None:
         """A dataset is registered as one asset at a time."""
@@ -186,15 +192,15 @@ class Registry:
             document = certificates.issue(asset, at=now, ends=now + days * DAY)
             return self._certificate(name, notes.read(self.authority.sign(document)))
 
-    def withdraw(self, name: str) -> tuple[Certified, str]:
-        """Cancel a certificate; its chain, and the revocation list that names it."""
+    def withdraw(self, name: str) -> Certified:
+        """Cancel a certificate."""
         old = self.certificate(name)
         link = replace(old.now, step="cancel", previous=old.head, number=old.number, creditor="", at=int(time.time()))
-        chain = self._certificate(name, notes.read(self.authority.sign(link)))
-        return chain, self.authority.revocations(chain.number)
+        return self._certificate(name, notes.read(self.authority.sign(link)))
 
     def _certificate(self, name: str, note: notes.Note) -> Certified:
         chain = certificates.follow(self._chain(CERTIFICATES, name), note, self.authority.trust)
+        self._supersede(chain.now.previous)
         return self._kept(CERTIFICATES, chain)
 
     def _check_grades(self, manifest: Manifest, graded: str | None) -> None:

@@ -1,7 +1,8 @@
 """Certificates of registration: issued, transferred, pledged, released and cancelled, and recognised from one region to another.
 
 A certificate is a chain of links, each signed by the authority and by those whose right it touches: a transfer by the old holder and the
-new one, a pledge by holder and creditor, its release by the creditor. Its status is its newest link and the authority's revocation list.
+new one, a pledge by holder and creditor, its release by the creditor. Its status is its newest link and the authority's revocation list,
+which names every link that another took the place of.
 A certificate says what was registered; it allows no computation, which needs a licence.
 """
 
@@ -116,30 +117,35 @@ def follow(chain: str | None, link: notes.Note, trust: Trust) -> Certified:
     return _verified((*known, link), trust)
 
 
-def check_in_force(number: str, newest: Certificate, revocations: str | None, trust: Trust, *, now: int) -> None:
-    """Raise unless the certificate with this number and newest link is in force *now*; a stale list means no."""
+def check_in_force(head: str, newest: Certificate, revocations: str | None, trust: Trust, *, now: int) -> None:
+    """Raise unless the certificate whose *newest* link, with the id *head*, is shown is in force *now*; a stale list means no.
+
+    A list names each link that another took the place of: who shows an older one hides a transfer, a pledge or a cancellation.
+    """
     listed = None if revocations is None else notes.opened(revocations, Revocations, trust)
     if listed is None or now > listed.next_update:
         raise Refused(code="certificate.stale", next_update=day(listed.next_update) if listed else "ever")
-    if newest.step == "cancel" or number in listed.revoked:
+    if newest.step == "cancel":
         raise Refused(code="certificate.cancelled", certificate=newest.name)
+    if head in listed.revoked:
+        raise Refused(code="certificate.superseded", certificate=newest.name)
     if not newest.begins <= now <= newest.ends:
         raise Refused(code="certificate.expired", certificate=newest.name, end=day(newest.ends))
 
 
-def standing(note: notes.Note, trust: Trust) -> tuple[str, Certificate]:
-    """Number and document of a certificate's newest *note* alone, as a page shows it: the authority signed what led to it."""
+def standing(note: notes.Note, trust: Trust) -> Certificate:
+    """What a certificate's newest *note* says alone, as a page shows it: the authority signed what led to it."""
     note.require(trust)
-    document = note.document(Certificate)
-    return document.number or note.id, document
+    return note.document(Certificate)
 
 
 def shown(text: str, trust: Trust) -> tuple[str, Certificate]:
-    """Number and newest link of a chain, or of the text that was scanned from a page; verified, whether in force or not."""
+    """Id and document of the newest link of a chain, or of the text that was scanned from a page; verified, whether in force or not."""
     if text.startswith(printed.PREFIX):
-        return standing(printed.unpack(text.rstrip("\n")), trust)
+        note = printed.unpack(text.rstrip("\n"))
+        return note.id, standing(note, trust)
     chain = opened(text, trust)
-    return chain.number, chain.now
+    return chain.head, chain.now
 
 
 def signers(before: Certificate | None, link: Certificate) -> tuple[VerifyKey, ...]:
@@ -232,8 +238,8 @@ def recognised(text: str, region: str, *, regions: str, revocations: str | None,
     found = next((each for each in listed.regions if each.region == region), None)
     if found is None:
         raise Refused(code="certificate.foreign", region=region, sort="any")
-    number, document = shown(text, found.trust)
-    check_in_force(number, document, revocations, found.trust, now=now)
+    head, document = shown(text, found.trust)
+    check_in_force(head, document, revocations, found.trust, now=now)
     rights = tuple(sorted(set(document.rights) & set(found.rights)))
     if document.sort not in found.sorts or not rights:
         raise Refused(code="certificate.foreign", region=region, sort=document.sort)

@@ -62,7 +62,7 @@ class Licence:
 
 @wire("keyong/revocations/v1")
 class Revocations:
-    """What is revoked: ids of licences, digests of keys (`key_id`), ids of an asset's links that another took the place of.
+    """What is revoked: ids of licences, digests of keys (`key_id`), links of assets and certificates of whose place another took.
 
     A list older than *next_update* is stale, and stale means no. *withdrawn* are keys of parties that were stolen or lost. They stay in
     every later list.

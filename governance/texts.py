@@ -196,6 +196,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "the certificate {certificate} was cancelled by its authority",
         "凭证 {certificate} 已由登记机构注销",
     ),
+    "certificate.superseded": (
+        "the link of the certificate {certificate} that is shown here is not its newest: it was moved on or cancelled since",
+        "此处出示的不是凭证 {certificate} 的最新一环：此后已有转让、质押、解押或注销；请出示最新的凭证",
+    ),
     "certificate.expired": (
         "the certificate {certificate} is not valid now; it ends at {end}",
         "凭证 {certificate} 目前不在有效期内；有效期至 {end}",

@@ -35,7 +35,8 @@ def command() -> None:
 @json_option
 def issue(asset: str, home: Path, days: int, coordinator: Path | None, as_json: bool) -> None:
     """Issue the certificate of a registered asset."""
-    _done(Registry.open(home).issue(asset, days=days), coordinator, as_json)
+    registry = Registry.open(home)
+    _done(registry, registry.issue(asset, days=days), coordinator, as_json)
 
 
 def _request(chain: Path, step: str, key: Path, to: str, out: Path, as_json: bool) -> None:
@@ -85,8 +86,9 @@ def release(chain: Path, key: Path, out: Path, as_json: bool) -> None:
 @SENT
 @json_option
 def accept(file: Path, home: Path, coordinator: Path | None, as_json: bool) -> None:
-    """Accept a request to transfer, pledge or release a certificate."""
-    _done(Registry.open(home).take(read_text(file), "transfer", "pledge", "release"), coordinator, as_json)
+    """Accept a request to transfer, pledge or release a certificate: the next revocation list names the link before it."""
+    registry = Registry.open(home)
+    _done(registry, registry.take(read_text(file), "transfer", "pledge", "release"), coordinator, as_json)
 
 
 @command.command(epilog="Example: keyong cert cancel heart-2024 --coordinator coordinator.json")
@@ -96,10 +98,8 @@ def accept(file: Path, home: Path, coordinator: Path | None, as_json: bool) -> N
 @json_option
 def cancel(name: str, home: Path, coordinator: Path | None, as_json: bool) -> None:
     """Cancel a certificate: the next revocation list names it."""
-    chain, revocations = Registry.open(home).withdraw(name)
-    if coordinator:
-        publish(coordinator, revocations)
-    _done(chain, coordinator, as_json)
+    registry = Registry.open(home)
+    _done(registry, registry.withdraw(name), coordinator, as_json)
 
 
 @command.command("print", epilog="Example: keyong cert print heart-2024.chain --authority root.note --out certificate.html")
@@ -132,8 +132,8 @@ def verify(file: Path, authority: Path, revocations: Path, region: str, regions:
         found = certificates.recognised(text, region, regions=read_text(regions), revocations=listed, trust=trust, now=now)
         document, rights = found.certificate, found.rights
     else:
-        number, document = certificates.shown(text, trust)
-        certificates.check_in_force(number, document, listed, trust, now=now)
+        head, document = certificates.shown(text, trust)
+        certificates.check_in_force(head, document, listed, trust, now=now)
         rights = document.rights
     row = {
         "verified": True,
@@ -178,9 +178,9 @@ def read_credential(file: Path, authority: Path, as_json: bool) -> None:
     say(found, json.dumps(found, ensure_ascii=False, indent=2), as_json)
 
 
-def _done(chain: Any, coordinator: Path | None, as_json: bool) -> None:
+def _done(registry: Registry, chain: Any, coordinator: Path | None, as_json: bool) -> None:
     if coordinator:
-        publish(coordinator, str(chain))
+        publish(coordinator, *registry.published(chain))
     text = said(f"certificate {chain.number[:12]} of {chain.now.name}: {chain.now.step}",
                 f"{chain.now.name} 的凭证 {chain.number[:12]}：{STATES[chain.now.step]}")  # fmt: skip
     say({"name": chain.now.name, "number": chain.number, "state": chain.now.step, "id": chain.head}, text, as_json)

@@ -325,7 +325,9 @@ HELP = {
     "Issue, transfer, pledge, cancel, print and verify certificates of registered assets.": (
         "已登记资产凭证的颁发、转让、质押、注销、印制和核验。"
     ),
-    "Accept a request to transfer, pledge or release a certificate.": "受理凭证的转让、质押或解押申请。",
+    "Accept a request to transfer, pledge or release a certificate: the next revocation list names the link before it.": (
+        "受理凭证的转让、质押或解押申请：下一份撤销清单将列出其前一环。"
+    ),
     "Cancel a certificate: the next revocation list names it.": "注销凭证：下一份撤销清单将列出它。",
     "Issue the certificate of a registered asset.": "为已登记资产颁发凭证。",
     "The holder's request to pledge a certificate; the creditor signs it too. Until its release it is not transferred.": (

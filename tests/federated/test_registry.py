@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -247,7 +248,36 @@ def test_a_certificate_from_issue_to_cancellation(desk):
     assert desk("cert", "cancel", "heart-2024", "--home", desk.home)["number"] == number
     assert desk.verify(desk.cert, code=3)["error"] == "certificate.cancelled"
     (desk.path / "old.chain").write_text(new)
-    assert desk.verify(desk.path / "old.chain", code=3)["error"] == "certificate.cancelled", "by the list, where the last link is withheld"
+    assert desk.verify(desk.path / "old.chain", code=3)["error"] == "certificate.superseded", "by the list, where the last link is withheld"
+
+
+def test_a_page_of_before_a_transfer_or_a_pledge_is_not_in_force(desk):
+    desk.apply()
+    desk.take("register")
+    desk("cert", "issue", "heart-2024", "--home", desk.home)
+    shown = []
+    for words in (("transfer", "hospital-a", "buyer"), ("pledge", "buyer", "bank"), ("release", "bank")):
+        (old := desk.path / f"{words[0]}.chain").write_text(desk.cert.read_text())
+        (scanned := desk.path / f"{words[0]}.txt").write_text(page.proof(certificates.opened(old.read_text(), desk.authority.trust)))
+        desk.move(*words, signers=list(words[2:]))
+        shown += [old, scanned]
+        assert desk.verify(desk.cert)["state"] == words[0]
+        assert {desk.verify(file, code=3)["error"] for file in shown} == {"certificate.superseded"}
+
+
+def test_links_of_a_certificate_whose_time_has_passed_leave_the_list(desk, monkeypatch):
+    desk.apply()
+    desk.take("register")
+    desk("cert", "issue", "heart-2024", "--home", desk.home, "--days", 1)
+    desk.move("transfer", "hospital-a", "buyer", signers=["buyer"])
+    first, _ = (link.id for link in chains.read(desk.cert.read_text()))
+    file = desk.home / "revocations.note"
+    assert first in notes.read(file.read_text()).document(Revocations).revoked
+    later = time.time() + 2 * 86400
+    monkeypatch.setattr(time, "time", lambda: later)
+    desk("cert", "cancel", "heart-2024", "--home", desk.home)
+    assert first not in notes.read(file.read_text()).document(Revocations).revoked
+    assert desk.verify(desk.cert, code=3)["error"] == "certificate.cancelled"
 
 
 def test_a_page_is_printed_scanned_and_verified(desk):
@@ -265,7 +295,8 @@ def test_a_page_is_printed_scanned_and_verified(desk):
     (desk.path / "scanned.txt").write_text(scanned + "\n")
     assert desk.verify(desk.path / "scanned.txt")["holder"] == "buyer"
     desk("cert", "cancel", "heart-2024", "--home", desk.home)
-    assert desk.verify(desk.path / "scanned.txt", code=3)["error"] == "certificate.cancelled"
+    assert desk.verify(desk.path / "scanned.txt", code=3)["error"] == "certificate.superseded"
+    assert "does not say that the certificate is in force" in html and "有效 in force" not in html
 
 
 def scan(html: str) -> str:
@@ -291,7 +322,7 @@ def test_the_code_is_one_that_a_scanner_reads_as_text(desk):
     chain = Registry.open(desk.home).issue("heart-2024", days=30)
     code = page.code(chain)
     assert isinstance(code, segno.QRCode) and code.mode == "alphanumeric" and code.error == "M"
-    assert certificates.standing(printed.unpack(page.proof(chain)), desk.authority.trust)[0] == chain.number
+    assert certificates.standing(printed.unpack(page.proof(chain)), desk.authority.trust) == chain.now
 
 
 def test_a_certificate_of_another_region(desk, tmp_path):

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from registered import AUTHORITY, BANK, BUYER, HOLDER, NOW, TRUST, issued, moved, registered, revocations, signed, step
 
-from governance import certificates, chains, ledger, notes, printed, registration
+from governance import certificates, ledger, notes, printed, registration
 from governance.certificates import Certificate, Region, Regions, check_in_force, opened, recognised
 from governance.errors import DecodeError, IntegrityError, Refused
 from governance.keys import SigningKey, Trust
@@ -110,23 +110,32 @@ def test_certificates_that_are_none(changes):
 
 def test_status_is_the_chain_and_a_fresh_list():
     found = opened(issued(), TRUST)
-    check_in_force(found.number, found.now, revocations(), TRUST, now=NOW)
+    check_in_force(found.head, found.now, revocations(), TRUST, now=NOW)
     for chain, listed, now, code in (
-        (found, revocations(found.number), NOW, "certificate.cancelled"), (opened(taken(issued(), "cancel"), TRUST), revocations(), NOW, "certificate.cancelled"),
+        (found, revocations(found.head), NOW, "certificate.superseded"), (opened(taken(issued(), "cancel"), TRUST), revocations(), NOW, "certificate.cancelled"),
         (found, None, NOW, "certificate.stale"), (found, revocations(), NOW + 2 * 86400, "certificate.stale"),
         (found, revocations(at=NOW - 10), NOW - 5, "certificate.expired"), (found, revocations(at=NOW + 10**9), NOW + 10**9, "certificate.expired"),
     ):  # fmt: skip
         with pytest.raises(Refused) as refused:
-            check_in_force(chain.number, chain.now, listed, TRUST, now=now)
+            check_in_force(chain.head, chain.now, listed, TRUST, now=now)
         assert refused.value.code == code
 
 
-def test_a_cancelled_certificate_that_is_shown_without_its_last_link_fails_by_the_list():
-    whole = taken(issued(), "cancel")
-    cut = opened(chains.write(chains.read(whole)[:-1]), TRUST)
+@pytest.mark.parametrize("name", ["transfer", "pledge", "release", "cancel"])
+@pytest.mark.parametrize("how", ["chain", "page"])
+def test_a_certificate_that_is_shown_without_its_last_link_fails_by_the_list(name, how):
+    before = taken(issued(), "pledge") if name == "release" else issued()
+    whole, old = opened(taken(before, name), TRUST), opened(before, TRUST)
+    listed = revocations(*(link.id for link in whole.links[:-1]))
+    text = before if how == "chain" else printed.pack(old.links[-1])
     with pytest.raises(Refused) as refused:
-        check_in_force(cut.number, cut.now, revocations(cut.number), TRUST, now=NOW)
-    assert refused.value.code == "certificate.cancelled"
+        check_in_force(*certificates.shown(text, TRUST), listed, TRUST, now=NOW)
+    assert refused.value.code == "certificate.superseded"
+    with pytest.raises(Refused) as refused:
+        recognised(text, "taizhou", regions=known(region()), revocations=listed, trust=HOMES, now=NOW)
+    assert refused.value.code == "certificate.superseded"
+    if name != "cancel":
+        check_in_force(*certificates.shown(str(whole), TRUST), listed, TRUST, now=NOW)
 
 
 # --- between regions
