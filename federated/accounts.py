@@ -16,7 +16,6 @@ from governance import notes, settlement
 from governance.errors import UsageError
 from governance.keys import Trust
 from governance.licences import Granted, day
-from governance.rights import WHOLE
 from governance.settlement import Quote, Statement, Terms
 
 FIELDS = ("entry", "day", "job", "licence", "operator", "dataset", "purpose", "price", "quantity", "fen", "uncharged")
@@ -35,8 +34,8 @@ def terms_of(licence: Granted, records: Records) -> Terms | None:
     price = licence.rights.price or _price(records, licence)
     if price not in records.prices:
         return None
-    note = records.prices[price]
-    return Terms(price, note, _split(records, licence, note.dataset), licence.ids[0])
+    split = {name: points for name, points in (licence.rights.split or {}).items() if points}
+    return Terms(price, records.prices[price], split, licence.ids[0])
 
 
 def _price(records: Records, licence: Granted) -> str:
@@ -47,16 +46,6 @@ def _price(records: Records, licence: Granted) -> str:
     known = [(price.version, name) for name, price in records.prices.items() if [price.dataset] == datasets
              and records.published.get(name, granted) < granted and price.not_before <= at <= price.not_after]  # fmt: skip
     return max(known)[1] if known else ""
-
-
-def _split(records: Records, licence: Granted, dataset: str) -> Mapping[str, int]:
-    """What the licence says; else equal shares of who holds the dataset; basis points that cannot be divided go to the first by name."""
-    if licence.rights.split:
-        return {name: points for name, points in licence.rights.split.items() if points}
-    newest = max((d for d in records.datasets.values() if d.name == dataset), key=lambda d: d.version)
-    holders = sorted({p.organisation for p in records.parties.values() if p.role == "holder" and p.name in newest.holders})
-    each, left = divmod(WHOLE, len(holders))
-    return {name: each + (i < left) for i, name in enumerate(holders)}
 
 
 def statement(records: Records, *, first: int = 0, last: int | None = None) -> Statement:
@@ -80,7 +69,7 @@ def check(text: str, records: Records) -> Statement:
 
 def quote(record: Record, licence: Granted, records: Records, *, now: int) -> Quote | None:
     """What the job in *record* costs if it is released next, at the time *now*; None where its licence has no price."""
-    of, use = terms(records), record.use(len(records.entries), now)
+    of, use = terms(records), record.use(len(records.entries), now, records.shares(record))
     own = terms_of(licence, records)
     if own is None:
         return None

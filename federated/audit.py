@@ -18,11 +18,8 @@ from federated.records import Record, Records
 from governance.complaints import ANSWERED_WITHIN
 from governance.errors import KeyongError
 from governance.incidents import Incident
-from governance.keys import Trust
 from governance.licences import Granted, covers
 from governance.registration import Asset
-from mpc import secagg
-from sandbox.messages import Release
 from sandbox.policy import request
 
 HOUR, DAY = 3600, 86400
@@ -39,6 +36,7 @@ TEXTS = {
     "release.unadmitted": ("a result was released that was never admitted", "发布了从未准入的结果"),
     "release.unspent": ("a result was released that was not paid for from the budget before", "发布了未事先计入预算的结果"),
     "release.unsigned": ("fewer data holders signed the release than must", "在发布上签名的数据持有方少于规定数目"),
+    "release.twice": ("a second result was released for one job", "同一任务发布了第二个结果"),
     "licence.missing": ("a job was admitted under a licence that the authority did not publish", "准入任务所依据的授权书并非授权主体发布"),
     "licence.beyond": ("a job was admitted that its licence does not cover", "准入了超出授权范围的任务"),
     "licence.time": ("a job was admitted while its licence was not in force", "准入任务时授权书不在有效期内"),
@@ -111,21 +109,10 @@ def _releases(records: Records, _limits: Limits, _now: int) -> Iterator[Finding]
             yield _alarm("release.unadmitted", record, index)
         elif records.role == "holder" and record.id not in records.spends:
             yield _alarm("release.unspent", record, index)
-        if not _signed(record, records):
+        if not records.signed(record):
             yield _alarm("release.unsigned", record, index)
-
-
-def _signed(record: Record, records: Records) -> bool:
-    if record.release is None or record.case is None:
-        return False
-    dataset, release = record.case.dataset, record.release.document(Release)
-    keys = tuple(p.key for p in records.parties.values() if p.role == "holder" and p.name in dataset.holders)
-    least = secagg.threshold(len(dataset.holders), dataset.colluding)
-    try:
-        signers = record.release.require(Trust(keys)) if keys else frozenset()
-    except KeyongError:
-        return False
-    return len(signers & set(release.survivors)) >= least
+        for later in [at for at, entry in record.events if entry.event == "job.released"][1:]:
+            yield _alarm("release.twice", record, later)
 
 
 def _admissions(records: Records, _limits: Limits, _now: int) -> Iterator[Finding]:

@@ -31,9 +31,11 @@ from governance.parties import Enrolment, Party, read_enrolment
 from governance.prices import Price, Use
 from governance.products import Product
 from governance.registration import Asset
+from governance.rights import WHOLE
 from governance.roots import Chain, Root, Version
 from governance.spending import EXPORT_LIMIT, Block, Export, Spend
 from governance.trades import Delivery, Inspection, Order
+from mpc import secagg
 from sandbox import case as cases
 from sandbox.case import Case
 from sandbox.job import Job
@@ -87,7 +89,7 @@ class Record:
 
     @property
     def code(self) -> str:
-        """Why it ended without a release; empty where it did not."""
+        """The code of its last entry: why it was refused or ended, where it was; empty where the last entry has none."""
         return self.last.code
 
     @property
@@ -121,9 +123,9 @@ class Record:
             min_cell=job.min_cell,
         )
 
-    def use(self, entry: int, at: int) -> Use:
-        """What settlement counts of its release, which is the entry *entry*."""
-        return Use(entry, at, self.id, self.job.licence, self.organisation, self.job.purpose, self.question, self.numbers)
+    def use(self, entry: int, at: int, split: Mapping[str, int]) -> Use:
+        """What settlement counts of its release, which is the entry *entry*; *split* are shares where the licence says nothing of them."""
+        return Use(entry, at, self.id, self.job.licence, self.organisation, self.job.purpose, self.question, self.numbers, split)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +184,32 @@ class Records:
         return None
 
     def uses(self) -> Iterator[Use]:
-        """Every release, in the order of the ledger: what settlement counts."""
+        """Every release of an admitted job that enough holders signed, in the order of the ledger: what settlement counts."""
         for index, entry, record in sorted(((*r.released, r) for r in self.jobs if r.released), key=lambda found: found[0]):
-            yield record.use(index, entry.at)
+            if record.admitted and record.admitted[0] < index and self.signed(record):
+                yield record.use(index, entry.at, self.shares(record))
+
+    def signed(self, record: Record) -> bool:
+        """Whether as many holders as must have signed the job's release, of those whom its own entry of the catalogue names."""
+        if record.release is None or record.case is None:
+            return False
+        dataset, release = record.case.dataset, record.release.document(Release)
+        keys = tuple(party.key for party in self._holders(record))
+        try:
+            signers = record.release.require(Trust(keys)) if keys else frozenset()
+        except KeyongError:
+            return False
+        return len(signers & set(release.survivors)) >= secagg.threshold(len(dataset.holders), dataset.colluding)
+
+    def shares(self, record: Record) -> Mapping[str, int]:
+        """Equal shares of who holds the dataset by the job's own entry of the catalogue; basis points left over go to the first by name."""
+        holders = sorted({party.organisation for party in self._holders(record)})
+        each, left = divmod(WHOLE, len(holders)) if holders else (0, 0)
+        return {name: each + (i < left) for i, name in enumerate(holders)}
+
+    def _holders(self, record: Record) -> Iterator[Party]:
+        names = record.case.dataset.holders if record.case else ()
+        return (party for party in self.parties.values() if party.role == "holder" and party.name in names)
 
 
 # --- from a journal to a file
@@ -253,6 +278,8 @@ def of(made: Export, pinned: Version) -> Records:
     known = _roots(made, pinned)
     entries, papers = tuple(spending.entries(made)), _found(made.documents, known)
     published = _published(entries, papers)
+    papers = {name: paper for name, paper in papers.items() if name in published or not isinstance(paper.document, _entered(entries))
+              or getattr(paper.document, "parent", "")}  # fmt: skip
     enrolled = (_party(paper.note, known.trust) for paper in papers.values() if isinstance(paper.document, Enrolment))
     parties = {str(party.key): party for party in enrolled if party}
     lists = sorted(((published.get(name, -1), x) for name, x in _all(papers, Revocations).items()), key=lambda pair: pair[1].version)
@@ -341,6 +368,13 @@ def _published(entries: Iterable[Entry], papers: Mapping[str, _Paper]) -> dict[s
     return published
 
 
+def _entered(entries: Iterable[Entry]) -> tuple[type, ...]:
+    """Kinds of documents that say something by their entry alone: a coordinator enters all that it publishes; a node gets its documents
+    with offers. A licence's link below the authority's comes with its job."""
+    coordinator = any(entry.event == "party.enrolled" for entry in entries)
+    return (*PUBLISHED, Complaint) if coordinator else (Complaint, Answer, Incident)
+
+
 def _missing(index: int, entry: Entry) -> IntegrityError:
     return IntegrityError(f"the document of entry {index}, {entry.event}, is missing")
 
@@ -356,7 +390,8 @@ def _jobs(entries: Iterable[Entry], papers: Mapping[str, _Paper], parties: Mappi
         if entry.event == "job.released":
             if paper is None or not isinstance(paper.document, Release):
                 raise _missing(index, entry)
-            job, releases[paper.document.job] = paper.document.job, paper.note
+            job = paper.document.job
+            releases.setdefault(job, paper.note)  # the first one, as `Record.released`; audit names every other
         if job not in papers or not isinstance(papers[job].document, Job):
             raise _missing(index, entry)
         events.setdefault(job, []).append((index, entry))

@@ -26,8 +26,8 @@ DAY = 86400
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a licence says of money: the id of its price note, that note, who gets how many basis points of each charge, and the id of its
-    first link, under which a price for the whole licence is paid once."""
+    """What a licence says of money: the id of its price note, that note, who gets how many basis points of each charge (empty: each use's
+    own *split*), and the id of its first link, under which a price for the whole licence is paid once."""
 
     price: str
     note: Price
@@ -141,7 +141,7 @@ class _Meter:
         fen = min(quantity * each, of.note.ceiling - spent)
         self.spent[of.price] = spent + fen
         return Line(use.entry, use.job, use.licence, use.operator, use.purpose, of.price, quantity, fen, quantity * each - fen,
-                    divide(fen, of.split))  # fmt: skip
+                    divide(fen, of.split or use.split))  # fmt: skip
 
 
 def charges(uses: Iterable[Use], terms: Mapping[str, Terms]) -> Iterator[Line]:

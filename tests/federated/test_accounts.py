@@ -5,23 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import calls
 import coordinators
 import licensing
 import pytest
-from coordinators import KEYS
+from coordinators import KEYS, ROSTER
 from offices import Nodes
-from trails import Trail, tables
+from trails import DATASET, Trail, tables
 
-from federated import accounts, records, reports
+from federated import accounts, audit, records, reports
 from federated.coordinator.quotes import Quotes
 from governance import notes
 from governance.encoding import canonical, plain
 from governance.errors import IntegrityError, LicenceRefused, Refused, UsageError
+from governance.keys import SigningKey
 from governance.prices import Price
 from governance.rights import Rights
 from governance.settlement import Statement
+from sandbox.messages import Release
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +98,46 @@ def test_a_licence_keeps_the_price_under_which_it_was_granted(tmp_path):
     found = trail.read()
     assert [line.fen for line in accounts.statement(found).lines] == [1001]
     assert accounts.terms(found).keys() == {trail.licence}
+    trail.office.journal.close()
+
+
+def test_a_later_entry_of_the_catalogue_or_the_end_of_a_price_changes_no_charge(tmp_path):
+    trail = Trail(tmp_path)
+    now = int(trail.floor.clock())
+    price = trail.publish(Price("cohort", 2, "call", 100, 200, 10**6, (), now - 10, now + 50))
+    trail.run(licence=trail.office.publish(str(coordinators.licence(price=price)))[1])
+    text = signed(accounts.statement(trail.read()))
+    trail.floor.late += 60
+    trail.run()
+    trail.publish(replace(DATASET, version=3, holders=("east", "north", "south")))
+    found = trail.read()
+    assert accounts.check(text, found).due == dict.fromkeys(("House of east", "House of north", "House of south", "House of west"), 25)
+    assert accounts.statement(found).owed == {"House of operator": 1101}
+    trail.office.journal.close()
+
+
+@pytest.mark.parametrize("signers", [("stranger",), ("north",), ("operator", "coordinator")])
+def test_what_too_few_holders_signed_or_nobody_admitted_is_not_charged(tmp_path, signers):
+    trail = Trail(tmp_path)
+    keys = {**KEYS, "stranger": SigningKey.generate("stranger")}
+    jobs = [trail.refuse(Refused(code="policy.denied", reason="no")), trail.run()]
+    for job, names in zip((jobs[0], trail.refuse(Refused(code="policy.denied", reason="no"))), (signers, ROSTER), strict=True):
+        made = notes.write(Release(job, "0" * 64, ROSTER, ROSTER, "{}")).signed_by(*(keys[name] for name in names))
+        with trail.office.journal.transaction() as t:
+            t.put_note("release", job, str(made))
+            t.append("job.released", made.id)
+    found = trail.read()
+    assert [line.job for line in accounts.statement(found).lines] == [jobs[1]]
+    assert [f.rule for f in audit.audit(found, now=int(trail.floor.clock()))].count("release.unadmitted") == 2
+    trail.office.journal.close()
+
+
+def test_a_licence_under_the_price_of_a_dataset_that_nobody_published_stops_no_statement(tmp_path):
+    trail = Trail(tmp_path)
+    price = trail.publish(Price("ghost", 1, "call", 100, 200, 10**6, (), 0, 2**33))
+    trail.run()
+    trail.office.publish(str(coordinators.licence(price=price)))
+    assert accounts.statement(trail.read()).owed == {"House of operator": 1001}
     trail.office.journal.close()
 
 

@@ -15,9 +15,11 @@ from trails import DATASET, Trail
 
 from federated import audit, differences, metrics, records
 from federated.audit import Limits
-from governance import catalogue, chains, notes
+from governance import catalogue, chains, complaints, notes
 from governance.catalogue import Dataset, Schema
+from governance.complaints import Answer
 from governance.errors import LicenceRefused
+from governance.incidents import Incident
 from governance.journal import Journal
 from governance.keys import SigningKey
 from governance.licences import Revocations
@@ -242,6 +244,32 @@ def test_a_licence_that_is_over_or_revoked_and_a_list_that_is_stale(forged):
     forged.list(4, days=-1)
     forged.job(*ALL, use=1)
     assert forged.found() == ["licence.revoked", "licence.time", "licence.stale", "licence.uses"]
+
+
+def test_a_second_release_of_one_job(forged):
+    job = forged.job(*ALL)
+    other = notes.write(Release(job, "00" * 32, ROSTER, ROSTER, '{"other":1}')).signed_by(KEYS["operator"])
+    forged.add("job.released", str(other))
+    assert forged.found() == ["release.twice"]
+
+
+def test_documents_without_an_entry_say_nothing(forged):
+    late = NOW + 2 * 86_400
+    forged.at = late
+    forged.job(*ALL)
+    before = forged.found()
+    assert "licence.stale" in before
+    made = [
+        notes.write(Revocations(9, NOW, late + 86_400, ())).signed_by(coordinators.AUTHORITY),
+        complaints.write("late", coordinators.TRUST, now=NOW),
+        notes.write(Answer("ab" * 32, "done")).signed_by(coordinators.AUTHORITY),
+        notes.write(Incident("leak", 1, "open", 1, True, "", "", "", ())).signed_by(coordinators.AUTHORITY),
+    ]
+    forged.texts += map(str, made)
+    assert forged.found() == before
+    found = records.read((forged.path / "records.json").read_text(), coordinators.PINNED)
+    assert not (found.complaints or found.answers or found.incidents) and [x.version for _, x in found.lists] == [1]
+    assert [f.rule for f in audit.audit(found, now=late) if f.kind == "warning"] == ["list.stale"]
 
 
 def test_a_node_that_opened_what_nobody_paid_for(tmp_path):

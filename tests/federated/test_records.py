@@ -195,6 +195,10 @@ def test_a_link_whose_parent_is_missing_is_no_licence(tmp_path):
     found = records.of(replace(export, documents=(*export.documents, str(below))), coordinators.PINNED)
     assert below.id not in found.licences
     found = records.of(replace(export, documents=(*export.documents, str(top), str(below))), coordinators.PINNED)
+    assert below.id not in found.licences, "the authority's link has no entry"
+    trail.office.publish(str(top))
+    export = trail.export()
+    found = records.of(replace(export, documents=(*export.documents, str(below))), coordinators.PINNED)
     assert found.licences[below.id].ids == (top.id, below.id)
     other = licensing.link(Rights(use_count=4), KEYS["operator"], by=(KEYS["rival"],), parent=top)
     found = records.of(replace(export, documents=(*export.documents, str(top), str(other))), coordinators.PINNED)
