@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,7 @@ from sandbox.job import RULE, Job, Protection, check, least_cell, nonce, paramet
 from sandbox.messages import Offer, Status
 from sandbox.policy import check_standing, request
 
+log = logging.getLogger("keyong.operator")
 WAIT = 15.0
 
 
@@ -171,13 +173,21 @@ class Hub:
         known = {name: notes.read(text) for name, text in texts.items()}
         plans = {**{notes.read(grant.plan).id: grant.plan for grant in kept.values() if grant.plan}, **plans}
         chains = {name: tuple(map(str, licences.links(name, known.get))) for name in known}
-        read = {name: (chain, licences.read(chain, self.trust).rights) for name, chain in chains.items()
-                if 1 <= len(chain) <= licences.MOST_LINKS}  # fmt: skip
+        read = {name: (chain, granted.rights) for name, chain in chains.items()
+                if 1 <= len(chain) <= licences.MOST_LINKS and (granted := self._read(name, chain)) is not None}  # fmt: skip
         registered = list(dict(self.link.documents("asset")).values())
         return {
             name: Grant(VERSION, chain, plans.get(rights.plan or "", ""), grants.assets(registered, rights), current)
             for name, (chain, rights) in read.items()
         }
+
+    def _read(self, name: str, chain: tuple[str, ...]) -> Granted | None:
+        """A licence; None, with a warning, where it does not read any more, as when it was not signed again since keys changed."""
+        try:
+            return licences.read(chain, self.trust)
+        except LicenceRefused as error:
+            log.warning("the licence %s is left out: %s", name, error)
+            return None
 
     def standing(self) -> list[dict[str, Any]]:
         """What each licence of this operator allows, and why it is not in force, if it is not. How often it was used is not known here."""

@@ -71,10 +71,7 @@ def countersign(authority: Authority, file: Path) -> notes.Note:
 def _countersigned(authority: Authority, note: notes.Note) -> notes.Note:
     document = note.document(*SIGNED)
     authority.lacking(note)
-    lines = {(line.name, line.key_id) for line in note.signatures}
-    return note.joined(notes.Note(note.text, tuple(
-        line for line in authority.draft(document).signatures if (line.name, line.key_id) not in lines
-    )))  # fmt: skip
+    return note.joined(authority.draft(document))
 
 
 def read_draft(file: Path) -> notes.Note:

@@ -8,6 +8,7 @@ Sealing: libsodium sealed boxes to the X25519 forms of the authority's Ed25519 k
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from typing import Annotated
 
 from nacl.exceptions import CryptoError
@@ -26,6 +27,7 @@ from governance.rights import Digest
 
 BLOCK, LONGEST = 1024, 8000  # bytes: a box tells the length of a complaint no closer than in blocks
 ANSWERED_WITHIN = 15 * 86400
+NOBODY = "nobody could read the complaint: it must be sealed to a key of the authority's, and that takes one of the suite ed25519"
 
 
 @wire("keyong/complaint/v1")
@@ -33,7 +35,7 @@ class Complaint:
     """Boxes by the name of the authority's key. It is signed by a key that the complainant made for it alone."""
 
     at: Seconds
-    boxes: dict[str, Annotated[str, Field(max_length=20_000)]]
+    boxes: Annotated[dict[str, Annotated[str, Field(max_length=20_000)]], Field(min_length=1)]
 
 
 @wire("keyong/receipt/v1")
@@ -59,8 +61,21 @@ def write(text: str, trust: Trust, *, now: int) -> notes.Note:
     if not 0 < len(raw) <= LONGEST:
         raise UsageError(f"a complaint has 1 to {LONGEST} bytes")
     padded = len(raw).to_bytes(4, "big") + raw + bytes(-(len(raw) + 4) % BLOCK)
-    boxes = {key.name: base64.b64encode(_box(key).encrypt(padded)).decode() for key in trust.keys if key.suite == "ed25519"}
+    boxes = {key.name: base64.b64encode(_box(key).encrypt(padded)).decode() for key in _openers(trust)}
+    if not boxes:
+        raise UsageError(NOBODY)
     return notes.write(Complaint(now, boxes)).signed_by(SigningKey.generate("complainant"))
+
+
+def _openers(*trusts: Trust) -> list[VerifyKey]:
+    """The keys that open complaints; those of other suites only sign."""
+    return [key for trust in trusts for key in trust.keys if key.suite == "ed25519"]
+
+
+def check_sealed(complaint: Complaint, trusts: Iterable[Trust]) -> None:
+    """Raise `UsageError` where no key of *trusts* is among those to which the complaint says that it is sealed."""
+    if not complaint.boxes.keys() & {key.name for key in _openers(*trusts)}:
+        raise UsageError(NOBODY)
 
 
 def _box(key: VerifyKey) -> SealedBox[PublicKey]:

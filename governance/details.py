@@ -509,6 +509,9 @@ SENTENCES: dict[str, str] = {
         "事件的后续版本不得更改知悉时间，也不得降低严重程度"
     ),
     "a complaint has 1 to {most} bytes": "投诉须有 1 至 {most} 个字节",
+    "nobody could read the complaint: it must be sealed to a key of the authority's, and that takes one of the suite ed25519": (
+        "无人能读取该投诉：投诉须密封给授权主体的密钥，且该密钥须属于 ed25519 套件"
+    ),
     "the complaint was answered before": "该投诉此前已答复",
     "no more complaints are taken today": "今日不再受理投诉",
     "entry {index} of the ledger is not the complaint for which its owner gave a receipt": (
@@ -520,18 +523,30 @@ WITH_SPACES = re.compile(
     "start|end|next_update"
 )
 OWN = ("own", "own2")
-LONGEST = 4096
+LONGEST, MOST = 4096, 16  # characters of a sentence; sentences within sentences, those that turn out not to be ours included
 
 
 def in_chinese(sentence: str) -> str:
-    """What *sentence* says in Chinese, where it is one of ours; itself where it is not."""
-    for pattern, chinese in _patterns() if len(sentence) <= LONGEST else ():
+    """What *sentence* says in Chinese, where it is one of ours; itself where it is not.
+
+    Others may have written what stands in it: however that is made, `MOST` sentences are looked up, each in time linear in its length.
+    """
+    return _told(sentence, {}) if len(sentence) <= LONGEST else sentence
+
+
+def _told(sentence: str, known: dict[str, str]) -> str:
+    """The same; *known* are the sentences that were looked up before, each with what it says."""
+    if sentence in known or len(known) == MOST:
+        return known.get(sentence, sentence)
+    known[sentence] = sentence
+    for pattern, chinese in _patterns():
         if found := pattern.fullmatch(sentence):
             facts = found.groupdict()
-            told = {name: in_chinese(fact) if name in (*OWN, "detail") else fact for name, fact in facts.items()}
+            told = {name: _told(fact, known) if name in (*OWN, "detail") else fact for name, fact in facts.items()}
             if all(told[name] != facts[name] for name in facts if name in OWN):  # else it would be half in English
-                return chinese.format_map(told)
-    return sentence
+                known[sentence] = chinese.format_map(told)
+                break
+    return known[sentence]
 
 
 @cache
@@ -542,13 +557,13 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 
 
 def _pattern(english: str) -> re.Pattern[str]:
-    seen: set[str] = set()
-
-    def group(found: re.Match[str]) -> str:
-        name = found[1]
-        if name in seen:
-            return f"(?P={name})"
+    """A fact ends where the words that follow it stand for the first time, and no other end is tried: the groups are atomic."""
+    first, *rest = re.split(r"\{(\w+)\}", english)
+    made, seen = re.escape(first), set[str]()
+    for name, words in zip(rest[::2], map(re.escape, rest[1::2]), strict=True):
+        of = "." if WITH_SPACES.fullmatch(name) else "[^ ]"
+        last = len(seen) == len(set(rest[::2])) - 1 and name not in seen
+        fact = f"(?P={name})" if name in seen else f"(?P<{name}>{of}+{'' if last else '?'})"
+        made += f"{fact}{words}" if last or name in seen else f"(?>{fact}{words})"
         seen.add(name)
-        return f"(?P<{name}>{'.' if WITH_SPACES.fullmatch(name) else '[^ ]'}+?)"
-
-    return re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(english)), re.DOTALL)
+    return re.compile(made, re.DOTALL)

@@ -24,6 +24,7 @@ from governance.errors import DecodeError, UsageError
 JSON_LIMIT = 1 << 20
 MESSAGE_LIMIT = 1 << 26
 DEPTH = 16
+MOST_SHOWN = 200  # characters of the place of an error
 PAIRS = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]")  # surrogates, and what UTF-16 writes with two
 SAFE_INTEGER = 2**53 - 1  # RFC 8785 numbers are IEEE doubles: larger integers travel as strings
 
@@ -103,11 +104,16 @@ def build(cls: type[T], data: object) -> T:
         made: T = _adapter(cls).validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(str(step) for step in first["loc"]) or "document"
+        where = _shown(".".join(str(step) for step in first["loc"])) or "document"
         raise DecodeError(f"{where}: {first['msg']}") from None
     if not _same(plain(made), data):
         raise DecodeError("a field is missing or has another type than declared")
     return made
+
+
+def _shown(place: str) -> str:
+    """*place*, which is made of keys that others chose, as it can stand in an error: short, and nothing that a terminal obeys."""
+    return "".join(each if each.isprintable() else "?" for each in place[:MOST_SHOWN])
 
 
 def _same(a: object, b: object) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -29,6 +30,11 @@ class Signature:
     name: str
     key_id: bytes
     value: bytes
+
+    @property
+    def by(self) -> tuple[str, bytes]:
+        """Whose line it says it is."""
+        return self.name, self.key_id
 
     def __str__(self) -> str:
         return f"— {self.name} {base64.b64encode(self.key_id + self.value).decode()}"
@@ -54,15 +60,15 @@ class Note:
         return replace(self, signatures=self.signatures + new)
 
     def only(self, *keys: VerifyKey) -> Note:
-        """The same text with the lines of *keys* alone: what strangers wrote under it falls away."""
+        """The same text with one line of each of *keys* alone: what strangers wrote under it falls away."""
         known = {(k.name, k.id) for k in keys}
-        return replace(self, signatures=tuple(s for s in self.signatures if (s.name, s.key_id) in known))
+        return replace(self, signatures=_first(s for s in self.signatures if s.by in known))
 
     def joined(self, other: Note) -> Note:
-        """Both notes' signature lines under their one text."""
+        """Both notes' signature lines under their one text: of each key the first, since a key can sign one text in many ways."""
         if other.text != self.text:
             raise IntegrityError("two notes that should have the same text differ")
-        return replace(self, signatures=self.signatures + tuple(s for s in other.signatures if s not in self.signatures))
+        return replace(self, signatures=_first((*self.signatures, *other.signatures)))
 
     def signers(self, *keys: VerifyKey) -> frozenset[str]:
         """Names of those *keys* that signed. Unknown keys are ignored; a bad signature by a known key raises."""
@@ -108,6 +114,14 @@ class Note:
     def holds(self, cls: type) -> bool:
         """Whether the text says that it is a document of *cls*."""
         return KINDS.get(self.text.partition("\n")[0]) is cls
+
+
+def _first(lines: Iterable[Signature]) -> tuple[Signature, ...]:
+    """The first line of each key."""
+    kept: dict[tuple[str, bytes], Signature] = {}
+    for line in lines:
+        kept.setdefault(line.by, line)
+    return tuple(kept.values())
 
 
 def write(document: Any) -> Note:

@@ -44,6 +44,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "version {version} of the authority's key root expired at {end}; the authority must publish the next one",
         "授权主体密钥根的版本 {version} 已于 {end} 到期；须由授权主体发布下一版本",
     ),
+    "party.out": (
+        "{party} is not enrolled any more: only keys that the authority withdrew vouched for it; it must join again",
+        "{party} 已不在登记之列：为其作保的密钥均已被授权主体撤回；须重新加入",
+    ),
     "party.withdrawn": (
         "the key of {party} was withdrawn by the authority, since it was stolen or lost; {party} must come with a new one",
         "{party} 的密钥因被盗或遗失已由授权主体停用；{party} 须换用新密钥",

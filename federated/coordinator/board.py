@@ -92,15 +92,16 @@ class Board:
             raise PeerError("does not say which answers were given before this job", party=post.sender)
 
     def stopped(self, post: Post) -> Refusal | None:
-        """A holder's signed word that it cannot go on, where the others cannot go on without it: once the set is fixed and opened."""
+        """A holder's signed word that it cannot go on, where the others cannot go on without it: before all accepted, or later."""
         if post.sender not in self.holders:
             raise PeerError("is not among the holders of the job", party=post.sender)
         document = self._checked("accept", post, self.holders[post.sender])
         if not isinstance(document, Refusal):
             raise PeerError("stopped without saying why", party=post.sender)
         kind, survivors = kind_of(self.step), frozenset(self.survivors)
-        needed = {"spent": self._irreplaceable, "deal": self.dealers, "upload": survivors, "state": survivors}.get(kind, frozenset())
-        return document if post.sender in needed else None
+        needed = {"accept": frozenset(self.holders), "spent": self._irreplaceable, "deal": self.dealers}
+        needed |= dict.fromkeys(("upload", "state"), survivors)
+        return document if post.sender in needed.get(kind, frozenset()) else None
 
     def _checked(self, kind: str, post: Post, key: VerifyKey) -> Acceptance | Refusal | AgreedState | Release:
         """The document of a post that is a note, signed by the holder of *key* alone."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from federated.coordinator import enrolled, published, register
 from federated.coordinator.board import Board
@@ -20,19 +20,18 @@ from federated.coordinator.mailbox import Mailbox
 from federated.coordinator.published import held
 from federated.coordinator.witnessed import Witnessed
 from federated.witnessing import Duty
-from governance import contingency, incidents, known, licences, notes
+from governance import complaints, contingency, known, licences, notes
 from governance.catalogue import Dataset
 from governance.complaints import Complaint, Receipt
 from governance.contingency import Contingency
 from governance.encoding import decode, encode
 from governance.errors import IntegrityError, KeyongError, OutOfTurn, Refused, Unavailable, UsageError
-from governance.incidents import Incident
 from governance.journal import JobRow, Journal, Transaction, View
 from governance.keys import SigningKey, Trust
-from governance.licences import MOST_LINK, Licence, Revocations
+from governance.licences import MOST_LINK, Granted, Licence
 from governance.parties import Party, read_enrolment, roster
 from governance.rights import is_public
-from governance.roots import Chain, Root
+from governance.roots import Chain
 from governance.texts import text_of
 from sandbox import case as cases
 from sandbox.job import Job
@@ -46,7 +45,6 @@ MOST_COMPLAINTS, MOST_DENIED = 1000, 1000  # in a day: complaints come from anyb
 MOST_OPEN = 100  # jobs of one operator that wait or run
 BRIEF = 0.5  # seconds to wait for more than t signatures; who comes too late to these stays out, and so they get the whole patience:
 PATIENT = ("spent", "upload")
-T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -99,22 +97,28 @@ class Office:
 
     def enrol(self, text: str) -> Party:
         """Keep an enrolment; an invitation serves once. A new key for a party that is here comes once its old one was withdrawn."""
+        self._check_sound()
         self.roots.check(int(self.clock()))
         with _sent():
             party = read_enrolment(text, self.trust, now=int(self.clock()))
-        with self.journal.transaction() as t:
-            old = t.note("enrolment", party.name)
-            if old != text:
-                enrolled.check_new(party, self._parties.get(party.name), self._listed[1], taken=old is not None)
-                if old is not None:
-                    t.put_note("former", notes.read(old).id, old)
-                t.put_note("enrolment", party.name, text, replace=True)
-                t.append("party.enrolled", notes.read(text).id)
-        self._parties = {**self._parties, party.name: party}
+        with self._changed:
+            with self.journal.transaction() as t:
+                self._enrol(t, party, text)
+            self._parties = {**self._parties, party.name: party}
         return party
+
+    def _enrol(self, t: Transaction, party: Party, text: str) -> None:
+        old = t.note("enrolment", party.name)
+        if old != text:
+            enrolled.check_new(party, self._parties.get(party.name), self._listed[1], taken=old is not None)
+            if old is not None:
+                t.put_note("former", notes.read(old).id, old)
+            t.put_note("enrolment", party.name, text, replace=True)
+            t.append("party.enrolled", notes.read(text).id)
 
     def publish(self, text: str) -> tuple[str, str]:
         """Keep a document that the authority signed; return its kind and id."""
+        self._check_sound()
         note = notes.read(text)
         if kind := register.kind_of(note):
             with _sent(), self.journal.transaction() as t:
@@ -133,50 +137,53 @@ class Office:
             if isinstance(document, Dataset):
                 known.check("enrolled data holder", document.holders, [p.name for p in self.parties().values() if p.role == "holder"])
                 roster(self.parties().values(), document.holders)
-        with self.journal.transaction() as t:
-            name = published.name_of(kind, document, note.id)
-            old = t.note(kind, name)
-            again = old is not None and notes.read(old).id == note.id
-            if not again:
-                self._supersedes(kind, old, document)
-                t.append("document.published", note.id)
-            text = str(notes.read(held(old)).joined(note) if again else note)  # more may sign it when keys have changed
-            t.put_note(kind, name, text, replace=True)
-            if kind in published.ISSUED:
-                t.put_note(published.ISSUED[kind], note.id, text, replace=True)
-        if kind == "revocations":
-            self._revoke(text)
+        with self._changed:
+            with self.journal.transaction() as t:
+                text = published.keep(t, kind, document, note, self.roots)
+            if kind == "revocations":
+                self._listed = published.listed(text)
+                self.mailbox.stir()
+                self._end_where(self._check_licence)  # the nodes do so by themselves
         return kind, note.id
 
     def _rotate(self, note: notes.Note) -> str:
         """Follow the key root to its next version, and keep all of them: others follow from here."""
-        version = note.document(Root).version
-        followed = self.roots.versions[version - 1 : version]
-        if followed and followed[0].id == note.id:
-            return note.id
-        with _sent():
-            keys = {key for root in (self.roots.newest.root, note.document(Root)) for key in root.trust("root").keys}
-            chain = self.roots.followed([*self.roots.texts, str(note.only(*keys) if note.signers(*keys) else note)])
-        with self.journal.transaction() as t:
-            for each in chain.versions[len(t.notes("root")) :]:
-                t.put_note("root", f"{each.root.version:03}", str(each.note))
-            t.append("document.published", note.id)
-            parties = enrolled.verified(t, chain)
-        self.roots, self._parties = chain, parties
+        with self._changed:
+            if note.id in {version.id for version in self.roots.versions}:
+                return note.id
+            with _sent():
+                chain = published.followed(self.roots, note)
+            with self.journal.transaction() as t:
+                for each in chain.versions[len(t.notes("root")) :]:
+                    t.put_note("root", f"{each.root.version:03}", str(each.note))
+                t.append("document.published", note.id)
+                parties = enrolled.verified(t, chain)
+            self.roots, self._parties = chain, parties
+            self._end_where(self._check_parties)
         return note.id
 
-    def _revoke(self, text: str) -> None:
-        """Let the nodes know at once, and end the jobs whose licence does not hold any more; the nodes do so by themselves."""
-        self._listed = published.listed(text)
-        self.mailbox.stir()
-        with self._changed:
-            for job, live in list(self._live.items()):
-                try:
-                    with self.journal.view() as t:
-                        docket = self._docket(t, held(t.note("job", job)), self.parties()[live.row.detail], current=False)
-                    check_licence(docket, self.trust, now=int(self.clock()))
-                except Refused as error:
-                    self._end(job, "refused", error.code, error.text("en"), error.text("zh"))
+    def _end_where(self, check: Callable[[View, str, _Live], object]) -> None:
+        """End the jobs of which *check* says that they cannot go on, each by itself."""
+        for job, live in list(self._live.items()):
+            try:
+                with self.journal.view() as t:
+                    check(t, job, live)
+            except KeyongError as error:
+                self._failed(job, error)
+
+    def _check_licence(self, t: View, job: str, live: _Live) -> Granted:
+        docket = self._docket(t, held(t.note("job", job)), self._party(live.row.detail), current=False)
+        return check_licence(docket, self.trust, now=int(self.clock()))
+
+    def _check_parties(self, _: View, __: str, live: _Live) -> None:
+        for name in (self.key.name, live.row.detail, *live.board.holders):
+            self._party(name)
+
+    def _party(self, name: str) -> Party:
+        """An enrolled party; `Refused` where it is not, or not any more."""
+        if name not in self._parties:
+            raise Refused(code="party.out", party=name)
+        return self._parties[name]
 
     def duty(self, witness: str, known: int, *, wait: float) -> Duty:
         """What *witness* is asked to cosign, and the revocation list where it is newer than the one that it knows."""
@@ -184,29 +191,11 @@ class Office:
         version, text = self._listed
         return Duty(requests, text if version > known else "")
 
-    def _supersedes(self, kind: str, old: str | None, document: Any) -> None:
-        """Versions only rise: a replayed old document is refused."""
-        if old is None:
-            return
-        if kind == "incident":
-            incidents.follow(self._kept(old, Incident), document)
-        elif kind == "answer":
-            raise UsageError("the complaint was answered before")
-        elif self._kept(old, published.PUBLISHED[kind]).version >= document.version:
-            raise UsageError(f"version {document.version} of the {kind} is not newer than the one published")
-        elif kind == "revocations" and not set(self._kept(old, Revocations).withdrawn) <= set(document.withdrawn):
-            raise UsageError("a key that was withdrawn does not come back")
-
-    def _kept(self, text: str, cls: type[T]) -> T:
-        """A document that is kept here, signed by those who could sign it under some version of the key root."""
-        note = notes.read(text)
-        note.require_any(*self.roots.each(cls))
-        return note.document(cls)
-
     def complain(self, text: str) -> str:
         """Keep a complaint, which nobody here can read, and sign a receipt that names its place in the ledger."""
+        self._check_sound()
         note = notes.read(text, limit=LARGEST)
-        note.document(Complaint)
+        complaints.check_sealed(note.document(Complaint), self.roots.each(Complaint))
         with self.journal.transaction() as t:
             if t.note("complaint", note.id) is None:
                 if not self._counted(t, "complaints", MOST_COMPLAINTS):
@@ -239,7 +228,8 @@ class Office:
         note = notes.read(job_text)
         self.roots.check(int(self.clock()))
         try:
-            self._submit(note.id, job_text, operator, links)
+            with self._changed:
+                self._submit(note.id, job_text, operator, links)
         except Refused as error:
             if error.code != "job.unsigned":  # what somebody else wrote is nobody's attempt
                 self._deny(note.id, job_text, operator.name, error.code, links)
@@ -266,9 +256,8 @@ class Office:
                           docket.case.job.protect)  # fmt: skip
             t.put_sealed(job_id, BOARD, encode(board))
             row = held(t.job(job_id))
-        with self._changed:
-            self._live[job_id] = _Live(board, row, job.dataset, {}, self.clock(), is_public(job.purpose))
-            self._changed.notify_all()
+        self._live[job_id] = _Live(board, row, job.dataset, {}, self.clock(), is_public(job.purpose))
+        self._changed.notify_all()
 
     def _deny(self, job_id: str, job_text: str, operator: str, code: str, links: Sequence[str]) -> None:
         """Write down what was refused at the door, once, so that attempts can be counted and the refusal be proved; a day has a limit."""
@@ -290,7 +279,7 @@ class Office:
         case = cases.read(job_text, dataset)
         holders = tuple(roster(self.parties().values(), case.dataset.holders).values())
         plan, revocations = published.plan(t, chain, self.trust), t.note("revocations", "current")
-        asset, coordinator = register.of(t, job.dataset), self.parties()[self.key.name]
+        asset, coordinator = register.of(t, job.dataset), self._party(self.key.name)
         return Docket(case, job_text, chain, plan, asset, revocations, operator, coordinator, holders)
 
     def offers(self, holder: str, *, known: Collection[str] = (), wait: float) -> list[Offer]:
@@ -317,7 +306,7 @@ class Office:
         job = notes.read(job_text).document(Job)
         enrolments, row = dict(t.notes("enrolment")), t.job(job_id)
         dataset = held(t.note(published.ENTRY, job.catalogue))
-        holders = self._kept(dataset, Dataset).holders
+        holders = published.signed(dataset, Dataset, self.roots).holders
         chain, revocations = published.chain(t, job.licence, self.trust), t.note("revocations", "current") or ""
         plan, asset = published.plan(t, chain, self.trust), register.of(t, job.dataset)
         operator, coordinator = enrolments[held(row).detail], enrolments[self.key.name]
@@ -413,8 +402,8 @@ class Office:
     def _admit(self, t: Transaction, job: str, relay: Relay) -> Relay:
         """Number the use of each link of the licence in the order of this ledger, once all holders have accepted."""
         self.roots.check(int(self.clock()))
-        now, text, operator = int(self.clock()), held(t.note("job", job)), self.parties()[held(t.job(job)).detail]
-        granted = check_licence(self._docket(t, text, operator, current=False), self.trust, now=now)  # a person may have taken days
+        now, text = int(self.clock()), held(t.note("job", job))
+        granted = self._check_licence(t, job, self._live[job])  # a person may have taken days
         licences.check_approved(granted, approvals(relay.bodies.values()))
         uses = tuple(t.next_use(link) for link in granted.ids)
         licences.take(t, granted, uses, job)
@@ -487,6 +476,7 @@ class Office:
 
     def cancel(self, job: str, operator: Party) -> None:
         """End a job of this operator's that is still open."""
+        self._check_sound()
         with self._changed:
             if self.status(job).operator != operator.name:
                 raise Refused("only the operator that submitted a job may cancel it")
@@ -525,7 +515,10 @@ class Office:
         try:
             self._advance(job, live)
         except KeyongError as error:
-            self._end(job, "refused" if isinstance(error, Refused) else "failed", error.code, error.text("en"), error.text("zh"))
+            self._failed(job, error)
+
+    def _failed(self, job: str, error: KeyongError) -> None:
+        self._end(job, "refused" if isinstance(error, Refused) else "failed", error.code, error.text("en"), error.text("zh"))
 
     # --- what may be seen
 

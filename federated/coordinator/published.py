@@ -6,16 +6,18 @@ import json
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from governance import licences, notes, registration
+from governance import contingency, incidents, licences, notes, registration
 from governance.catalogue import Dataset
 from governance.complaints import Answer
 from governance.contingency import Contingency
+from governance.encoding import JSON_LIMIT
 from governance.errors import DecodeError, IntegrityError, UsageError
 from governance.incidents import Incident
-from governance.journal import View
+from governance.journal import Transaction, View
 from governance.keys import Trust, read_key
 from governance.licences import MOST_LINK, MOST_LINKS, Licence, Revocations
 from governance.prices import Price
+from governance.roots import LIMIT as ROOT_LIMIT
 from governance.roots import Chain, Root
 from sandbox.job import Job
 
@@ -25,6 +27,7 @@ PUBLISHED: dict[str, type] = {
 }  # fmt: skip
 ENTRY = "entry"  # a dataset's entry by its id: a job keeps to the one it was made for
 ISSUED = {"dataset": ENTRY, "revocations": "list", "incident": "step"}  # one is current, each that ever was is kept
+LIMITS = {"licence": MOST_LINK, "plan": contingency.LIMIT}  # characters of what is read with less than the usual limit
 T = TypeVar("T")
 
 
@@ -58,6 +61,51 @@ def name_of(kind: str, document: Any, note_id: str) -> str:
     if kind in ("dataset", "incident"):
         return str(document.name)
     return {"revocations": "current", "answer": getattr(document, "complaint", "")}.get(kind, note_id)
+
+
+def keep(t: Transaction, kind: str, document: Any, note: notes.Note, roots: Chain) -> str:
+    """Put *note* in its place, and return it as it is kept: more may sign what is there when keys have changed."""
+    name = name_of(kind, document, note.id)
+    old = t.note(kind, name)
+    again = old is not None and notes.read(old).id == note.id
+    if not again:
+        _check_newer(kind, old, document, roots)
+        t.append("document.published", note.id)
+    text = str(notes.read(held(old)).joined(note) if again else note)
+    notes.read(text, limit=LIMITS.get(kind, JSON_LIMIT))  # nothing is kept that cannot be read back
+    t.put_note(kind, name, text, replace=True)
+    if kind in ISSUED:
+        t.put_note(ISSUED[kind], note.id, text, replace=True)
+    return text
+
+
+def _check_newer(kind: str, old: str | None, document: Any, roots: Chain) -> None:
+    """Versions only rise: a replayed old document is refused."""
+    if old is None:
+        return
+    if kind == "incident":
+        incidents.follow(signed(old, Incident, roots), document)
+    elif kind == "answer":
+        raise UsageError("the complaint was answered before")
+    elif signed(old, PUBLISHED[kind], roots).version >= document.version:
+        raise UsageError(f"version {document.version} of the {kind} is not newer than the one published")
+    elif kind == "revocations" and not set(signed(old, Revocations, roots).withdrawn) <= set(document.withdrawn):
+        raise UsageError("a key that was withdrawn does not come back")
+
+
+def signed(text: str, cls: type[T], roots: Chain) -> T:
+    """A document that is kept here, signed by those who could sign it under some version of the key root."""
+    note = notes.read(text)
+    note.require_any(*roots.each(cls))
+    return note.document(cls)
+
+
+def followed(roots: Chain, note: notes.Note) -> Chain:
+    """*roots* with the version in *note*. What is too large, or not signed by those whose word counts now, is not even parsed."""
+    notes.read(str(note), limit=ROOT_LIMIT)
+    now = roots.newest.root.trust("root")
+    note.require(now)
+    return roots.followed([*roots.texts, str(note.only(*now.keys, *note.document(Root).trust("root").keys))])
 
 
 def chain(t: View, last: str, trust: Trust, links: Sequence[str] = ()) -> tuple[str, ...]:

@@ -50,13 +50,18 @@ def keep(t: Transaction, note: notes.Note, roots: Chain, *, now: int) -> None:
     old = t.note(kind, name)
     if old is not None and note.id in [link.id for link in read(old)]:
         renewed = [link.joined(note.only(*trust.keys)) if link.id == note.id else link for link in read(old)]
-        t.put_note(kind, name, write(renewed), replace=True)
+        _put(t, kind, name, write(renewed))
         return
     link, event = (_asset if kind == "asset" else _certificate)(old, note, trust)
-    t.put_note(kind, name, (old or "") + str(link), replace=True)
+    _put(t, kind, name, (old or "") + str(link))
     t.append(event, link.id)
     if kind == "asset" and document.step in LIVE:
         t.put(f"asset of {document.manifest.dataset}", name)
+
+
+def _put(t: Transaction, kind: str, name: str, chain: str) -> None:
+    read(chain)  # nothing is kept that cannot be read back
+    t.put_note(kind, name, chain, replace=True)
 
 
 def counted(t: Transaction, what: str, most: int, *, now: int) -> bool:

@@ -14,7 +14,7 @@ from connectors import snapshot as snapshots
 from connectors.snapshot import Snapshot
 from federated.node import consents, history, judge, spending
 from federated.node.home import Home, read_snapshot
-from federated.node.witnessing import ALARMS, Witnessing
+from federated.node.witnessing import Alarm, Witnessing
 from federated.transport import Link
 from governance import licences, notes
 from governance.encoding import canonical, decode, encode, plain, wire
@@ -56,7 +56,7 @@ class Agent:
         self.journal = home.journal()
         self.stopping = threading.Event()
         self.witnessing = Witnessing(home, self.journal, link, clock=clock, stopping=self.stopping)
-        self._alarm: IntegrityError | None = None
+        self._alarm: Alarm | None = None
         self._threads: dict[str, threading.Thread] = {}
         self._memory: dict[tuple[str, tuple[str, ...]], tuple[str, int]] = {}
         self._memory_lock = threading.Lock()
@@ -86,10 +86,12 @@ class Agent:
         """Before anything is served: a journal that was brought back from a copy is noticed by those who saw more of it."""
         try:
             self.witnessing.check(wait=CHECK)
-        except Unavailable as error:  # nothing can leave without a quorum, whenever they are heard
+        except Alarm:
+            raise
+        except (Unavailable, IntegrityError) as error:  # nothing can leave without a quorum, whenever they are heard
             log.warning("other nodes could not be asked what they have seen of this one: %s", error)
 
-    def _sound(self, alarm: IntegrityError) -> None:
+    def _sound(self, alarm: Alarm) -> None:
         """This journal is not the one that others know: nothing more is served, and nothing is written in it."""
         log.error("%s", alarm)
         self._alarm = alarm
@@ -244,11 +246,8 @@ class Agent:
         """Outermost loop of a job's thread: whatever goes wrong ends this job, is written down, and touches no other."""
         try:
             Run(self, job).run()
-        except IntegrityError as error:
-            if error.code in ALARMS:
-                self._sound(error)
-            else:
-                self._give_up(job, "failed", error)
+        except Alarm as alarm:
+            self._sound(alarm)
         except KeyongError as error:
             self._give_up(job, "refused" if isinstance(error, Refused) else "failed", error)
         except Exception:

@@ -35,6 +35,10 @@ FRESH = 5.0  # seconds for which a revocation list counts as the newest that can
 Heard = Cosignature | Refusal
 
 
+class Alarm(IntegrityError):
+    """What this node found itself about its own ledger. Whoever it asks can answer with the same code, and is not believed."""
+
+
 class Witnessing:
     """Thread-safe: jobs' threads ask, one at a time and for all that wait; one thread answers."""
 
@@ -128,12 +132,22 @@ class Witnessing:
             self._stopping.wait(max(0.0, min(PAUSE, end - time.monotonic())))  # not at once anew
 
     def _write(self, made: Request, said: Mapping[str, Heard], policies: Iterable[Policy]) -> None:
-        with self.journal.transaction() as t:
+        with self._alarmed(), self.journal.transaction() as t:
             for policy in policies:
                 there = {key.name for key in policy.witnesses.values()}
                 note = witness.collect(t, made, {name: answer for name, answer in said.items() if name in there}, policy)
                 if policy.met_by(cosignatures.times(note, policy.witnesses.values())):
                     self._quorums[str(policy)] = note
+
+    @staticmethod
+    @contextmanager
+    def _alarmed() -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            if error.code not in ALARMS:
+                raise
+            raise Alarm(code=error.code, **error.facts) from None
 
     # --- of others' ledgers
 

@@ -12,9 +12,11 @@ import pytest
 
 from connectors import snapshot
 from connectors.tables import TableSource
+from federated import problems
 from federated.node import judge
 from federated.node.agent import Agent, Run
 from federated.node.home import Home, snapshot_text
+from federated.node.witnessing import Alarm
 from governance import chains, notes, proofs
 from governance.encoding import canonical, plain
 from governance.errors import BudgetExhausted, DisclosureRefused, IntegrityError, LicenceRefused, QuorumLost, Refused, Unavailable
@@ -318,7 +320,7 @@ def test_a_revoked_licence_is_not_spent(place, agent, monkeypatch):
 def test_an_alarm_ends_the_node_and_writes_nothing(place, agent, spending, monkeypatch, code):
     told = []
     monkeypatch.setattr(agent.link, "post", lambda *given, **how: told.append(given))
-    monkeypatch.setattr(agent.witnessing, "proof", lambda *given, **how: (_ for _ in ()).throw(IntegrityError(code=code, here=1, size=2)))
+    monkeypatch.setattr(agent.witnessing, "proof", lambda *given, **how: (_ for _ in ()).throw(Alarm(code=code, here=1, size=2)))
     with agent.journal.view() as t:
         before = t.size()
     agent._run(spending.job)
@@ -328,6 +330,15 @@ def test_an_alarm_ends_the_node_and_writes_nothing(place, agent, spending, monke
     with pytest.raises(IntegrityError) as alarm:
         agent.serve()
     assert alarm.value.code == code
+
+
+@pytest.mark.parametrize("code", ["integrity.rollback", "integrity.fork"])
+def test_a_coordinator_cannot_stop_a_sound_node_with_an_alarm_of_its_own_making(place, agent, spending, monkeypatch, code):
+    raw = problems.write(problems.problem_of(IntegrityError(code=code, here=3, size=99)))
+    monkeypatch.setattr(agent.link, "cosignatures", lambda *given, **how: (_ for _ in ()).throw(problems.error_of(raw, 500)))
+    agent._hold_against_peers()
+    agent._run(spending.job)
+    assert not agent.stopping.is_set() and phase(agent, spending.job) == "failed", "its job ends, and no other"
 
 
 def test_a_node_starts_where_nobody_can_be_asked(place, agent, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from governance import details
 from governance.details import SENTENCES, in_chinese
 from governance.errors import KeyongError, QuorumLost, Refused, UsageError
 from governance.texts import TEXTS
@@ -88,3 +89,36 @@ def test_a_refusal_that_was_kept_in_english_is_found_again(code):
     facts |= {"detail": "cut points must rise"} if "detail" in facts else {}
     refusal = Refused(code=code, **facts)
     assert in_chinese(refusal.text("en")) == refusal.text("zh")
+
+
+class Counting:
+    """The patterns of the module, each of which counts how often it is tried."""
+
+    def __init__(self, patterns):
+        self.tried, self.patterns = 0, [(Tried(self, pattern), chinese) for pattern, chinese in patterns]
+
+
+class Tried:
+    def __init__(self, counting, pattern):
+        self.counting, self.pattern = counting, pattern
+
+    def fullmatch(self, sentence):
+        self.counting.tried += 1
+        return self.pattern.fullmatch(sentence)
+
+
+@pytest.mark.parametrize("said", ["column x: a is not ", "line 1: ", "column a.b: ", "{own}: ", "the role a: line 1: "])
+@pytest.mark.parametrize("times", [2, 5, 15, 80])
+def test_what_strangers_nest_is_looked_up_a_few_times(said, times, monkeypatch):
+    """It took twice as long with each repeat: anybody could stop a coordinator with a kilobyte."""
+    counting = Counting(details._patterns())
+    monkeypatch.setattr(details, "_patterns", lambda: counting.patterns)
+    in_chinese(said * times + "z")
+    assert 0 < counting.tried <= details.MOST * len(counting.patterns)
+
+
+def test_the_end_of_a_fact_is_looked_for_once():
+    """Every group but the last is atomic, so that no text makes a pattern try its ends one with another."""
+    for pattern, _ in details._patterns():
+        *early, _last = re.findall(r"(\(\?>)?\(\?P<\w+>", pattern.pattern) or [""]
+        assert all(early), pattern.pattern

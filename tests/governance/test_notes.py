@@ -171,6 +171,18 @@ def test_an_error_never_carries_the_document():
     assert "Zhang" not in str(caught.value)
 
 
+@pytest.mark.parametrize("suite", ["sm2-sm3", "ml-dsa-44"])
+def test_a_second_line_of_one_key_is_not_taken_over(suite):
+    """A key can sign one text in many ways; a document under which two such lines stand would verify nowhere any more."""
+    key, note = SigningKey.generate("officer", suite), notes.write(SOUP)
+    first, second = note.signed_by(key), note.signed_by(key)
+    assert first != second
+    assert first.joined(second) == first
+    assert second.joined(first.signed_by(ALICE)) == second.signed_by(ALICE)
+    assert first.joined(second).require_only(Trust((key.public,))) == {"officer"}
+    assert note.signed_by(*[key] * 128).only(key.public).require_only(Trust((key.public,))) == {"officer"}
+
+
 def test_a_note_that_is_passed_on_can_hold_only_the_lines_that_belong_there():
     both = notes.write(SOUP).signed_by(ALICE, BOB)
     assert both.require_only(TRUST) == {"alice", "bob"}

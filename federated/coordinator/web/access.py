@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 
 from federated.coordinator import published
 from federated.coordinator.office import Office
 from governance import licences, notes
 from governance.catalogue import Dataset
 from governance.contingency import Contingency
-from governance.errors import UsageError
+from governance.errors import KeyongError, UsageError
 from governance.journal import View
+from governance.keys import Trust
 from governance.parties import Party
 from sandbox.job import Job
 from sandbox.messages import Status
 
+log = logging.getLogger("keyong.coordinator")
 ENROLLED = ("coordinator", "holder", "operator")
 
 
@@ -74,8 +77,17 @@ def documents(office: Office, caller: Party, kind: str) -> list[tuple[str, str]]
         return [
             (name, text)
             for name, text in found
-            if _concerns(t, caller, licences.read(published.chain(t, name, office.trust), office.trust))
+            if (granted := _read(t, name, office.trust)) is not None and _concerns(t, caller, granted)
         ]
+
+
+def _read(t: View, name: str, trust: Trust) -> licences.Granted | None:
+    """A licence with its links above; None where it does not read any more, as when it was not signed again since keys changed."""
+    try:
+        return licences.read(published.chain(t, name, trust), trust)
+    except KeyongError as error:
+        log.warning("the licence %s is shown to nobody: %s", name, error)
+        return None
 
 
 def _concerns(t: View, caller: Party, licence: licences.Granted) -> bool:
