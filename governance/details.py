@@ -557,13 +557,18 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
 
 
 def _pattern(english: str) -> re.Pattern[str]:
-    """A fact ends where the words that follow it stand for the first time, and no other end is tried: the groups are atomic."""
+    """A fact ends where the words that follow it stand for the first time, and no other end is tried: the groups are atomic.
+
+    Facts with nothing but a space between them are one such group: where the last ends says where the first does.
+    """
     first, *rest = re.split(r"\{(\w+)\}", english)
-    made, seen = re.escape(first), set[str]()
-    for name, words in zip(rest[::2], map(re.escape, rest[1::2]), strict=True):
+    made, group, seen = re.escape(first), "", set[str]()
+    for name, words in zip(rest[::2], rest[1::2], strict=True):
         of = "." if WITH_SPACES.fullmatch(name) else "[^ ]"
-        last = len(seen) == len(set(rest[::2])) - 1 and name not in seen
-        fact = f"(?P={name})" if name in seen else f"(?P<{name}>{of}+{'' if last else '?'})"
-        made += f"{fact}{words}" if last or name in seen else f"(?>{fact}{words})"
+        last = len({*seen, name}) == len(set(rest[::2]))
+        group += f"(?P={name})" if name in seen else f"(?P<{name}>{of}+{'' if last else '?'})"
+        group += re.escape(words)
         seen.add(name)
-    return re.compile(made, re.DOTALL)
+        if words != " ":
+            made, group = made + (group if last else f"(?>{group})"), ""
+    return re.compile(made + group, re.DOTALL)

@@ -147,7 +147,7 @@ class Witnessing:
         except IntegrityError as error:
             if error.code not in ALARMS:
                 raise
-            raise Alarm(code=error.code, **error.facts) from None
+            raise Alarm(error.detail, code=error.code, **error.facts) from None
 
     # --- of others' ledgers
 

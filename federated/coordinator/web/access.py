@@ -75,9 +75,7 @@ def documents(office: Office, caller: Party, kind: str) -> list[tuple[str, str]]
         return found
     with office.journal.view() as t:
         return [
-            (name, text)
-            for name, text in found
-            if (granted := _read(t, name, office.trust)) is not None and _concerns(t, caller, granted)
+            (name, text) for name, text in found if (granted := _read(t, name, office.trust)) is not None and _concerns(t, caller, granted)
         ]
 
 
