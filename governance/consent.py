@@ -46,9 +46,8 @@ class Consent:
 
     def covers(self, purpose: str) -> bool:
         """Whether it is about *purpose*: a withdrawal also from one that would take in what was withdrawn (`governance.duo`)."""
-        return not self.purposes or any(
-            duo.covers(each, purpose) or (not self.allows and duo.covers(purpose, each)) for each in self.purposes
-        )
+        about = duo.covers if self.allows else duo.stopped
+        return not self.purposes or any(about(each, purpose) for each in self.purposes)
 
 
 def key_of(secret: bytes, person: bytes) -> bytes:

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from governance.errors import DecodeError
 
 ABOVE: Mapping[str, str] = MappingProxyType({"duo-nres": "", "duo-gru": "duo-nres", "duo-hmb": "duo-gru", "duo-poa": "duo-gru"})
+WHOLE = frozenset({"duo-nres", "duo-gru"})
 DISEASE = re.compile(r"duo-ds-mondo-[0-9]{7}")
 
 
@@ -35,3 +36,13 @@ def covers(purpose: str, asked: str) -> bool:
     while asked and asked != purpose:
         asked = "duo-hmb" if DISEASE.fullmatch(asked) else ABOVE.get(asked, "")
     return bool(asked)
+
+
+def stopped(withdrawn: str, asked: str) -> bool:
+    """Whether who withdraws *withdrawn* has no part in *asked*: one that covers the other, and whatever is not known to lie outside.
+
+    Which disease is a kind of which is not known here, nor what a house's own word means to whoever wants no research at all.
+    """
+    if covers(withdrawn, asked) or covers(asked, withdrawn) or (DISEASE.fullmatch(withdrawn) and DISEASE.fullmatch(asked)):
+        return True
+    return withdrawn in WHOLE and asked not in ABOVE and not DISEASE.fullmatch(asked)

@@ -329,6 +329,8 @@ def fsck(rows: Rows, key: VerifyKey) -> Checkpoint:
 
 def _leaves(rows: Rows, start: int) -> Iterator[tuple[int, bytes]]:
     for first, raw in rows.bundles(start):
+        if not raw:
+            raise IntegrityError(f"the bundle of entry {first} is empty", level=0, index=first)
         for index, each in unbundled(raw, first):
             if index // WIDTH != first // WIDTH:
                 raise IntegrityError(f"the bundle of entry {first} is too long", level=0, index=first)

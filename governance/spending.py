@@ -119,6 +119,11 @@ class Spend:
         if links[-1:] != [self.licence] or len(set(links)) < len(links):
             raise DecodeError("a spend names each link of its licence once, its own last")
 
+    @property
+    def party(self) -> str:
+        """Whose account is charged: the operator's name, which stays when its key is exchanged."""
+        return self.operator.partition("+")[0]
+
 
 def query(**parts: object) -> str:
     """Digest of everything on which an answer depends: snapshots of all holders, method, parameters, condition, rule, min_cell, roster."""
@@ -161,7 +166,7 @@ def _shares(spend: Spend, block: Block) -> Iterator[tuple[str, str, str]]:
     """Accounts of a block that are charged, their epsilon and the code of their refusal."""
     if not spend.repeats:
         yield "", block.epsilon, "budget.block"
-    yield f" operator {spend.operator}", block.operator_epsilon, "budget.operator"
+    yield f" operator {spend.party}", block.operator_epsilon, "budget.operator"
     for cap in spend.caps:
         yield f" licence {cap.licence}", cap.epsilon, "budget.licence"
 
@@ -175,7 +180,7 @@ def _count(spend: Spend, exact: Exact, total: Callable[[str], Total], new: dict[
             raise BudgetExhausted(code="budget.releases", limit=exact.most_releases)
         if numbers > exact.most_numbers:
             raise BudgetExhausted(code="budget.numbers", limit=exact.most_numbers)
-    for whose in (f"{name} operator {spend.operator}", *(f"licence {cap.licence}" for cap in spend.caps)):
+    for whose in (f"{name} operator {spend.party}", *(f"licence {cap.licence}" for cap in spend.caps)):
         new[whose] = _sum(total(whose), more)
     for cap in spend.caps:
         if 0 <= cap.releases < new[f"licence {cap.licence}"][0]:

@@ -89,7 +89,7 @@ def releases(t: View) -> list[dict[str, Any]]:
         if counted is not None:
             note = notes.read(text) if text else None
             rows.append({
-                "job": spend.job, "operator": spend.operator.partition("+")[0], "dataset": counted.dataset, "snapshot": counted.snapshot,
+                "job": spend.job, "operator": spend.party, "dataset": counted.dataset, "snapshot": counted.snapshot,
                 "where": counted.where, "method": counted.method, "numbers": counted.numbers, "repeats": spend.repeats,
                 "phase": row.phase if row else "", "release": note.id if note else "",
                 "result": note.document(Release).result if note else "",

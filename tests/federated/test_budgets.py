@@ -77,7 +77,7 @@ def test_every_exact_job_spends_once_at_every_node(running):
         assert [s.repeats for s in found.spends] == [False, True, False]
         numbers = found.spends[0].exact.numbers
         assert found.totals[f"{dataset} {snapshot}"] == (2, 2 * numbers)
-        [operator] = {s.operator for s in found.spends}
+        [operator] = {s.party for s in found.spends}
         assert found.totals[f"{dataset} {snapshot} operator {operator}"] == (3, 3 * numbers)
 
 

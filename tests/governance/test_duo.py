@@ -49,9 +49,21 @@ def test_consent_reaches_down_and_a_withdrawal_up_as_well():
     assert rule(("duo-hmb", True), purpose=DIABETES) and not rule((DIABETES, True), purpose="duo-hmb")
     assert not rule((DIABETES, True), purpose=CANCER) and not rule(("duo-hmb", True), purpose="duo-poa")
     said = ("duo-hmb", True), (DIABETES, False)
-    assert not rule(*said, purpose=DIABETES) and rule(*said, purpose=CANCER)
+    assert not rule(*said, purpose=DIABETES) and rule(*said, purpose="duo-poa") is False
     assert not rule(*said, purpose="duo-hmb"), "whoever wants no research on a disease is in none that may be about it"
     assert not rule(("duo-gru", False), purpose=DIABETES, basis="opt_out") and rule(("duo-poa", False), purpose=DIABETES, basis="opt_out")
+
+
+def test_a_withdrawal_stops_whatever_is_not_known_to_lie_outside():
+    """Type 2 diabetes is a kind of diabetes, and no order of diseases is known here; nor what a house calls research."""
+    diabetes, type_2 = "duo-ds-mondo-0005015", DIABETES
+    for withdrawn, asked in ((diabetes, type_2), (type_2, diabetes)):
+        assert not rule((withdrawn, False), purpose=asked, basis="opt_out")
+        assert not rule(("duo-hmb", True), (withdrawn, False), purpose=asked)
+    for withdrawn in ("duo-nres", "duo-gru"):
+        assert not rule((withdrawn, False), purpose="public-interest", basis="opt_out")
+    for withdrawn, asked in (("duo-poa", "public-interest"), (DIABETES, "public-interest"), ("marketing", "duo-gru"), ("duo-poa", DIABETES)):
+        assert rule((withdrawn, False), purpose=asked, basis="opt_out")
 
 
 def test_a_licence_covers_the_codes_below_its_own():

@@ -312,6 +312,14 @@ def test_added_rows_are_named():
         ledger.fsck(rows, LOG.public)
 
 
+@pytest.mark.parametrize("first, hashes", [(5, b""), (300, bytes(32))])
+def test_a_bundle_without_entries_is_named(first, hashes):
+    rows = grown(200)
+    rows.bundle[first], rows.hashes[first] = b"", hashes
+    with pytest.raises(IntegrityError, match=f"the bundle of entry {first} is empty"):
+        ledger.fsck(rows, LOG.public)
+
+
 def test_bundles_that_cannot_have_been_written():
     rows = grown(256, 5)
     rows.bundle[0] += rows.bundle.pop(256)

@@ -88,7 +88,7 @@ def test_a_job_is_charged_to_block_operator_and_licence(journal):
     spent(journal, spend(1, (HEART, SMALL, 1)), spend(2, (HEART, SMALL, 1), operator="op-2+key"))
     found = totals(journal)
     assert found[HEART] == tuple(2 * at for at in SMALL.total)
-    assert found[f"{HEART} operator op-1+key"] == found[f"{HEART} operator op-2+key"] == SMALL.total
+    assert found[f"{HEART} operator op-1"] == found[f"{HEART} operator op-2"] == SMALL.total
     assert found[f"{HEART} licence {LICENCE}"] == found[HEART]
 
 
@@ -109,6 +109,11 @@ def test_a_share_is_one_operators(journal):
     spent(journal, spend(1, (CITY, gauss(0.05), 1)))
     assert refused(journal, spend(2, (CITY, gauss(0.05), 1))) == "budget.operator"
     spent(journal, spend(3, (CITY, gauss(0.02), 1), operator="op-2+key"))
+
+
+def test_an_operator_whose_key_was_exchanged_has_its_old_share(journal):
+    spent(journal, spend(1, (CITY, gauss(0.05), 1), operator="op-2+old"))
+    assert refused(journal, spend(2, (CITY, gauss(0.05), 1), operator="op-2+new")) == "budget.operator"
 
 
 def test_a_licence_has_an_epsilon_of_its_own(journal):
@@ -197,7 +202,7 @@ def test_a_repeated_query_costs_operator_and_licence_but_no_block(journal):
     again = spend(2, (HEART, LARGE, 1), operator="op-2+key", query=query(n=1), repeats=True)
     spent(journal, again)
     found = totals(journal)
-    assert found[HEART] == found[f"{HEART} operator op-2+key"] == LARGE.total
+    assert found[HEART] == found[f"{HEART} operator op-2"] == LARGE.total
     assert found[f"{HEART} licence {LICENCE}"] == tuple(2 * at for at in LARGE.total)
     with journal.transaction() as t, pytest.raises(UsageError, match="not spent on before"):
         t.spend(spend(3, (HEART, LARGE, 1), repeats=True))
@@ -223,7 +228,7 @@ def test_a_query_is_another_where_anything_differs(part):
 def test_exact_jobs_spend_releases_and_numbers(journal):
     spent(journal, exact(1), exact(2), exact(3, replace(EXACT, snapshot=EARLIER)))
     found = totals(journal)
-    assert found[f"heart {SNAPSHOT}"] == found[f"heart {SNAPSHOT} operator op-1+key"] == (2, 80)
+    assert found[f"heart {SNAPSHOT}"] == found[f"heart {SNAPSHOT} operator op-1"] == (2, 80)
     assert found[f"licence {LICENCE}"] == (3, 120)
     spent(journal, exact(4, operator="op-2+key"))
     assert refused(journal, exact(5, operator="op-3+key")) == "budget.releases"
@@ -280,7 +285,7 @@ def test_no_link_of_any_chain_is_used_beyond_its_limits(sequence, limits):
 def test_an_exact_repetition_is_charged_to_operator_and_licence(journal):
     spent(journal, exact(1), exact(2, query=query(n=1), repeats=True), exact(3), exact(4))
     found = totals(journal)
-    assert (found[f"heart {SNAPSHOT}"], found[f"heart {SNAPSHOT} operator op-1+key"]) == ((3, 120), (4, 160))
+    assert (found[f"heart {SNAPSHOT}"], found[f"heart {SNAPSHOT} operator op-1"]) == ((3, 120), (4, 160))
 
 
 # --- two processes
