@@ -62,7 +62,12 @@ def test_a_withdrawal_stops_whatever_is_not_known_to_lie_outside():
         assert not rule(("duo-hmb", True), (withdrawn, False), purpose=asked)
     for withdrawn in ("duo-nres", "duo-gru"):
         assert not rule((withdrawn, False), purpose="public-interest", basis="opt_out")
-    for withdrawn, asked in (("duo-poa", "public-interest"), (DIABETES, "public-interest"), ("marketing", "duo-gru"), ("duo-poa", DIABETES)):
+    for withdrawn, asked in (
+        ("duo-poa", "public-interest"),
+        (DIABETES, "public-interest"),
+        ("marketing", "duo-gru"),
+        ("duo-poa", DIABETES),
+    ):
         assert rule((withdrawn, False), purpose=asked, basis="opt_out")
 
 
