@@ -17,6 +17,7 @@ from governance.errors import UsageError
 from governance.keys import Trust
 from governance.licences import Granted, day
 from governance.settlement import Quote, Statement, Terms
+from governance.views.dcat import inert
 
 FIELDS = ("entry", "day", "job", "licence", "operator", "dataset", "purpose", "price", "quantity", "fen", "uncharged")
 BOOK = ("entry", "day", "account", "debit", "credit")
@@ -126,8 +127,7 @@ def as_csv(table: Iterable[Row], fields: Iterable[str] = ()) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would compute is quoted: names come from outside."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t") else value
+    return inert(value) if isinstance(value, str) else value
 
 
 def as_text(stated: Statement) -> str:

@@ -16,7 +16,8 @@ from governance.errors import DecodeError, UsageError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,63}$")]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Label = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]  # nothing a terminal obeys
+Label = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+$")]
+Unit = Annotated[str, Field(max_length=64, pattern=r"^[^\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]*$")]
 Decimal = Annotated[str, Field(pattern=r"^-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?$")]
 Region = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]  # ISO 3166-1: HK and MO have codes of their own, as they have rules of their own
 HOME = "CN"
@@ -36,7 +37,7 @@ class Column:
     name: Name
     kind: Literal["number", "category", "band"]
     title: Label
-    unit: str
+    unit: Unit
     grade: Annotated[int, Field(ge=1, le=5)]
     low: Decimal | None
     high: Decimal | None

@@ -57,7 +57,10 @@ SIGNERS: tuple[type[Any], ...] = (*OPENED, secagg.Waiting, threshold.Waiting)
 
 def refuse(job: str, key: SigningKey, reason: KeyongError) -> Post:
     """A signed refusal, to be posted in place of an acceptance."""
-    document = Refusal(notes.read(job).id, key.name, reason.code, reason.text("en")[:MOST_WORDS], reason.text("zh")[:MOST_WORDS])
+    english, chinese = (
+        "".join(each if each.isprintable() else " " for each in reason.text(language)[:MOST_WORDS]) for language in ("en", "zh")
+    )
+    document = Refusal(notes.read(job).id, key.name, reason.code, english, chinese)
     return Post(step("accept"), key.name, str(notes.write(document).signed_by(key)).encode(), ())
 
 

@@ -18,7 +18,7 @@ with at_once():
     from federated.language import language
     from governance.errors import KeyongError, UsageError
 
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # the last turn the direction of writing round
 # Sub-commands are imported when they are asked for: `keyong node` must not pay for what `keyong demo` needs.
 GROUPS = {
     "authority": "Authorise: enrol parties, publish datasets, grant and revoke licences.",
@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _fail(error: KeyongError, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"error": error.code, "en": error.text("en"), "zh": error.text("zh")}, ensure_ascii=False))
+        print(in_json({"error": error.code, "en": error.text("en"), "zh": error.text("zh")}))
     print(harmless(f"keyong: {error.text(language())}  [{error.code}]"), file=sys.stderr)
     if language() == "en" and error.code.partition(".")[0] in ("licence", "policy", "disclosure", "budget", "job"):
         print(harmless(f"        {error.text('zh')}"), file=sys.stderr)
@@ -129,7 +129,12 @@ def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def say(data: Any, text: str, as_json: bool) -> None:
     """Print *data* for machines or *text* for people."""
-    click.echo(json.dumps(data, ensure_ascii=False, indent=None) if as_json else harmless(text))
+    click.echo(in_json(data) if as_json else harmless(text))
+
+
+def in_json(data: Any) -> str:
+    """*data* on one line, with what a terminal would obey escaped."""
+    return CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(data, ensure_ascii=False))
 
 
 def harmless(text: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from federated.cli import in_json
 
 
 @click.command(epilog="Example: keyong demo")
@@ -23,4 +24,4 @@ def command(holders: int, serve: bool, keep: Path | None, as_json: bool) -> None
     stage = Silent() if as_json else Terminal()
     report = Demo(stage, holders=holders, keep=keep, serve=serve).play()
     if as_json:
-        click.echo(json.dumps(report, ensure_ascii=False))
+        click.echo(in_json(report))

@@ -28,7 +28,7 @@ COLUMNS = (
     "id", "name", "title", "sort", "holder", "responsible", "rights", "basis", "grade", "size", "openness", "licence_needed",
     "price_allowed", "begins", "ends", "state", "schema", "snapshot", "work",
 )  # fmt: skip
-MARKED = ("=", "+", "-", "@", "'")  # what a spreadsheet takes for a formula, and the mark itself
+MARKED = (*"=+-@\t\r＝＋－＠", "'")  # what a spreadsheet takes for a formula, in full width too, and the mark itself
 
 
 def live(assets: Iterable[Registered]) -> list[Registered]:
@@ -83,7 +83,7 @@ def as_csv(assets: Iterable[Registered]) -> str:
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS)
-    rows.writerows([_harmless(cell) for cell in _cells(asset)] for asset in live(assets))
+    rows.writerows([inert(cell) for cell in _cells(asset)] for asset in live(assets))
     return out.getvalue()
 
 
@@ -95,7 +95,8 @@ def _cells(asset: Registered) -> Iterator[str]:
     yield from (_day(what.begins)["@value"], _day(what.ends)["@value"], asset.now.step, what.schema, what.snapshot, what.work)
 
 
-def _harmless(cell: str) -> str:
+def inert(cell: str) -> str:
+    """*cell*, which others may have written, with an apostrophe before it where a spreadsheet would compute it, or take that off."""
     return f"'{cell}" if cell.startswith(MARKED) else cell
 
 

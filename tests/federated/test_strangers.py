@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import secrets
 import threading
@@ -14,12 +15,15 @@ from coordinators import AUTHORITY, KEYS, ROOTS, ROSTER, STRANGER
 from nacl import bindings
 from offices import Floor, Nodes
 
+from federated import accounts
+from federated.cli import in_json
 from federated.coordinator import published
 from federated.coordinator.office import Office
 from federated.coordinator.web import access
 from federated.verify import Bundle, verify
 from governance import complaints, notes, roots
 from governance.complaints import Complaint
+from governance.encoding import build
 from governance.errors import DecodeError, IntegrityError, KeyongError, Refused, UsageError
 from governance.journal import Journal
 from governance.keys import SigningKey, Trust
@@ -28,7 +32,7 @@ from governance.notes import Signature
 from governance.parties import Invitation, enrol
 from governance.roots import NEEDED, Role, Root
 from sandbox import machine
-from sandbox.messages import Ended
+from sandbox.messages import Ended, Refusal
 
 
 @pytest.fixture
@@ -219,6 +223,37 @@ def test_a_complaint_that_nobody_can_read_gets_no_receipt(floor, boxes):
         floor.office.complain(str(text))
     with floor.office.journal.view() as t:
         assert t.notes("complaint") == []
+
+
+# --- what others wrote, on a screen and in a sheet
+
+HOSTILE = ("\x9b31m", "\x1b[2J", "\x7f", "\u202egninnur", "a\u2066b")
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=["csi", "escape", "delete", "override", "isolate"])
+def test_output_for_machines_holds_nothing_that_a_terminal_obeys(text):
+    printed = in_json({"title": text})
+    assert json.loads(printed) == {"title": text}
+    assert all(each.isprintable() for each in printed)
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "\x9b31m", "\u202egninnur"], ids=["lines", "csi", "override"])
+def test_a_refusal_is_one_line_that_a_terminal_does_not_obey(floor, text):
+    refusal = machine.refuse(floor.licence.text + "\n" + str(floor.licence.signatures[0]) + "\n", KEYS["north"], UsageError(f"job: {text}"))
+    document = notes.read(refusal.body).document(Refusal)
+    assert document.english.isprintable() and document.chinese.isprintable()
+
+
+@pytest.mark.parametrize("mark", ["=", "+", "-", "@", "\t", "＝", "＋", "－", "＠"])
+def test_a_sheet_computes_nothing_that_others_wrote(mark):
+    _, line = accounts.as_csv([{"name": f"{mark}1+1", "fen": -5}]).splitlines()
+    assert line == f"'{mark}1+1,-5"
+
+
+def test_the_place_of_an_error_is_short_and_holds_nothing_that_a_terminal_obeys():
+    with pytest.raises(DecodeError) as refused:
+        build(Complaint, {"\x9b\n\u202e" + "x" * 10_000: 1, "at": 1, "boxes": {"a": ""}})
+    assert str(refused.value).isprintable() and len(str(refused.value)) < 300
 
 
 # --- together

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance import notes
-from governance.catalogue import Dataset, Schema, band, category, number
+from governance.catalogue import Column, Dataset, Schema, band, category, number
+from governance.encoding import build, plain
 from governance.errors import DecodeError, UsageError
 
 AGE = number("age", "20", "90", cuts=("40", "60"), unit="years")
@@ -102,3 +103,13 @@ def test_intervals_are_closed_below(cuts, value):
     cuts = sorted(cuts)
     column = band("b", "x", map(str, cuts), [f"l{i}" for i in range(len(cuts) + 1)])
     assert column.interval(value) == bisect.bisect_right(cuts, value) == sum(value >= c for c in cuts)
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[2J", "a\nb", "\x9b31m", "\u202egninnur", "a\u2066b"], ids=["escape", "line", "csi", "override", "isolate"]
+)
+@pytest.mark.parametrize("field", ["title", "unit", "levels"])
+def test_what_a_terminal_obeys_stands_in_no_column(field, text):
+    column = plain(category("sex", ("f", "m")))
+    with pytest.raises(DecodeError, match=field):
+        build(Column, {**column, field: (text, "m") if field == "levels" else text})
