@@ -123,7 +123,7 @@ class Record:
             min_cell=job.min_cell,
         )
 
-    def use(self, entry: int, at: int, split: Mapping[str, int]) -> Use:
+    def use(self, entry: int, at: int, split: dict[str, int]) -> Use:
         """What settlement counts of its release, which is the entry *entry*; *split* are shares where the licence says nothing of them."""
         return Use(entry, at, self.id, self.job.licence, self.organisation, self.job.purpose, self.question, self.numbers, split)
 
@@ -201,7 +201,7 @@ class Records:
             return False
         return len(signers & set(release.survivors)) >= secagg.threshold(len(dataset.holders), dataset.colluding)
 
-    def shares(self, record: Record) -> Mapping[str, int]:
+    def shares(self, record: Record) -> dict[str, int]:
         """Equal shares of who holds the dataset by the job's own entry of the catalogue; basis points left over go to the first by name."""
         holders = sorted({party.organisation for party in self._holders(record)})
         each, left = divmod(WHOLE, len(holders)) if holders else (0, 0)
@@ -278,8 +278,9 @@ def of(made: Export, pinned: Version) -> Records:
     known = _roots(made, pinned)
     entries, papers = tuple(spending.entries(made)), _found(made.documents, known)
     published = _published(entries, papers)
-    papers = {name: paper for name, paper in papers.items() if name in published or not isinstance(paper.document, _entered(entries))
-              or getattr(paper.document, "parent", "")}  # fmt: skip
+    bound = _entered(entries)
+    papers = {name: paper for name, paper in papers.items() if name in published or not isinstance(paper.document, bound)
+              or bool(getattr(paper.document, "parent", ""))}  # fmt: skip
     enrolled = (_party(paper.note, known.trust) for paper in papers.values() if isinstance(paper.document, Enrolment))
     parties = {str(party.key): party for party in enrolled if party}
     lists = sorted(((published.get(name, -1), x) for name, x in _all(papers, Revocations).items()), key=lambda pair: pair[1].version)

@@ -53,8 +53,16 @@ def withdraw(person: str, dataset: str, purposes: str, home: Path, as_json: bool
 def _put(home: Path, person: str, dataset: str, purposes: str, as_json: bool, *, allows: bool) -> None:
     from federated.node import persons
 
-    entry = persons.put(home, _person(person), dataset, allows=allows, purposes=names(purposes))
-    say({"entry": entry, "allows": allows}, said(f"put down, ledger entry {entry}", f"已记录，账目 {entry}"), as_json)
+    put = persons.put(home, _person(person), dataset, allows=allows, purposes=names(purposes))
+    text = [said(f"put down, ledger entry {put.entry}", f"已记录，账目 {put.entry}")]
+    if put.row is False:
+        text.append(said(f"but no row of {dataset} that is served now is this person's: check the identifier",
+                         f"但目前提供的 {dataset} 中没有此人的记录：请核对标识"))  # fmt: skip
+    for name in put.unknown:
+        text.append(said(f"but no licence under which a job came here names the purpose {name}: check how it is spelled",
+                         f"但迄今任务所依据的授权书均未写明用途 {name}：请核对写法"))  # fmt: skip
+    row = {"entry": put.entry, "allows": allows, "row": put.row, "unknown": list(put.unknown)}
+    say(row, "\n".join(text), as_json)
 
 
 @command.command("list", epilog="Example: keyong node consent list --dataset heart-disease")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hmac
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +39,16 @@ class Chosen:
 
 
 def identifier(person: Any) -> bytes:
-    """A person's key at the source as bytes: what a person's record is looked up by."""
+    """A person's key at the source as bytes: what a person's record is looked up by. One form for a key however it is typed: compatible
+    characters (NFKC) and capitals, so that an x for the X of an identity number, or digits of full width, are the same person's."""
     if isinstance(person, bytes):
-        return person
+        try:
+            return identifier(person.decode())
+        except UnicodeDecodeError:
+            return bytes(person)
     if isinstance(person, float) and person.is_integer():
         person = int(person)
-    text = str(person).strip()
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", str(person)).upper()).strip()
     if not text:
         raise UsageError("the person's identifier is empty")
     return text.encode()
@@ -72,6 +77,11 @@ def _roster(file: Path) -> tuple[bytes, ...]:
     if not file.exists():
         raise UsageError("the snapshot was added when no consent was asked: add the data again with keyong node data add")
     return parted(file.read_bytes())
+
+
+def has_row(home: Home, snapshot: str, person: bytes) -> bool | None:
+    """Whether *person* is in a snapshot; None where it was added when no consent was asked."""
+    return person in roster(home, snapshot) if _file(home, snapshot).exists() else None
 
 
 def _file(home: Home, snapshot: str) -> Path:

@@ -4,43 +4,74 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from federated.node import consents, judge
-from federated.node.home import Home
-from governance import consent, known, notes
+from federated.node.home import Home, served
+from governance import consent, duo, known, notes
 from governance.consent import Consent, from_fhir
 from governance.encoding import SAFE_INTEGER, build, canonical, parse, plain
 from governance.errors import DecodeError, UsageError
 from governance.handwritten import by_hand
-from governance.journal import View
+from governance.journal import Transaction, View
+from governance.licences import Licence
 from governance.uses import Logged, Proof, Shown, Use, check
 
 MOST_BYTES = 1 << 26  # of a file of consents
 
 
-def put(path: Path, person: str, dataset: str, *, allows: bool, purposes: Sequence[str] = (), now: float | None = None) -> int:
-    """Write down what *person* allows, or allows no more; the index of the ledger's entry."""
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What was put down: the index of the ledger's entry, whether the person has a *row* in the data that are served now (None where no
+    consent is asked of them, or none are served), and the purposes that are *unknown* here. It is for whoever stands at the node; nothing of it leaves."""
+
+    entry: int
+    row: bool | None
+    unknown: tuple[str, ...]
+
+
+def put(path: Path, person: str, dataset: str, *, allows: bool, purposes: Sequence[str] = (), now: float | None = None) -> Put:
+    """Write down what *person* allows, or allows no more. A withdrawal is never older than what the person said before, whatever the
+    clock was then."""
     home, at = Home.open(path), int(time.time() if now is None else now)
     with by_hand():
         record = Consent(consents.pseudonym(home, person).hex(), dataset, tuple(sorted(set(purposes))), allows, at)
         build(Consent, plain(record))
-    return _put(home, [record])[0]
+    with closing(home.journal()) as journal, journal.transaction() as t:
+        said = [] if allows else [each.record.at for each in t.consents(person=record.person) if each.record.dataset == dataset]
+        (entry,) = _written(t, [replace(record, at=max([at, *said]))])
+        frozen = served(t, home.snapshots).get(dataset)
+        row = consents.has_row(home, frozen.id, bytes.fromhex(record.person)) if frozen else None
+        return Put(entry, row, tuple(_unknown(t, record.purposes)))
+
+
+def _unknown(t: View, purposes: Sequence[str]) -> Iterator[str]:
+    """Those of *purposes* that no licence of a job that was offered here names, nor takes in."""
+    chains = (judge.read_offer(text).chain for _, text in t.notes("offer"))
+    links = {link for chain in chains for link in chain}
+    there = {each for link in links for each in notes.read(link).document(Licence).allow.purposes or ()}
+    for purpose in purposes:
+        if not any(duo.covers(purpose, each) or duo.covers(each, purpose) for each in there):
+            yield purpose
 
 
 def _put(home: Home, records: Sequence[Consent]) -> list[int]:
     """Write records down, all of them or none."""
     with closing(home.journal()) as journal, journal.transaction() as t:
-        known.check("dataset served here called", {r.dataset for r in records}, (t.get("datasets") or "").split())
-        gone = {name.hex() for name in t.forgotten()}
-        if any(record.person in gone for record in records):
-            raise UsageError("a person was forgotten here, and nothing is put down about them any more")
-        return [t.put_consent(record) for record in records]
+        return _written(t, records)
+
+
+def _written(t: Transaction, records: Sequence[Consent]) -> list[int]:
+    known.check("dataset served here called", {r.dataset for r in records}, (t.get("datasets") or "").split())
+    gone = {name.hex() for name in t.forgotten()}
+    if any(record.person in gone for record in records):
+        raise UsageError("a person was forgotten here, and nothing is put down about them any more")
+    return [t.put_consent(record) for record in records]
 
 
 def listed(path: Path, *, person: str | None = None, dataset: str = "") -> list[dict[str, Any]]:

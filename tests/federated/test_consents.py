@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import calls
 import coordinators
+import licensing
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -24,14 +26,16 @@ from connectors.tables import TableSource
 from federated.authority import read_dataset
 from federated.node import consents, history, persons
 from federated.node.agent import Agent
-from federated.node.home import Home
+from federated.node.home import Home, snapshot_text
 from governance import notes
 from governance.catalogue import Dataset
+from governance.encoding import canonical, plain
 from governance.errors import Refused, UsageError
 from governance.journal import Journal
 from sandbox import case as cases
 from sandbox import local
 from sandbox.jail.memory import opened
+from sandbox.messages import Offer
 from sandbox.summing import Plan
 
 
@@ -332,7 +336,11 @@ def test_a_snapshot_from_before_consent_was_asked_is_added_again(node):
         consents.roster(node.home, "5a" * 16)
 
 
-@pytest.mark.parametrize("given, other", [(17, "17"), (17.0, "17"), (" ab ", "ab"), (b"ab", "ab"), ("张三", "张三")])
+@pytest.mark.parametrize(
+    "given, other",
+    [(17, "17"), (17.0, "17"), (" ab ", "ab"), (b"ab", "ab"), ("张三", "张三"), ("11010519491231002x", "11010519491231002X"),
+     ("１１０１０５x", "110105X"), (b"x1", "X1"), ("ª", "a"), (b"\xff", b"\xff")],
+)  # fmt: skip
 def test_one_person_has_one_pseudonym_however_it_is_written(node, given, other):
     assert consents.pseudonym(node.home, given) == consents.pseudonym(node.home, other)
 
@@ -379,6 +387,40 @@ def test_records_are_put_down_and_listed_by_pseudonym(home, capsys, node, monkey
     assert "no dataset served here" in calls.keyong(capsys, "node", "consent", "grant", "1", "--dataset", "cohrt", code=2).err
     assert "purposes" in calls.keyong(capsys, "node", "consent", "grant", "1", "--dataset", "cohort", "--purposes", "A B", code=2).err
     assert calls.keyong(capsys, "node", "consent", "uses", "1").out == "no job read the record\n"
+
+
+def test_a_withdrawal_is_put_down_where_no_consent_is_asked_of_the_rows(home, node, capsys):
+    with node.journal.transaction() as t:
+        t.put("snapshot cohort", snapshot_text(snapshot.Snapshot("5a" * 16, home / "x", ("id", "age"), 1, 1, 0)))
+    assert keyong(capsys, "withdraw", "1", "--dataset", "cohort")["row"] is None
+    assert len(keyong(capsys, "list")) == 1
+
+
+def test_who_puts_it_down_hears_of_an_identifier_or_a_purpose_that_changes_nothing(home, node, capsys):
+    frozen = node.freeze(IDS)
+    served = snapshot.Snapshot(frozen, home / "x", ("id", "age"), len(IDS), len(IDS), 0)
+    links = [licensing.link(coordinators.allow(purposes=("duo-hmb", "research")), KEYS["operator"], by=(AUTHORITY,))]
+    offered = Offer((), "", tuple(map(str, links)), "", "", "", "", "", "", ())
+    with node.journal.transaction() as t:
+        t.put("snapshot cohort", snapshot_text(served))
+        t.put_note("offer", "ab" * 32, canonical(plain(offered)))
+    words = ("--dataset", "cohort", "--purposes")
+    assert keyong(capsys, "withdraw", str(IDS[0]), *words, "research, duo-gru") | {"entry": 0} == {
+        "entry": 0, "allows": False, "row": True, "unknown": []
+    }  # fmt: skip
+    assert keyong(capsys, "withdraw", "nobody", *words, "reserch")["row"] is False
+    out = calls.keyong(capsys, "node", "consent", "withdraw", "nobody", *words, "reserch").out
+    assert "no row of cohort" in out and "names the purpose reserch" in out
+    assert "but" not in calls.keyong(capsys, "node", "consent", "withdraw", str(IDS[0]), *words, "research").out
+
+
+def test_a_withdrawal_that_is_typed_otherwise_or_of_before_the_grant_by_the_clock_holds(home, node, monkeypatch):
+    ids = [f"11010519491231{i:03d}X" for i in range(40)]
+    frozen = node.freeze(ids, [20.0 + i for i in range(40)])
+    persons.put(home, ids[3], "cohort", allows=True, now=time.time() + 10**6)  # the clock was ahead
+    for typed in (ids[3], ids[4].lower(), ids[5].translate(str.maketrans("0123456789", "０１２３４５６７８９"))):
+        persons.put(home, typed, "cohort", allows=False)
+    assert not {23.0, 24.0, 25.0} & set(node.read(case(), frozen))
 
 
 LINE = {
