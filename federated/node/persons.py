@@ -28,7 +28,8 @@ MOST_BYTES = 1 << 26  # of a file of consents
 @dataclass(frozen=True, slots=True)
 class Put:
     """What was put down: the index of the ledger's entry, whether the person has a *row* in the data that are served now (None where no
-    consent is asked of them, or none are served), and the purposes that are *unknown* here. It is for whoever stands at the node; nothing of it leaves."""
+    consent is asked of them, or none are served), and the purposes that are *unknown* here.
+    It is for whoever stands at the node; nothing of it leaves."""
 
     entry: int
     row: bool | None
