@@ -93,7 +93,7 @@ class Federation:
             list(pool.map(self._join, self.sources))
         self.publish(entry := self.authority.sign(self.entry))
         self.authority.keep(entry)
-        self._register()
+        self.register()
         with ThreadPoolExecutor(len(self.sources)) as pool:
             list(pool.map(lambda name: desk.add_data(self.home(name), self.entry.name, self.sources[name]), self.sources))
         for name in self.sources:
@@ -107,8 +107,10 @@ class Federation:
         token = self.authority.enrol(name, self.organisation(name), "holder", coordinator=self.card)
         homes.join(self.home(name), token.text())
 
-    def _register(self) -> None:
+    def register(self) -> None:
         """The first holder applies for the dataset as an asset, and the authority registers it: no licence names it before.
+
+        Where it is registered already, that is changed to what the catalogue shows now.
 
         A person there says that columns which no rule knows have the catalogue's grade.
         """
@@ -117,7 +119,10 @@ class Federation:
         word = notes.write(Grading(entry.name, digest(entry.schema), "data officer", int(time.time()), grades)).signed_by(key)
         asset = json.dumps({"asset": entry.name, "title": entry.title, **REGISTERED})
         name, manifest = read_manifest(asset, entry, key.public, word)
-        chain = Registry(self.authority).take(request(name, manifest, key), "apply", graded=str(word))
+        registry = Registry(self.authority)
+        before = registry.assets().get(name)
+        asked = request(name, manifest, key, after=before, reason="the catalogue has a new version" if before else "")
+        chain = registry.take(asked, "apply", "change", graded=str(word))
         for link in chain.links:
             self.publish(str(link))
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from federated.evidence import Evidence
+from federated.release import Software
 from federated.verify import Bundle
 from governance import known
 from governance.catalogue import Dataset
@@ -42,7 +43,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 SIGNED: tuple[type, ...] = (
     Acceptance, Admission, AgreedState, Algorithm, Answer, Asset, Block, Certificate, Complaint, Consent, Contingency, Costs, Dataset,
     Delivery, Demand, Earlier, Enrolment, Entry, Grading, Incident, Inspection, Invitation, Job, Licence, Order, Pack, Price, Product,
-    Quality, Receipt, Refusal, Regions, Release, Revocations, Root, Scenarios, Spend, Statement, Valuation,
+    Quality, Receipt, Refusal, Regions, Release, Revocations, Root, Scenarios, Software, Spend, Statement, Valuation,
 )  # fmt: skip
 FILES: Mapping[str, type] = MappingProxyType({"bundle/v1": Bundle, "evidence/v1": Evidence})
 

@@ -30,13 +30,14 @@ def min_cell_of(dataset: str, snapshot: str) -> str:
 
 def judge(offer: Offer, home: Home, t: Transaction, *, now: int) -> tuple[Docket, Granted]:
     """The verified docket and licence, or the error that says who must act and why."""
+    home.roots.check(now)
     docket = offers.docket(offer, home.trust, revocations=t.note("revocations", "current"))
     if docket.coordinator.key != home.coordinator:
         raise IntegrityError("the offer names another coordinator than the one that this node joined")
     if (home.key.name, home.key.public) not in {(p.name, p.key) for p in docket.holders}:
         raise Refused(code="policy.dataset", dataset=docket.case.dataset.name)
     today = time_of(t, docket.case.dataset, home.key.name, now)
-    home.roots.check(today)
+    home.roots.check(today)  # and not by this clock alone
     licence = check_licence(docket, home.trust, now=today)
     check_policy(docket, home.policy(), holder=home.key.name)
     _check_snapshot(docket, home, t, licence)

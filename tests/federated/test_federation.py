@@ -81,7 +81,7 @@ def test_a_regression_equals_statsmodels_and_its_bundle_verifies(running, data):
     terms = released.to_pandas()
     assert np.abs(terms.coef - fit.params).max() < 1e-9
     assert np.abs(terms.se - fit.bse).max() < 1e-9
-    assert len(released.verify().checks) == 6
+    assert len(released.verify().checks) == 7
 
 
 def test_a_condition_selects_rows_and_a_small_cell_is_suppressed(running, data):

@@ -210,7 +210,10 @@ def test_a_column_more_in_the_catalogue_does_not_free_a_snapshot_for_another_min
     describe = fed.Describe(columns=("age",))
     running.hub().run(describe, dataset="cohort", deadline="60s")
     more = federations.DATASET.replace("version: 1", "version: 2") + "  extra: {kind: category, levels: [a, b]}\n"
-    running.publish(running.authority.sign(read_dataset(more)))
+    running.entry = read_dataset(more)
+    running.publish(entry := running.authority.sign(running.entry))
+    running.authority.keep(entry)
+    running.register()
     for name, rows in federations.tables().items():
         file = running.path / f"{name}.parquet"
         pq.write_table(rows.append_column("extra", pa.array(["a"] * rows.num_rows)), file)

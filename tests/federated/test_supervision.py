@@ -179,6 +179,8 @@ def desk(place, tmp_path_factory):
     (home / "letter.txt").write_text(TEXT)
     authority = Authority.open(home)
     authority.keep(place.dataset)
+    (home / "assets").mkdir()
+    (home / "assets" / "cohort-asset.chain").write_text(coordinators.asset())
     for _ in range(2):  # the place has published its own first list
         authority.revocations()
     return home

@@ -55,7 +55,7 @@ def test_a_regression_is_that_of_a_masked_job_while_holders_come_and_go(running,
     assert released.value.provenance.survivors == tuple(sorted(federations.HOLDERS))
     assert released.value.provenance.dealers == ("east", "north")
     assert "dealt by east, north" in released.summary("en")
-    assert len(released.verify().checks) == 6
+    assert len(released.verify().checks) == 7
 
 
 def test_a_dealer_that_never_comes_ends_the_job_at_its_deadline(running):
