@@ -38,7 +38,7 @@ class Floor:
         self.path, self.late = path / "journal.db", 0.0
         self.office = coordinators.filled(self.path)
         self.office.clock = self.clock
-        self.licence = coordinators.licence()
+        self.licence = coordinators.licence(use_count=uses)
         self.office.publish(str(self.licence))
         self.start = time.time()
 

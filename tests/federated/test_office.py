@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import coordinators
 import licensing
+import numpy as np
 import pytest
 from coordinators import KEYS, ROSTER
 from offices import Floor, Nodes
@@ -15,12 +17,23 @@ from trails import Trail
 
 from federated.coordinator.web import access
 from federated.verify import Bundle, verify
-from governance import chains, notes
-from governance.errors import IntegrityError, KeyongError, OutOfTurn, PeerError, QuorumLost, Refused, Unavailable, UsageError
+from governance import chains, licences, notes
+from governance.errors import (
+    BudgetExhausted,
+    IntegrityError,
+    KeyongError,
+    OutOfTurn,
+    PeerError,
+    QuorumLost,
+    Refused,
+    Unavailable,
+    UsageError,
+)
+from governance.journal import Journal
 from governance.keys import SigningKey
 from sandbox import machine
 from sandbox.machine import Finished
-from sandbox.messages import Ended, Release
+from sandbox.messages import Admission, Ended, Relay, Release
 
 
 @pytest.fixture
@@ -40,6 +53,37 @@ def test_a_job_runs_to_a_bundle_that_verifies(floor):
     assert all(isinstance(s, Finished) and s.release for s in nodes.states.values())
     verified = verify(Bundle.of(floor.bundle(job)), coordinators.PINNED)
     assert verified.result.provenance.survivors == ROSTER
+
+
+def test_a_hundred_jobs_on_ten_uses_are_exactly_ten_and_the_same_ten_at_every_node(tmp_path):
+    """Submitted and accepted by eight threads at once; each node hears of the admissions in an order of its own."""
+    floor = Floor(tmp_path, uses=10)
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda _: floor.submit(), range(100)))
+        ended = dict(pool.map(lambda job: (job, accepted_by_all(floor, job)), jobs))
+    admissions = {job: notes.read(e.admission).document(Admission) for job, e in ended.items() if isinstance(e, Relay)}
+    assert sorted(a.uses for a in admissions.values()) == [(number,) for number in range(1, 11)]
+    assert {e.code for e in ended.values() if isinstance(e, Ended)} == {"licence.used"} and len(ended) == 100
+    granted, order = licences.read((str(floor.licence),), coordinators.TRUST), np.random.default_rng(1)
+    for name in ROSTER:
+        journal = Journal.create(tmp_path / f"{name}.db", KEYS[name])
+        for job in order.permutation(sorted(admissions)):
+            with journal.transaction() as t:
+                licences.take(t, granted, admissions[job].uses, str(job))
+        with journal.transaction() as t:
+            assert t.next_use(floor.licence.id) == 11
+            with pytest.raises(BudgetExhausted):
+                licences.take(t, granted, (11,), next(job for job in jobs if job not in admissions))
+        journal.close()
+    floor.office.journal.close()
+
+
+def accepted_by_all(floor, job):
+    """What a node hears once all have accepted."""
+    nodes = Nodes(floor, job)
+    for name in ROSTER:
+        floor.office.post(job, nodes.posts[name], wait=0)
+    return floor.office.post(job, nodes.posts[ROSTER[0]], wait=0)
 
 
 def test_the_office_can_be_restarted_between_any_two_posts(floor):
