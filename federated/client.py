@@ -23,7 +23,7 @@ from governance.catalogue import Dataset
 from governance.encoding import build, canonical, plain
 from governance.errors import LicenceRefused, ProtocolError, Refused, Unavailable, UsageError
 from governance.handwritten import by_hand
-from governance.keys import SigningKey, Trust, VerifyKey
+from governance.keys import SigningKey, Trust, VerifyKey, read_key
 from governance.licences import Granted, day
 from governance.parties import read_enrolment
 from governance.roots import Chain, Version
@@ -190,9 +190,25 @@ class Hub:
             return None
 
     def standing(self) -> list[dict[str, Any]]:
-        """What each licence of this operator allows, and why it is not in force, if it is not. How often it was used is not known here."""
+        """What each licence of this operator, and each beside its key, allows, what is left, and why it is not in force, if it is not."""
         grants = self.follow().grants()
-        return [_standing(granted, grants[name], self.trust) for name, granted in self._own(grants).items()]
+        own, rows = self._own(grants), []
+        for name, granted in {**own, **self._kept(grants)}.items():
+            used = self.uses(name)
+            left = min(limit - taken for limit, taken in zip(granted.limits, used, strict=True))
+            sign = [] if name in own else self._missing(granted)
+            rows.append({**_standing(granted, grants[name], self.trust), "used": used[-1], "left": left, "sign": sign})
+        return rows
+
+    def _kept(self, grants: Mapping[str, Grant]) -> dict[str, Granted]:
+        """The licences beside the operator's key, whoever must sign under them."""
+        kept = self.folder.grants() if self.folder is not None else {}
+        return {name: licences.read(grants[name].chain, self.trust) for name in kept if name in grants}
+
+    def _missing(self, granted: Granted) -> list[str]:
+        """Names of the delegates whose keys are not here."""
+        mine = {str(key.public) for key in (self.key, *self.others)}
+        return [read_key(key).name for key in granted.links[-1].delegates if key not in mine]
 
     def revocations(self) -> str | None:
         """The current revocation list."""
@@ -200,13 +216,22 @@ class Hub:
 
     def _held(self, dataset: str, wanted: str | None) -> dict[str, Granted]:
         """The licences for *dataset*; only the one that is *wanted*, if one is."""
-        held = {name: granted for name, granted in self.licences().items() if dataset in (granted.rights.datasets or ())}
+        start, grants = "" if wanted in (None, "any") else str(wanted).removeprefix("lic-"), self.grants()
+
+        def fits(all_of: Mapping[str, Granted], start: str) -> dict[str, Granted]:
+            return {name: x for name, x in all_of.items() if dataset in (x.rights.datasets or ()) and name.startswith(start)}
+
+        held, found, kept = fits(own := self._own(grants), ""), fits(own, start), fits(self._kept(grants), start)
+        if not found and len(kept) == 1:
+            name, granted = kept.popitem()
+            keys = [f"{key}.key" for key in self._missing(granted)]
+            raise UsageError(f"a job under lic-{name[:12]} must be signed by {', '.join(keys)}, too: --sign {' --sign '.join(keys)}")
         if not held:
             raise LicenceRefused(code="licence.missing", dataset=dataset)
-        start = "" if wanted in (None, "any") else str(wanted).removeprefix("lic-")
-        found = {name: granted for name, granted in held.items() if name.startswith(start)}
-        if start and len(found) != 1:
-            raise UsageError(f"{len(found)} of your licences for {dataset} start with {start}; you hold {_named(held)}")
+        if start and not found:
+            raise UsageError(f"you hold no licence for {dataset} whose id starts with {wanted}; you hold {_named(held)}")
+        if start and len(found) > 1:
+            raise UsageError(f"{len(found)} of your licences for {dataset} start with {wanted}; you hold {_named(held)}")
         return found
 
     def _fitting(self, jobs: Mapping[str, notes.Note], held: Mapping[str, Granted], dataset: str) -> str:
@@ -246,27 +271,29 @@ class Hub:
 
     def submit(self, job: notes.Note) -> str:
         """Post a signed job, with the links of its licence that are kept here alone; the job's id."""
-        return self.link.submit(str(job), self._links(job))
+        return self.link.submit(str(job), self._links(job.document(Job).licence))
 
     def quote(self, job: notes.Note) -> Quote | None:
         """What a signed job costs if it is released next; None where its licence has no price."""
-        return self.link.quote(str(job), self._links(job)).quote
+        return self.link.quote(str(job), self._links(job.document(Job).licence)).quote
 
-    def uses(self, job: notes.Note) -> tuple[int, ...]:
-        """How many uses of each link of a signed job's licence were taken, the authority's link first."""
-        return self.link.uses(str(job), self._links(job))
+    def uses(self, licence: str, links: Sequence[str] = ()) -> tuple[int, ...]:
+        """How many uses of each link of a licence were taken, the authority's link first; *links*, unless it is published or kept."""
+        return self.link.uses(licence, links or self._links(licence))
 
-    def _links(self, job: notes.Note) -> tuple[str, ...]:
-        """The links of its licence that are kept here alone."""
+    def _links(self, licence: str) -> tuple[str, ...]:
+        """The links of a licence that are kept here alone."""
         kept = self.folder.grants() if self.folder is not None else {}
-        grant = kept.get(job.document(Job).licence)
+        grant = kept.get(licence)
         return grant.chain[1:] if grant is not None else ()
 
     def find(self, start: str) -> str:
         """The id of this operator's one job that starts with *start*."""
         found = [s.job for s in self.link.jobs() if s.job.startswith(start)]
-        if len(found) != 1:
-            raise UsageError(f"{len(found)} jobs start with {start}")
+        if not found:
+            raise UsageError(f"there is no job whose id starts with {start}; see keyong job list")
+        if len(found) > 1:
+            raise UsageError(f"{len(found)} jobs start with {start}; see keyong job list")
         return found[0]
 
     def status(self, job: str) -> Status:

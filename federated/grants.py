@@ -75,8 +75,10 @@ class Folder:
             return Grant.read(Path(name).read_bytes())
         start = name.removeprefix("lic-")
         found = [grant for held, grant in self.grants().items() if held.startswith(start)]
-        if len(found) != 1:
-            raise UsageError(f"{len(found)} licences in {self.path} start with {start}; keyong operator licences fetches yours")
+        if not found:
+            raise UsageError(f"there is no file {name}, and no licence in {self.path} starts so; keyong operator licences fetches yours")
+        if len(found) > 1:
+            raise UsageError(f"{len(found)} licences in {self.path} start with {name}; give more digits of one")
         return found[0]
 
 

@@ -45,7 +45,7 @@ def planned(hub: Hub, job: Note) -> dict[str, Any]:
     case = cases.read(str(job), entry)
     grant = hub.grants()[case.job.licence]
     licence, quoted = hub.check(job, entry, grant), hub.quote(job)
-    left = min(limit - used for limit, used in zip(licence.limits, hub.uses(job), strict=True))
+    left = min(limit - used for limit, used in zip(licence.limits, hub.uses(licence.id), strict=True))
     made = _described(case, licence, case.dataset, newest(registration.of(grant.assets, case.dataset.name)).manifest)
     return {**made, "licence_left": left, "price": asdict(quoted) if quoted else None}
 

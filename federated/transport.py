@@ -127,9 +127,9 @@ class Link:
         """What a signed job would cost; nothing is submitted."""
         return self._post("/v1/quotes", {"job": job, "links": list(links)}, Quoted)
 
-    def uses(self, job: str, links: Sequence[str] = ()) -> tuple[int, ...]:
-        """How many uses of each link of the licence of a signed job were taken; nothing is submitted."""
-        return self._post("/v1/uses", {"job": job, "links": list(links)}, Used).used
+    def uses(self, licence: str, links: Sequence[str] = ()) -> tuple[int, ...]:
+        """How many uses of each link of a licence were taken."""
+        return self._post("/v1/uses", {"licence": licence, "links": list(links)}, Used).used
 
     def jobs(self) -> list[Status]:
         """Jobs that this party may see."""

@@ -122,9 +122,13 @@ SENTENCES: dict[str, str] = {
     "the licence was not in force when the job was made": "授权书在任务创建时未生效",
     "the licence is not known here; the authority must publish it": "此处没有该授权书；须由授权主体发布",
     # licences by hand
-    "{count} licences in {path} start with {start}; keyong operator licences fetches yours": (
-        "{path} 中有 {count} 份授权书以 {start} 开头；keyong operator licences 可取回您的授权书"
+    "there is no file {name}, and no licence in {path} starts so; keyong operator licences fetches yours": (
+        "没有文件 {name}，{path} 中也没有编号以此开头的授权书；keyong operator licences 可取回您的授权书"
     ),
+    "{count} licences in {path} start with {start}; give more digits of one": (
+        "{path} 中有 {count} 份授权书以 {start} 开头；请给出更多位数"
+    ),
+    "the licence is another operator's": "该授权书属于另一运营单位",
     "whose licence it is must be known: give --authority root.note, or an --identity with its {name}": (
         "须指明授权书出自何处：请给出 --authority root.note，或带有 {name} 的 --identity"
     ),
@@ -153,7 +157,12 @@ SENTENCES: dict[str, str] = {
     "{count} of your licences for {dataset} start with {start}; you hold {names2}": (
         "您有 {count} 份 {dataset} 的授权书以 {start} 开头；您持有：{names2}"
     ),
-    "{count} jobs start with {start}": "有 {count} 个任务以 {start} 开头",
+    "you hold no licence for {dataset} whose id starts with {start}; you hold {names2}": (
+        "您没有编号以 {start} 开头的 {dataset} 授权书；您持有：{names2}"
+    ),
+    "a job under lic-{id} must be signed by {names2}, too: --sign {files}": ("依据 lic-{id} 的任务还须由 {names2} 签名：--sign {files}"),
+    "there is no job whose id starts with {start}; see keyong job list": "没有以 {start} 开头的任务；见 keyong job list",
+    "{count} jobs start with {start}; see keyong job list": "有 {count} 个任务以 {start} 开头；见 keyong job list",
     "this version releases under the rule exact, with a min_cell": "本版本只按 exact 规则发布，并须有 min_cell",
     "{name} is no part of release, it stands beside it: {name}: … in a job file, {name}=… in a call": (
         "{name} 不属于 release，应与它并列：任务文件中写 {name}: …，调用时写 {name}=…"

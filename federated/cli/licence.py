@@ -149,13 +149,13 @@ def show(licence: str, identity: Path, authority: Path | None, home: Path | None
         made = as_odrl(granted, trust)
         say(made, json.dumps(made, ensure_ascii=False, indent=2), as_json)
         return
-    taken = _taken(home, granted.ids) if home is not None else {}
+    taken, unknown = (_taken(home, granted.ids), "") if home is not None else _asked(grant, granted.ids, identity)
     links = [
         {"licence": name, "delegates": list(link.delegates), "threshold": link.threshold, "uses": limit,
-         "left": limit - taken[name] if name in taken else None}
+         "used": taken.get(name), "left": limit - taken[name] if name in taken else None}
         for name, link, limit in zip(granted.ids, granted.links, granted.limits, strict=True)
     ]  # fmt: skip
-    say({"licence": granted.id, "allows": plain(granted.rights), "links": links}, _table(granted, links), as_json)
+    say({"licence": granted.id, "allows": plain(granted.rights), "links": links}, _table(granted, links) + unknown, as_json)
 
 
 def _trust(authority: Path | None, identity: Path) -> Any:
@@ -181,17 +181,32 @@ def _taken(home: Path, ids: tuple[str, ...]) -> dict[str, int]:
         return {name: t.next_use(name) - 1 for name in ids}
 
 
+def _asked(grant: Any, ids: tuple[str, ...], identity: Path) -> tuple[dict[str, int], str]:
+    """Uses as the coordinator counts them, where the operator joined one; and why they are not known, if it does not answer."""
+    from federated.client import connect
+    from governance.errors import Unavailable
+
+    if not identity.with_suffix(".trust").exists():
+        return {}, ""
+    try:
+        return dict(zip(ids, connect(identity=identity).uses(ids[-1], grant.chain[1:]), strict=True)), ""
+    except Unavailable as error:
+        return {}, "\n" + said(f"what is left is not known: {error.text('en')}", f"剩余次数未知：{error.text('zh')}")
+
+
 def _table(granted: Any, links: list[dict[str, Any]]) -> str:
     from federated.language import padded
     from governance.keys import read_key
     from governance.rights import LAWS, is_public
 
-    rows = [(said(name, TITLES[name]), _shown(name, getattr(granted.rights, name))) for name in LAWS]
+    rows = [(said("licence", "授权书"), f"lic-{granted.id[:12]}")]
+    rows += [(said(name, TITLES[name]), _shown(name, getattr(granted.rights, name))) for name in LAWS]
     free = [purpose for purpose in granted.rights.purposes or () if is_public(purpose)]
     rows += [(said("free of charge", "不收费"), ", ".join(free))] if free else []
     for number, link in enumerate(links, 1):
         delegates = ", ".join(read_key(key).name for key in link["delegates"])
-        left = said(f", {link['left']} left", f"，剩余 {link['left']} 次") if link["left"] is not None else ""
+        known = link["left"] is not None
+        left = said(f": used {link['used']}, left {link['left']}", f"：已用 {link['used']} 次，剩余 {link['left']} 次") if known else ""
         rows.append((said(f"link {number}", f"第 {number} 级"),
                      said(f"lic-{link['licence'][:12]}, {link['threshold']} of {delegates}, {link['uses']} uses{left}",
                           f"lic-{link['licence'][:12]}，{delegates} 中的 {link['threshold']} 方，{link['uses']} 次{left}")))  # fmt: skip

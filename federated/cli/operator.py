@@ -72,17 +72,20 @@ def licences(identity: Path, proxy: str | None, as_json: bool) -> None:
 
     hub = connect(identity=identity, proxy=proxy)
     rows, grants = hub.standing(), hub.grants()
-    for row in rows:
+    for row in (each for each in rows if not each["sign"]):
         hub.folder.keep(grants[row["licence"]])  # type: ignore[union-attr]
     say(rows, "\n\n".join(map(_licence, rows)) or said("none yet", "尚无"), as_json)
 
 
 def _licence(row: Mapping[str, Any]) -> str:
     state = said(f"not in force: {row['en']}", f"无效：{row['zh']}") if row["code"] else said("in force", "有效")
+    keys = " ".join(f"--sign {name}.key" for name in row["sign"])
+    sign = said(f"\n  a job under it needs {keys}", f"\n  依据它的任务须加 {keys}") if keys else ""
+    left = said(f": used {row['used']}, left {row['left']}", f"：已用 {row['used']} 次，剩余 {row['left']} 次")
     purposes, methods, columns = (", ".join(row[name]) for name in ("purposes", "methods", "columns"))
     return said(
         f"lic-{row['licence'][:12]}  {row['dataset']}, {state}\n  for {purposes}, by {methods}\n  columns {columns}\n"
-        f"  min_cell {row['min_cell']}, {row['uses']} uses granted, {row['from']} to {row['until']}",
+        f"  min_cell {row['min_cell']}, {row['uses']} uses granted{left}; {row['from']} to {row['until']}{sign}",
         f"lic-{row['licence'][:12]}  {row['dataset']}，{state}\n  用途 {purposes}，方法 {methods}\n  字段 {columns}\n"
-        f"  最小单元人数 {row['min_cell']}，授权 {row['uses']} 次，{row['from']} 至 {row['until']}",
+        f"  最小单元人数 {row['min_cell']}，授权 {row['uses']} 次{left}；{row['from']} 至 {row['until']}{sign}",
     )

@@ -11,7 +11,7 @@ from federated.coordinator import published
 from federated.coordinator.office import Office
 from federated.records import Records
 from governance import licences, notes
-from governance.errors import Unavailable, UsageError
+from governance.errors import LicenceRefused, Unavailable, UsageError
 from governance.journal import View
 from governance.licences import Granted
 from governance.parties import Party
@@ -45,10 +45,13 @@ class Quotes:
             self._lock.release()
         return Quoted(len(found.entries), accounts.quote(record, licence, found, now=int(self.office.clock())))
 
-    def used(self, text: str, operator: Party, links: Sequence[str] = ()) -> Used:
-        """How many uses of each link of its licence were taken before the signed job *text* of *operator*."""
+    def used(self, name: str, operator: Party, links: Sequence[str] = ()) -> Used:
+        """How many uses of each link of a licence were taken: of one that names *operator*, or is published nowhere."""
         with self.office.journal.view() as t:
-            licence = self._licence(t, notes.read(text), operator, links)
+            licence = licences.read(published.chain(t, name, self.office.trust, links), self.office.trust)
+            named = any(str(operator.key) in link.delegates for link in licence.links)
+            if not named and t.note("licence", name) is not None:
+                raise LicenceRefused("the licence is another operator's")
             return Used(tuple(t.next_use(link) - 1 for link in licence.ids))
 
     def _licence(self, t: View, note: notes.Note, operator: Party, links: Sequence[str]) -> Granted:

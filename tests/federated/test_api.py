@@ -32,6 +32,7 @@ from governance.errors import IntegrityError, OutOfTurn, PeerError, Refused, Una
 from governance.journal import Journal
 from governance.keys import SigningKey
 from governance.witness import Request
+from sandbox.job import Job
 from sandbox.messages import Ended, Post, Relay
 from tests.federated import coordinators
 from tests.federated.coordinators import CBOR, JSON, KEYS, ROSTER, STRANGER, TLS, coordinator, enrolment, refused
@@ -90,9 +91,10 @@ def test_what_each_party_gets(ask, place, every_route, route, name):
         body, media = encode(WITNESSED[route]), CBOR
     elif every_route[route].body_media:
         late = enrolment(SigningKey.generate(f"late-{name}".lower()), "holder")
-        documents = {"enrol": late, "publish": coordinators.dataset("more"), "submit": place.job(), "quote": place.job(), "uses": place.job(),
-                     "complain": str(complaints.write("letter", coordinators.TRUST, now=0))}  # fmt: skip
-        body, media = json.dumps({"job" if route in ("submit", "quote", "uses") else "note": documents[route]}).encode(), JSON
+        documents = {"enrol": late, "publish": coordinators.dataset("more"), "submit": place.job(), "quote": place.job(),
+                     "uses": notes.read(place.job()).document(Job).licence, "complain": str(complaints.write("letter", coordinators.TRUST, now=0))}  # fmt: skip
+        field = "licence" if route == "uses" else "job" if route in ("submit", "quote") else "note"
+        body, media = json.dumps({field: documents[route]}).encode(), JSON
     answer = ask(name, spec.method, spec.path.replace("{job}", target) + QUERIES.get(route, ""), body, media=media)
     assert answer.status_code == MATRIX[route].get(name, 401), answer.text
 

@@ -8,10 +8,14 @@ import federations
 import pytest
 
 import federated as fed
+from federated import grants
 from federated.cli import main
+from federated.client import connect
+from federated.operator import join
 from federated.plan import plan
 from governance import notes
 from governance.errors import LicenceRefused, UsageError
+from governance.keys import SigningKey
 from sandbox.job import Job
 
 AGE = fed.Describe(columns=("age",))
@@ -77,7 +81,7 @@ def test_where_none_fits_each_says_why_in_both_languages(running, granted):
 
 
 def test_a_licence_that_is_not_there_is_told_from_those_that_are(running, granted):
-    with pytest.raises(UsageError, match=f"0 of your licences for cohort start with 00ff; you hold .*lic-{granted['audit'][:12]}"):
+    with pytest.raises(UsageError, match=f"no licence for cohort whose id starts with lic-00ff; you hold .*lic-{granted['audit'][:12]}"):
         prepared(running, licence="lic-00ff")
 
 
@@ -90,9 +94,6 @@ def test_the_plan_names_the_purposes_and_knows_of_revocations(running, granted):
 
 
 def test_an_operator_without_a_licence_is_sent_to_the_authority(running, tmp_path):
-    from federated.client import connect
-    from federated.operator import join
-
     token = running.authority.enrol("newcomer", "New Lab", "operator", coordinator=running.card)
     join(token.text(), tmp_path / "new.key")
     with pytest.raises(LicenceRefused) as refusal:
@@ -111,3 +112,44 @@ def test_an_operator_lists_its_licences(running, granted, capsys):
     shown = capsys.readouterr().out
     assert f"lic-{granted['audit'][:12]}  cohort, in force" in shown
     assert f"lic-{granted['gone'][:12]}  cohort, not in force: " in shown
+    assert "9 uses granted: used 0, left 9; " in shown
+
+
+def test_a_project_s_licence_beside_the_key_is_listed_and_says_who_must_sign(running, granted, capsys):
+    hub, project = running.hub(), SigningKey.generate("project")
+    part = grants.narrow(hub.grants()[granted["audit"]], hub.trust, (hub.key,), allow=grants.rights({"use_count": 2}),
+                         to=(str(project.public),))  # fmt: skip
+    name, own = notes.read(part.chain[-1]).id, ("--identity", str(running.path / "operator.key"))
+    (hub.folder.path / "project.licence").write_text(part.text())
+    try:
+        main(["operator", "licences", *own])
+        shown = capsys.readouterr().out
+        assert f"lic-{name[:12]}  cohort, in force" in shown
+        assert "2 uses granted: used 0, left 2; " in shown
+        assert "--sign project.key" in shown
+        with pytest.raises(UsageError, match=f"under lic-{name[:12]} must be signed by project.key, too: --sign project.key"):
+            prepared(running, purpose="audit", licence=f"lic-{name[:8]}")
+        main(["licence", "show", str(hub.folder.path / "project.licence"), *own])
+        shown = capsys.readouterr().out
+        assert shown.split()[:2] == ["licence", f"lic-{name[:12]}"]
+        assert "9 uses: used 0, left 9" in shown
+        assert "2 uses: used 0, left 2" in shown
+    finally:
+        (hub.folder.path / "project.licence").unlink()
+
+
+def test_uses_are_told_to_those_whom_a_licence_names(running, granted, tmp_path):
+    token = running.authority.enrol("stranger", "Other Lab", "operator", coordinator=running.card)
+    join(token.text(), tmp_path / "stranger.key")
+    assert running.hub().uses(granted["audit"]) == (0,)
+    stranger = connect(identity=tmp_path / "stranger.key")
+    with pytest.raises(LicenceRefused, match="another operator's"):
+        stranger.uses(granted["audit"])
+    with pytest.raises(LicenceRefused, match="another operator's"):
+        stranger.uses(granted["audit"], (running.hub().grants()[granted["audit"]].chain[0],))
+
+
+def test_a_job_that_is_not_there_is_said_so(running):
+    with pytest.raises(UsageError, match="there is no job whose id starts with ffff; see keyong job list") as error:
+        running.hub().find("ffff")
+    assert error.value.text("zh") == "请修正调用：没有以 ffff 开头的任务；见 keyong job list"

@@ -45,6 +45,13 @@ class JobIn(_Closed):
     links: list[str] = Field(default_factory=list, max_length=MOST_LINKS)
 
 
+class LicenceIn(_Closed):
+    """The id of a licence; and its links that the authority did not publish, if there are any."""
+
+    licence: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    links: list[str] = Field(default_factory=list, max_length=MOST_LINKS)
+
+
 class OfJob(_Closed):
     job: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="Id of the job: the SHA-256 of its text")]
 
@@ -169,9 +176,9 @@ class Desk:
         return self.quotes.of(body.job, caller, body.links)
 
     @post("/v1/uses", roles=("operator",))
-    def uses(self, caller: Party, body: JobIn) -> Used:
-        """How many uses of each link of a job's licence were taken; nothing is submitted."""
-        return self.quotes.used(body.job, caller, body.links)
+    def uses(self, caller: Party, body: LicenceIn) -> Used:
+        """How many uses of each link of a licence were taken."""
+        return self.quotes.used(body.licence, caller, body.links)
 
     @get("/v1/jobs", roles=("holder", "operator"))
     def jobs(self, caller: Party) -> list[Status]:
