@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from federated import grants
+from federated import drafts, grants
+from federated.drafts import DRAFTS, SIGNED
 from federated.tokens import Token
 from governance import contingency, known, notes, parties, registration, roots
 from governance.catalogue import HOME, Basis, Column, Dataset, Schema, band, category, number
-from governance.certificates import Certificate, Regions
-from governance.complaints import Answer
 from governance.contingency import Contingency
 from governance.encoding import build, plain
 from governance.errors import DecodeError, LicenceRefused, UsageError
@@ -23,19 +22,14 @@ from governance.keys import SigningKey, Trust, read_key
 from governance.licences import Licence, Revocations, day, key_id
 from governance.parties import Invitation, Withdrawn
 from governance.prices import Price
-from governance.products import Algorithm, Product, Scenarios
 from governance.registration import Asset
 from governance.rights import Rights, check_usable
 from governance.roots import NEEDED, Chain, Role, Root, Version
 from sandbox.policy import METHOD_NAMES
 
-ROOT, EARLIER, DRAFTS = "root.note", "roots", "drafts"
+ROOT, EARLIER = "root.note", "roots"
 REVOCATIONS, LICENCES, DATASETS, PLANS = "revocations.note", "licences", "datasets", "plans"
 PRICES, INCIDENTS, ASSETS = "prices", "incidents", "assets"
-SIGNED = (
-    Root, Dataset, Contingency, Licence, Revocations, Invitation, Asset, Certificate, Regions, Product, Algorithm, Scenarios, Price,
-    Incident, Answer,
-)  # fmt: skip
 KEPT: dict[type[Any], str] = {Dataset: DATASETS, Licence: LICENCES, Contingency: PLANS, Price: PRICES, Incident: INCIDENTS}
 DAY, YEAR = 86400, 365
 DATASET_FIELDS: dict[str, type] = {
@@ -107,24 +101,36 @@ class Authority:
         counts = [(len(note.signers(*trust.keys)), trust.threshold) for trust in self._signers(document)]
         return counts if any(have < need for have, need in counts) else []
 
-    def sign(self, document: Any) -> str:
-        """The document under enough signatures. Where there are too few keys here, its draft is kept for the others to sign."""
-        note = self.draft(document)
-        self._check_signed(note)
-        return str(note)
+    def signers(self, note: notes.Note) -> dict[str, list[str]]:
+        """Names of those who signed *note*, and of those who could and have not."""
+        keys = [key for trust in self._signers(note.document(*SIGNED)) for key in trust.keys]
+        signed = note.signers(*keys)
+        return {"signed": sorted(signed), "unsigned": sorted({key.name for key in keys} - signed)}
 
-    def _check_signed(self, note: notes.Note) -> None:
-        """Raise unless enough signed *note*; it is then kept, for the others to sign."""
-        if lacking := self.lacking(note):
-            have, need = lacking[0]
-            file = self.keep_draft(note)
-            raise UsageError(
-                f"{need} keys must sign, {have} are in {self.path}; let the others sign {file} (keyong authority sign), then use it"
-            )
+    def sign(self, document: Any) -> str:
+        """The document under enough signatures. Where there are too few keys here, its draft is kept for the others to sign.
+
+        The same document again, whatever the clock says, goes on with that draft.
+        """
+        return str(self.approved(drafts.begun(self.path, document) or self.draft(document)))
+
+    def approved(self, note: notes.Note) -> notes.Note:
+        """*note* with the lines of the keys here and of those who signed its draft; unless enough have, keep that and raise."""
+        file = drafts.path_of(self.path, note)
+        there = note.joined(drafts.read_draft(file)) if file.exists() else note
+        self.lacking(there)
+        whole = there.joined(self.draft(note.document(*SIGNED)))
+        if lacking := self.lacking(whole):
+            raise drafts.unfinished(whole, self.keep_draft(whole), *lacking[0])
+        return whole
+
+    def forget(self, text: str) -> None:
+        """*text* is signed and kept, or sent: its draft, if there was one, has done its work."""
+        drafts.forget(self.path, notes.read(text, limit=roots.LIMIT))
 
     def keep_draft(self, note: notes.Note) -> Path:
         """Write a note that lacks signatures where it can be taken from, to others or back."""
-        file = self.path / DRAFTS / f"{note.id[:12]}.note"
+        file = drafts.path_of(self.path, note)
         file.parent.mkdir(mode=0o700, exist_ok=True)
         file.write_text(str(note))
         return file
@@ -143,9 +149,8 @@ class Authority:
         note = self.draft(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY, old))
         if self.lacking(note):
             (self.path / DRAFTS).mkdir(mode=0o700, exist_ok=True)
-            once.save(self.path / DRAFTS / f"{note.id[:12]}.once")
-        self.sign(note.document(Invitation))
-        return self._token(note, once, where)
+            once.save(drafts.path_of(self.path, note).with_suffix(".once"))
+        return self._token(self.approved(note), once, where)
 
     def token(self, file: Path, *, name: str, coordinator: Path | None = None) -> Token:
         """The join token of an invitation that others have signed meanwhile: *file* is its draft, which `enrol` left here."""
@@ -153,9 +158,10 @@ class Authority:
         invitation = note.document(Invitation)
         if self.lacking(note) or invitation.name != name or (coordinator is None) != (invitation.role == "coordinator"):
             raise UsageError(f"{file} lacks signatures, or is not for {name}, or its party joins otherwise than was said when it was made")
-        once = self.path / DRAFTS / f"{note.id[:12]}.once"
+        once = drafts.path_of(self.path, note).with_suffix(".once")
         made = self._token(note, SigningKey.load(once), None if coordinator is None else read_card(coordinator))
         once.unlink()
+        drafts.forget(self.path, note)
         return made
 
     def _token(self, invitation: notes.Note, once: SigningKey, where: dict[str, Any] | None) -> Token:
@@ -205,13 +211,14 @@ class Authority:
             raise LicenceRefused(code="licence.grade", columns=", ".join(high), grade=allow.grade)
 
     def plan(self, text: str) -> str:
-        """The operator's contingency plan, signed by the authority, too."""
+        """The operator's contingency plan, signed by the authority, too; what officers signed of it before is looked up."""
         note = notes.read(text)
         with by_hand():
             plan = note.document(Contingency)
             operator = read_key(plan.operator)
-        signed = note.only(operator).joined(self.draft(plan))
-        self._check_signed(signed)
+        kept = self.path / PLANS / f"{note.id}.note"
+        known_to = note.joined(notes.read(read_text(kept))) if kept.exists() else note
+        signed = self.approved(known_to.only(operator, *(key for trust in self._signers(plan) for key in trust.keys)))
         contingency.opened(signed, self.trust)
         return str(signed)
 
@@ -252,6 +259,7 @@ class Authority:
         folder = KEPT[type(document)]
         (self.path / folder).mkdir(exist_ok=True)
         (self.path / folder / f"{name}.note").write_text(text)
+        self.forget(text)
         return note.id
 
     def datasets(self) -> list[str]:
@@ -299,6 +307,7 @@ class Authority:
                                tuple(sorted(withdrawn.values(), key=lambda each: (each.entries, each.key))))  # fmt: skip
         text = self.sign(made)
         (self.path / REVOCATIONS).write_text(text)
+        self.forget(text)
         return text
 
     def _list(self) -> Revocations:

@@ -107,6 +107,7 @@ def keep(authority: Authority, product: Product) -> str:
     newer(products(authority).get(product.name), text, authority.trust)
     file.parent.mkdir(exist_ok=True)
     file.write_text(text)
+    authority.forget(text)
     return text
 
 

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from federated import drafts
 from federated.authority import ASSETS, DATASETS, DAY, REVOCATIONS, Authority
 from governance import certificates, chains, grading, known, notes, registration
 from governance.catalogue import Dataset
@@ -122,11 +123,11 @@ class Registry:
         document: Any = note.document(Asset, Certificate)
         if document.step not in steps:
             raise UsageError(f"this is a request to {document.step}, not to {' or '.join(steps)}")
-        note = note.signed_by(*self.authority.keys)
         if isinstance(document, Certificate):
-            return self._certificate(document.name, note)
+            return self._certificate(document.name, self.authority.approved(note))
         self._check_grades(document.manifest, graded)
         self._check_alone(document)
+        note = self.authority.approved(note)
         chain = registration.follow(self._chain(ASSETS, document.name), note, self.authority.trust)
         self._supersede(document.previous)
         if document.step == "apply":
@@ -229,4 +230,6 @@ class Registry:
     def _kept(self, kind: str, chain: Chain) -> Chain:
         (self.authority.path / kind).mkdir(exist_ok=True)
         (self.authority.path / kind / f"{chain.now.name}.chain").write_text(str(chain))
+        for link in chain.links:
+            drafts.forget(self.authority.path, link)
         return chain

@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from federated.authority import DATASETS, DAY, EARLIER, KEPT, LICENCES, PLANS, REVOCATIONS, ROOT, SIGNED, YEAR, Authority
+from federated.authority import DATASETS, DAY, EARLIER, KEPT, LICENCES, PLANS, REVOCATIONS, ROOT, YEAR, Authority
+from federated.drafts import SIGNED, read_draft
 from federated.registry import Registry
 from federated.tokens import write_private
-from governance import chains, known, notes, roots
+from governance import chains, known, notes
 from governance.certificates import Certificate
 from governance.errors import UsageError
 from governance.handwritten import by_hand, read_text
 from governance.keys import SigningKey, VerifyKey, read_key
 from governance.licences import Revocations
+from governance.parties import Invitation
 from governance.registration import Asset
 from governance.roots import NEEDED, Role, RoleName, Root
 from governance.suites import SUITES, SuiteName
@@ -74,17 +76,11 @@ def _countersigned(authority: Authority, note: notes.Note) -> notes.Note:
     return note.joined(authority.draft(document))
 
 
-def read_draft(file: Path) -> notes.Note:
-    """A note in a file, signed enough or not."""
-    with by_hand():
-        note = notes.read(read_text(file), limit=roots.LIMIT)
-        note.document(*SIGNED)
-    return note
-
-
 def accept(authority: Authority, note: notes.Note) -> Authority:
     """Keep a document that enough have signed, and go on with it if it is the key root's next version."""
     document = note.document(*SIGNED)
+    if not isinstance(document, Invitation):
+        authority.forget(str(note))
     if isinstance(document, Root):
         chain = authority.roots.followed([*authority.roots.texts, str(note)])
         newest = authority.roots.newest

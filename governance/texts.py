@@ -40,6 +40,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "联署账本 {log} 的见证方不足，仅 {count} 家：{names}；足数之前不打开任何结果",
     ),
     "unavailable": ("not available now: {detail}", "暂不可用：{detail}"),
+    "draft": (
+        "draft {file}: {have} of {need} have signed. Next, at an officer who has not: keyong authority sign {file} --home FOLDER; "
+        "then, with the options of before: {then}",
+        "草稿 {file}：已签 {have} / 须签 {need}。下一步，由尚未签名的负责人执行 keyong authority sign {file} --home 目录；"
+        "足数后以原有选项执行 {then}",
+    ),
+    "draft.plan": (
+        "the plan must be signed first. Draft {file}: {have} of {need} have signed. Next, at an officer who has not: "
+        "keyong authority sign {file} --home FOLDER; then call this again for the licence: {then}",
+        "须先签署应急预案。草稿 {file}：已签 {have} / 须签 {need}。下一步，由尚未签名的负责人执行 "
+        "keyong authority sign {file} --home 目录；足数后再次执行本命令以签发授权书：{then}",
+    ),
     "root.expired": (
         "version {version} of the authority's key root expired at {end}; the authority must publish the next one",
         "授权主体密钥根的版本 {version} 已于 {end} 到期；须由授权主体发布下一版本",

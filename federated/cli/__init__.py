@@ -100,7 +100,10 @@ def main(argv: list[str] | None = None) -> None:
 def _fail(error: KeyongError, *, as_json: bool) -> None:
     if as_json:
         print(in_json({"error": error.code, "en": error.text("en"), "zh": error.text("zh")}))
-    print(harmless(f"keyong: {error.text(language())}  [{error.code}]"), file=sys.stderr)
+    if error.code.partition(".")[0] == "draft":  # nothing went wrong: others have to sign
+        print(harmless(error.text(language())), file=sys.stderr)
+    else:
+        print(harmless(f"keyong: {error.text(language())}  [{error.code}]"), file=sys.stderr)
     if language() == "en" and error.code.partition(".")[0] in ("licence", "policy", "disclosure", "budget", "job"):
         print(harmless(f"        {error.text('zh')}"), file=sys.stderr)
     sys.exit(error.exit_status)

@@ -24,7 +24,7 @@ def command() -> None:
     """Authorise: enrol parties, publish datasets, grant and revoke licences."""
 
 
-for each in (officers.root, officers.sign, officers.publish_file, officers.renew):
+for each in (officers.root, officers.sign, officers.publish_file, officers.renew, officers.drafts):
     command.add_command(each)
 
 
@@ -113,11 +113,9 @@ def licence(operators: tuple[str, ...], home: Path, coordinator: Path, dataset: 
     contingency = authority.plan(read_text(plan))
     granted = authority.licence(*operators, dataset=dataset, columns=names(columns), purposes=names(purposes), methods=names(methods),
                                 min_cell=min_cell, uses=uses, days=days, plan=contingency, threshold=threshold, terms=more)  # fmt: skip
+    listed = [] if (authority.path / "revocations.note").exists() else [authority.revocations()]
+    publish(coordinator, contingency, granted, *listed)
     authority.keep(contingency)
-    publish(coordinator, contingency)
-    publish(coordinator, granted)
-    if not (authority.path / "revocations.note").exists():
-        publish(coordinator, authority.revocations())
     identity = authority.keep(granted)
     say({"licence": identity}, said(f"licence lic-{identity[:12]} is granted", f"授权书 lic-{identity[:12]} 已签发"), as_json)
 

@@ -174,6 +174,9 @@ HELP = {
     "How many of the keys must sign a job.": "其中须有几个密钥签署任务。",
     "At how many holders a person must approve each job.": "每个任务须由几家持有方人工批准。",
     "Further terms: a YAML file.": "其他条款：YAML 文件。",
+    "Drafts that wait in the folder: of what kind, who signed them, who has not, and what comes next.": (
+        "目录中待签的草稿：类别、已签者、未签者及下一步。"
+    ),
     "Publish a draft that enough have signed, and keep it: a version of the key root, a dataset, a licence or a revocation list.": (
         "发布并保存签名已足的草稿：密钥根的一个版本、数据集、授权书或撤销清单。"
     ),
@@ -432,7 +435,10 @@ HELP = {
     "File a complaint that only the authority can read; see that it is not dropped; answer it.": (
         "提交只有授权主体能阅读的投诉；查验其未被丢弃；答复。"
     ),
-    "Publish the answer to a complaint, by its whole id.": "发布对投诉的答复（给出完整编号）。",
+    "Publish the answer to a complaint, by its whole id, or by the start of it with the ledger's records.": (
+        "发布对投诉的答复：给出完整编号，或连同账本记录给出编号的开头。"
+    ),
+    "The ledger's records, in which a complaint is found by the start of its id.": "账本记录，据以由编号的开头找到投诉。",
     "What was done; everybody enrolled can read it.": "处理情况；所有已登记方均可阅读。",
     "Whether the ledger still holds the complaint where its owner signed that it does, and what was answered.": (
         "账本是否仍在其所有者签署之处含有该投诉，以及答复内容。"

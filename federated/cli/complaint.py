@@ -97,14 +97,31 @@ def show(records: Path, home: Path, as_json: bool) -> None:
 @HOME
 @PUBLISH
 @click.option("--text", required=True, help="What was done; everybody enrolled can read it.")
+@click.option("--records", type=FILE, help="The ledger's records, in which a complaint is found by the start of its id.")
 @json_option
-def answer(complaint: str, home: Path, coordinator: Path, text: str, as_json: bool) -> None:
-    """Publish the answer to a complaint, by its whole id."""
+def answer(complaint: str, home: Path, coordinator: Path, text: str, records: Path | None, as_json: bool) -> None:
+    """Publish the answer to a complaint, by its whole id, or by the start of it with the ledger's records."""
     from governance.complaints import Answer
     from governance.encoding import build
     from governance.handwritten import by_hand
 
+    authority = Authority.open(home)
+    name = complaint if records is None else _whole(complaint, records, authority)
     with by_hand():
-        made = build(Answer, {"complaint": complaint, "text": text})
-    send(coordinator, Authority.open(home).sign(made))
-    say({"complaint": complaint}, said("the answer is published", "答复已发布"), as_json)
+        made = build(Answer, {"complaint": name, "text": text})
+    signed = authority.sign(made)
+    send(coordinator, signed)
+    authority.forget(signed)
+    say({"complaint": name}, said("the answer is published", "答复已发布"), as_json)
+
+
+def _whole(start: str, records: Path, authority: Authority) -> str:
+    """The id of the one complaint in *records* that starts so."""
+    from federated.records import read
+    from governance.errors import UsageError
+    from governance.handwritten import read_text
+
+    found = [name for name in read(read_text(records), authority.roots.newest).complaints if start and name.startswith(start)]
+    if len(found) != 1:
+        raise UsageError(f"{len(found)} complaints in {records} start with {start}; keyong complaint show lists them")
+    return found[0]

@@ -10,6 +10,7 @@ import click
 
 from federated.authority import YEAR, Authority, read_card
 from federated.cli import json_option, say
+from federated.drafts import SIGNED, following, legible, listed
 from federated.language import said
 from governance import chains, notes
 from governance.encoding import plain
@@ -117,7 +118,8 @@ def sign(file: Path, home: Path, as_json: bool) -> None:
     note = countersign(authority, file)
     file.write_text(str(note))
     if not as_json:
-        say(None, note.text, as_json=False)
+        above = [*legible(plain(note.document(*SIGNED))), "", said("the text that is signed:", "所签正文：")]
+        say(None, "\n".join([*above, note.text]), as_json=False)
     _told(authority, note, file, as_json)
 
 
@@ -128,7 +130,8 @@ def sign(file: Path, home: Path, as_json: bool) -> None:
 @json_option
 def publish_file(file: Path, home: Path, coordinator: Path, as_json: bool) -> None:
     """Publish a draft that enough have signed, and keep it: a version of the key root, a dataset, a licence or a revocation list."""
-    from federated.rotation import accept, read_draft
+    from federated.drafts import read_draft
+    from federated.rotation import accept
 
     authority, note = Authority.open(home), read_draft(file)
     publish(coordinator, str(note))
@@ -157,11 +160,42 @@ def renew(home: Path, coordinator: Path, as_json: bool) -> None:
     say(done, "\n".join(text) or said("nothing stands yet", "尚无须重签的文件"), as_json)
 
 
+@click.command(epilog="Example: keyong authority drafts --home authority")
+@HOME
+@json_option
+def drafts(home: Path, as_json: bool) -> None:
+    """Drafts that wait in the folder: of what kind, who signed them, who has not, and what comes next."""
+    authority = Authority.open(home)
+    rows = [_waiting(authority, file, note) for file, note in listed(home)]
+    say(rows, "\n".join(map(_row, rows)) or said("none", "无"), as_json)
+
+
+def _waiting(authority: Authority, file: Path, note: notes.Note) -> dict[str, Any]:
+    document = note.document(*SIGNED)
+    lacking = authority.lacking(note)
+    then = f"keyong authority sign {file} --home …" if lacking else following(note, file)
+    return {"file": str(file), "kind": type(document).__name__.lower(), "name": _name(document), **authority.signers(note),
+            "lacking": _lacking(lacking), "next": then}  # fmt: skip
+
+
+def _row(row: dict[str, Any]) -> str:
+    signed, unsigned = ", ".join(row["signed"]) or "-", ", ".join(row["unsigned"]) or "-"
+    who = said(f"signed by {signed}; not yet by {unsigned}", f"已签：{signed}；未签：{unsigned}")
+    return f"{row['file']}  {row['kind']} {row['name']}  {who}\n  {said('next: ', '下一步：')}{row['next']}"
+
+
+def _name(document: Any) -> str:
+    """What people call a document: its name, or what it is about."""
+    return str(next((getattr(document, field) for field in ("name", "dataset", "version") if hasattr(document, field)), ""))
+
+
 def _told(authority: Authority, note: notes.Note, file: Path, as_json: bool) -> None:
     """Where a draft is, and how many signed it of how many who must; a key root's version is signed by the old keys and by the new."""
     lacking = authority.lacking(note)
     counts = "; ".join(said(f"{have} of {need} signed", f"已签 {have} / 须签 {need}") for have, need in lacking)
-    state = counts or said("enough have signed; publish it with: keyong authority publish", "签名已足；请用 keyong authority publish 发布")
+    then = following(note, file)
+    enough = said(f"enough have signed; next: {then}", f"签名已足；下一步：{then}")
+    state = f"{counts}{said('; once enough have: ', '；足数后：')}{then}" if counts else enough
     say({"file": str(file), "id": note.id, "lacking": _lacking(lacking), "root": note.holds(Root)}, f"{file}: {state}", as_json)
 
 

@@ -196,7 +196,12 @@ def test_a_complaint_from_the_letter_to_the_answer(place, desk, capsys):
     trust = ["--authority", desk / "root.note"]
     made = calls.keyong(capsys, "complaint", "file", desk / "letter.txt", *sent, *trust, "--out", desk / "receipt", "--json").out
     name = json.loads(made)["complaint"]
-    calls.keyong(capsys, "complaint", "answer", name, "--text", "it was checked", "--home", desk, *sent)
+    exported(place, desk)
+    answering = ["--text", "it was checked", "--home", desk, *sent, "--records", desk / "records.json"]
+    for start in ("", "no", name[:12] + "0" * 52):
+        told = calls.keyong(capsys, "complaint", "answer", start, *answering, "--json", code=2)
+        assert "complaints in" in told.out and "start with" in told.out
+    calls.keyong(capsys, "complaint", "answer", name[:12], *answering)
     exported(place, desk)
     assert "it was checked" in calls.keyong(capsys, "complaint", "check", desk / "receipt", desk / "records.json", *trust).out
     assert TEXT in calls.keyong(capsys, "complaint", "show", desk / "records.json", "--home", desk).out
