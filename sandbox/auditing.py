@@ -6,7 +6,7 @@ leave over must have support by itself, as a cell has (PRIVACY 1 and 3). Which s
 alone; every node finds the same.
 
 Combinations that are looked at: all sums and differences of three answers, and whatever number of answers together leave over one block,
-persons whom no condition tells apart. Who lacks a value is in no block, though counted where a set is left over.
+persons whom no condition tells apart. Who lacks a value is in a block of its own: men and women less everybody are those.
 Source: Chin & Ozsoyoglu, IEEE Trans. Software Engineering 8(6), 1982 (a reduced basis has every block that can be left over in a row of
 its own); Kenthapadi, Mishra & Nissim, PODS 2005 (what is refused must follow from what the asker knows).
 """
@@ -14,7 +14,7 @@ its own); Kenthapadi, Mishra & Nissim, PODS 2005 (what is refused must follow fr
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +26,12 @@ from sandbox.predicate import Predicate
 from sandbox.rows import Mask
 
 PRIME = 2**521 - 1  # larger than every minor of a matrix of 129 rows of zeros and ones: what is zero modulo it is zero (Hadamard's bound)
-MOST_EARLIER, MOST_BLOCKS, MOST_SETS = 128, 1024, 128
+MOST_EARLIER, MOST_BLOCKS, MOST_SETS, MOST_PAIRS = 128, 1024, 128, 4096
+MOST_WORK = 2**20  # steps of an elimination that are made before sets are counted
 Coefficients = tuple[int, ...]  # one for the new condition, then one for each earlier one; modulo PRIME
 Table = npt.NDArray[np.bool_]
 
 
-@functools.lru_cache(maxsize=64)
 def left_over(new: Predicate, earlier: tuple[Predicate, ...], schema: Schema) -> tuple[Coefficients, ...]:
     """The combinations of which the persons that are left over need support, the fewest blocks first; none where nothing new is told.
 
@@ -42,20 +42,68 @@ def left_over(new: Predicate, earlier: tuple[Predicate, ...], schema: Schema) ->
     DisclosureRefused
         Conditions over the same rows are too many to be held against each other.
     """
-    if len(earlier) > MOST_EARLIER:
+    found = _left_over(new, earlier, schema)
+    if found is None:
         raise DisclosureRefused(code="policy.conditions", most=MOST_EARLIER)
-    blocks = _blocks([selection.cells(schema, where) for where in (new, *earlier)], schema)
+    return found
+
+
+def within(new: Predicate, earlier: tuple[Predicate, ...], schema: Schema, cells: tuple[Predicate, ...]) -> tuple[tuple[bool, ...], ...]:
+    """For each of *cells*, which of the sets that are left over may have persons in it, by the catalogue alone.
+
+    Raises
+    ------
+    DisclosureRefused
+        Conditions over the same rows are too many to be held against each other.
+    """
+    found = left_over(new, earlier, schema)
+    if len(found) * len(cells) > MOST_PAIRS:
+        raise DisclosureRefused(code="policy.conditions", most=MOST_EARLIER)
+    return _within(new, earlier, schema, cells) if found else ((),) * len(cells)
+
+
+@functools.lru_cache(maxsize=64)
+def _within(new: Predicate, earlier: tuple[Predicate, ...], schema: Schema, cells: tuple[Predicate, ...]) -> tuple[tuple[bool, ...], ...]:
+    selections = [selection.cells(schema, where) for where in (new, *earlier)]
+    blocks, found = _blocks(selections, schema), left_over(new, earlier, schema)
+    told = {block.tobytes(): left for block, left in zip(blocks.T, told_apart(found, blocks).T, strict=True)}
+    met = []
+    for cell in cells:
+        here = _blocks([*selections, selection.cells(schema, cell)], schema)
+        inside = [told[block.tobytes()] for block in here[:-1, here[-1]].T if block.any()]
+        met.append(tuple(bool(any(left[i] for left in inside)) for i in range(len(found))))
+    return tuple(met)
+
+
+@functools.lru_cache(maxsize=64)
+def _left_over(new: Predicate, earlier: tuple[Predicate, ...], schema: Schema) -> tuple[Coefficients, ...] | None:
+    """As `left_over`; None where it refuses, so that a refusal is remembered as well."""
+    if len(earlier) > MOST_EARLIER:
+        return None
+    try:
+        blocks = _blocks([selection.cells(schema, where) for where in (new, *earlier)], schema)
+    except DisclosureRefused:
+        return None
+    if any(np.array_equal(blocks[0], other) for other in blocks[1:]):
+        return ()
+    of_three = {_number(left): coefficients for left, coefficients in _of_three(blocks)}
+    if len(blocks) ** 2 * sum(blocks.shape) > MOST_WORK and _smallest(blocks[0], of_three) is None:
+        return None  # before the larger work: a long list of whatever conditions costs a second, not a minute
     reduced = _reduced(blocks)
     if not any(coefficients[0] for _, coefficients in reduced):
         return ()  # the new sums follow from those before
-    kept, found = [_number(blocks[0])], list[Coefficients]()
-    smallest = {_number(left): coefficients for left, coefficients in (*_of_three(blocks), *(r for r in reduced if r[1][0]))}
-    for left in sorted(smallest, key=lambda left: (left.bit_count(), left)):
+    return _smallest(blocks[0], of_three | {_number(left): coefficients for left, coefficients in reduced if coefficients[0]})
+
+
+def _smallest(new: Table, sets: Mapping[int, Coefficients]) -> tuple[Coefficients, ...] | None:
+    """Those that hold no other one, and not all whom *new* selects; None where they are too many."""
+    kept, found = [_number(new)], list[Coefficients]()
+    for left in sorted(sets, key=lambda left: (left.bit_count(), left)):
         if left and not any(other & left == other for other in kept):
             kept.append(left)
-            found.append(smallest[left])
-    if len(found) > MOST_SETS:
-        raise DisclosureRefused(code="policy.conditions", most=MOST_EARLIER)
+            found.append(sets[left])
+        if len(found) > MOST_SETS:
+            return None
     return tuple(found)
 
 
@@ -82,7 +130,7 @@ def _blocks(selections: Sequence[selection.Cells], schema: Schema) -> Table:
     """Which condition selects which block, shape (conditions, blocks); blocks that none selects are left out."""
     held = np.ones((len(selections), 1), np.bool_)
     for name in sorted({name for selected in selections for name in selected}):
-        known = sorted(selection.everything(schema, name) - {selection.MISSING})
+        known = sorted(selection.everything(schema, name))
         whole = frozenset(known)
         table = np.unique([[cell in selected.get(name, whole) for cell in known] for selected in selections], axis=1)
         if held.shape[1] * table.shape[1] > 16 * MOST_BLOCKS:

@@ -46,8 +46,9 @@ class Case:
     min_cell, each twice the one before, as far as the method's `depth` may need. That the steps are this wide, and the same in every job,
     keeps them from counting a holder's persons by one cell.
 
-    *earlier* are conditions of which answers over the same rows were given before. What combinations with them would leave over needs
-    support as a cell does, or nothing is opened (`sandbox.auditing`, PRIVACY 3).
+    *earlier* are conditions of which answers over the same rows were given before. Of what combinations with them would leave over, those
+    who contribute need support as a cell does: of the cohort, or nothing is opened; of a cell, or the cell is not (`sandbox.auditing`,
+    PRIVACY 3).
     """
 
     id: str
@@ -77,6 +78,18 @@ class Case:
     def left_over(self) -> tuple[auditing.Coefficients, ...]:
         """Combinations with earlier answers that would leave persons over."""
         return auditing.left_over(self.where, self.earlier, self.dataset.schema)
+
+    def within(self) -> dict[str, tuple[bool, ...]]:
+        """By cell, beside the cohort, which of `left_over` may have persons in it.
+
+        Raises
+        ------
+        DisclosureRefused
+            The earlier conditions are too many to hold this one, in all its cells, against them.
+        """
+        cells, inside = self.cells[1:], self.analysis.inside(self.dataset.schema)
+        conditions = tuple(inside.get(cell, Predicate()) for cell in cells)
+        return dict(zip(cells, auditing.within(self.where, self.earlier, self.dataset.schema, conditions), strict=True))
 
     @property
     def asked(self) -> int:

@@ -61,24 +61,27 @@ def program(spec: bytes, table: pa.Table) -> Callable[[bytes], bytes]:
 
 
 def support(case: Case, table: pa.Table, state: State | None = None) -> Floats:
-    """1 for each of the case's cells that has min_cell distinct persons here, each rung that its cell reaches, and each set of persons
-    left over by earlier answers that has as many; shape (asked,).
+    """1 for each of the case's cells that has min_cell distinct persons here, and as many in whatever earlier answers would leave over of
+    it; each rung that its cell reaches; and each set of persons left over of the cohort that has as many; shape (asked,).
     """
     counts, least = persons(case, table, state), case.job.min_cell
-    enough = [counts.get(cell, 0.0) >= least for cell in case.cells]
+    left, within = left_over(case, table, state), case.within()
+    whole = [all(left[cell, i] >= least for i, asked in enumerate(within[cell]) if asked) for cell in case.cells[1:]]
+    enough = [counts.get(cell, 0.0) >= least and all_left for cell, all_left in zip(case.cells, [True, *whole], strict=True)]
     reached = [counts.get(cell, 0.0) >= rung for cell, rung in case.rungs]
-    return np.array([*enough, *reached, *(n >= least for n in left_over(case, table))], np.float64)
+    return np.array([*enough, *reached, *(left[COHORT, i] >= least for i in range(len(case.left_over)))], np.float64)
 
 
-def left_over(case: Case, table: pa.Table) -> list[int]:
-    """How many persons each of the case's combinations with earlier answers would leave over."""
-    seen: list[list[Persons]] = [[np.empty(0, np.int32)] for _ in case.left_over]
+def left_over(case: Case, table: pa.Table, state: State | None = None) -> dict[tuple[str, int], int]:
+    """Of each cell and each combination with earlier answers, how many persons who contribute to the cell it would leave over."""
+    seen: dict[tuple[str, int], list[Persons]] = {(cell, i): [] for cell in case.cells for i in range(len(case.left_over))}
     for batch in table.to_batches() if seen else []:
         rows = from_batch(batch)
         selected = np.stack([where.holds(rows) for where in (case.where, *case.earlier)])
-        for codes, told in zip(seen, auditing.told_apart(case.left_over, selected), strict=True):
-            codes.append(rows.persons[told])
-    return [len(np.unique(np.concatenate(codes))) for codes in seen]
+        told, members = auditing.told_apart(case.left_over, selected), case.analysis.members(rows, case.dataset.schema, state)
+        for (cell, i), codes in seen.items():
+            codes.append(rows.persons[told[i] & (members[cell] > 0)])
+    return {key: len(np.unique(np.concatenate(codes))) if codes else 0 for key, codes in seen.items()}
 
 
 def weight(case: Case, table: pa.Table, state: State, counts: Mapping[str, float]) -> float:

@@ -163,7 +163,7 @@ class Proving:
             found += document.conditions
         case = self.plan.case
         earlier = auditing.distinct(found, case.dataset.schema)
-        auditing.left_over(case.where, cases.read(self.plan.job, self.plan.dataset, earlier).earlier, case.dataset.schema)
+        cases.read(self.plan.job, self.plan.dataset, earlier).within()
         return earlier
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from federated import offers
 from federated.node import consents, history, spending
 from federated.node.home import Home, read_snapshot
@@ -10,8 +12,8 @@ from governance import licences
 from governance.errors import IntegrityError, Refused, Unavailable
 from governance.journal import Transaction, View
 from governance.licences import Granted
-from sandbox import auditing, predicate
 from sandbox import case as cases
+from sandbox import predicate
 from sandbox.case import Case
 from sandbox.disclosure import check_min_cell, check_roster
 from sandbox.job import Job
@@ -101,4 +103,4 @@ def check_history(t: View, case: Case, snapshot: str, holders: frozenset[str]) -
         check_min_cell(case.job.min_cell, t.get(min_cell_of(dataset, each)))
     schema = case.dataset.schema
     earlier = tuple(predicate.parse(text, schema) for text in spending.conditions(t, case, snapshot))
-    auditing.left_over(case.where, earlier, schema)
+    replace(case, earlier=earlier).within()

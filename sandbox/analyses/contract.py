@@ -6,12 +6,13 @@ Source: Chu et al., "Map-Reduce for Machine Learning on Multicore", NeurIPS 2006
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from governance.catalogue import Column, Schema
 from governance.errors import UsageError
+from sandbox.predicate import Comparison, Predicate
 from sandbox.rows import Floats, Mask, Rows
 
 COHORT = "cohort"
@@ -69,6 +70,9 @@ class Analysis(Protocol):
         cell that `weighs` names.
         """
 
+    def inside(self, schema: Schema) -> Mapping[str, Predicate]:
+        """Conditions that all persons of a cell fulfil, where its levels say so."""
+
     def opens(self, schema: Schema) -> tuple[int, ...]:
         """How many numbers the rounds after the support round open, at most in all their sum; its length is the round cap."""
 
@@ -95,6 +99,11 @@ class Analysis(Protocol):
 
     def combine(self, total: Mapping[str, Sequence[float]], schema: Schema, state: State) -> State:
         """Next state, or ``{"outcome": …}``; plain IEEE arithmetic, so that every node gets the same bits."""
+
+
+def at_levels(levels: Iterable[tuple[str, int]]) -> Predicate:
+    """Of each named column the level of that number."""
+    return Predicate(tuple(Comparison(name, "in", (level,)) for name, level in levels))
 
 
 def text(value: float) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
 
 from governance.catalogue import Schema
 from governance.errors import UsageError
-from sandbox.analyses.contract import COHORT, MOST_CELLS, Finding, State, Statistic, need
+from sandbox.analyses.contract import COHORT, MOST_CELLS, Finding, State, Statistic, at_levels, need
+from sandbox.predicate import Predicate
 from sandbox.rows import Floats, Mask, Rows
 
 
@@ -58,6 +60,11 @@ class Crosstab:
     def members(self, rows: Rows, schema: Schema, state: State | None = None) -> Mapping[str, Mask]:
         at = self._positions(rows, schema)
         return {COHORT: at >= 0} | {cell: at == i for i, cell in enumerate(self.cells(schema))}
+
+    def inside(self, schema: Schema) -> Mapping[str, Predicate]:
+        names = [self.index] if self.columns is None else [self.index, self.columns]
+        levels = product(*(range(len(schema[name].levels)) for name in names))
+        return {cell: at_levels(zip(names, at, strict=True)) for cell, at in zip(self.cells(schema), levels, strict=True)}
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         return (len(self.cells(schema)),)

@@ -11,6 +11,7 @@ import numpy as np
 
 from governance.catalogue import Schema
 from sandbox.analyses.contract import COHORT, Finding, State, Statistic, distinct, floats, need, text, texts
+from sandbox.predicate import Predicate
 from sandbox.rows import Floats, Mask, Rows
 
 
@@ -56,6 +57,9 @@ class Describe:
             cells[_present(name)] = cohort & rows.present(name)
             cells[_missing(name)] = cohort & ~rows.present(name)
         return cells
+
+    def inside(self, schema: Schema) -> Mapping[str, Predicate]:
+        return {}
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         k = len(self.columns)

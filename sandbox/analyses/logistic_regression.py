@@ -18,6 +18,7 @@ from sandbox.analyses.contract import (
     Finding,
     State,
     Statistic,
+    at_levels,
     distinct,
     dot,
     failed,
@@ -27,6 +28,7 @@ from sandbox.analyses.contract import (
     text,
     texts,
 )  # fmt: skip
+from sandbox.predicate import Predicate
 from sandbox.rows import Floats, Mask, Rows
 
 TOLERANCE = 1e-9  # of the Newton step on features scaled to [0, 1]; the error after it is quadratically smaller
@@ -117,6 +119,9 @@ class LogisticRegression:
         levels = [[(name, i) for i in range(len(schema[name].levels))] for name in discrete]
         single = [(level,) for column in levels for level in column]
         return [*single, *(pair for a, b in combinations(levels, 2) for pair in product(a, b))]
+
+    def inside(self, schema: Schema) -> Mapping[str, Predicate]:
+        return {_named(schema, cell): at_levels(cell) for cell in self._cells(schema)}
 
     def opens(self, schema: Schema) -> tuple[int, ...]:
         p = len(self.terms(schema))
