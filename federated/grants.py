@@ -163,6 +163,9 @@ def narrow(grant: Grant, trust: Trust, keys: tuple[SigningKey, ...], *, allow: R
            threshold: int = 1) -> Grant:  # fmt: skip
     """The chain with one more link: *allow* to the delegates *to*, signed by *keys*, which the last link must name."""
     above = licences.read(grant.chain, trust)
+    last = above.rights.not_after
+    if last is not None and (allow.not_after or 0) > last:
+        raise UsageError(f"the licence itself is valid until {licences.day(last)}: give fewer --days, or an earlier not_after in --terms")
     if wider := [n for n in LAWS if getattr(meet(above.rights, allow), n) != getattr(allow, n) is not None]:
         raise UsageError(f"a link can only narrow; the licence does not allow so much of: {', '.join(wider)}")
     with by_hand():

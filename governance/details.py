@@ -122,8 +122,8 @@ SENTENCES: dict[str, str] = {
     "the licence was not in force when the job was made": "授权书在任务创建时未生效",
     "the licence is not known here; the authority must publish it": "此处没有该授权书；须由授权主体发布",
     # licences by hand
-    "there is no file {name}, and no licence in {path} starts so; keyong operator licences fetches yours": (
-        "没有文件 {name}，{path} 中也没有编号以此开头的授权书；keyong operator licences 可取回您的授权书"
+    "there is no file {file}, and no licence in {path} starts so; keyong operator licences fetches yours": (
+        "没有文件 {file}，{path} 中也没有编号以此开头的授权书；keyong operator licences 可取回您的授权书"
     ),
     "{count} licences in {path} start with {start}; give more digits of one": (
         "{path} 中有 {count} 份授权书以 {start} 开头；请给出更多位数"
@@ -131,6 +131,12 @@ SENTENCES: dict[str, str] = {
     "the licence is another operator's": "该授权书属于另一运营单位",
     "whose licence it is must be known: give --authority root.note, or an --identity with its {name}": (
         "须指明授权书出自何处：请给出 --authority root.note，或带有 {name} 的 --identity"
+    ),
+    "the licence itself is valid until {end}: give fewer --days, or an earlier not_after in --terms": (
+        "授权书本身有效期至 {end}：请减小 --days，或在 --terms 中写更早的 not_after"
+    ),
+    "nothing is settled, so nothing is written to {path}: give --set, or leave --out": (
+        "没有认定任何级别，因此没有写入 {path}：请给出 --set，或去掉 --out"
     ),
     "a link can only narrow; the licence does not allow so much of: {names}": "下一级只能收窄；授权书在以下各项上没有这么宽：{names}",
     "{least} of the delegates' keys must sign, {count} are here": "须由 {least} 把受托方密钥签名，此处有 {count} 把",
@@ -160,7 +166,7 @@ SENTENCES: dict[str, str] = {
     "you hold no licence for {dataset} whose id starts with {start}; you hold {names2}": (
         "您没有编号以 {start} 开头的 {dataset} 授权书；您持有：{names2}"
     ),
-    "a job under lic-{id} must be signed by {names2}, too: --sign {files}": ("依据 lic-{id} 的任务还须由 {names2} 签名：--sign {files}"),
+    "a job under lic-{id} must be signed by {names2}, too: --sign {file}": ("依据 lic-{id} 的任务还须由 {names2} 签名：--sign {file}"),
     "there is no job whose id starts with {start}; see keyong job list": "没有以 {start} 开头的任务；见 keyong job list",
     "{count} jobs start with {start}; see keyong job list": "有 {count} 个任务以 {start} 开头；见 keyong job list",
     "this version releases under the rule exact, with a min_cell": "本版本只按 exact 规则发布，并须有 min_cell",
@@ -509,7 +515,9 @@ SENTENCES: dict[str, str] = {
     "a credential names Ed25519 keys alone, and {name} has another": "可验证凭证只能使用 Ed25519 密钥，而 {name} 的密钥属于其他类型",
     "the records know no such job": "记录中没有该任务",
     # incidents and complaints
-    "an incident is {state} only with all three contents; missing: {names2}": "事件须具备全部三项内容方可标记为 {state}；缺少：{names2}",
+    "an incident is {state} only with all three contents, which keyong incident notify gives; missing: {names2}": (
+        "事件须以 keyong incident notify 写明全部三项内容，方可标记为 {state}；缺少：{names2}"
+    ),
     "an incident begins with version 1 and the state open": "事件须从版本 1、状态 open 开始",
     "an incident goes from {state} to the next state, one version after the other, and stays closed": (
         "事件须由 {state} 依次进入下一状态、版本逐一递增，结案后不再变动"

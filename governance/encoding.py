@@ -104,8 +104,9 @@ def build(cls: type[T], data: object) -> T:
         made: T = _adapter(cls).validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = _shown(".".join(str(step) for step in first["loc"])) or "document"
-        raise DecodeError(f"{where}: {first['msg']}") from None
+        where, what = _shown(".".join(str(step) for step in first["loc"])), first["msg"].removeprefix("Value error, ")
+        own = not where and first["type"] == "value_error"  # the document's own sentence
+        raise DecodeError(what if own else f"{where or 'document'}: {what}") from None
     if not _same(plain(made), data):
         raise DecodeError("a field is missing or has another type than declared")
     return made

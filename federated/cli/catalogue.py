@@ -107,6 +107,8 @@ def grade(file: Path, settled: tuple[str, ...], person: str, key: Path | None, o
     """Propose a grade for each column of a dataset file, with reasons; with --set, sign a person's word on them. Reads no row."""
     dataset = read_dataset(read_text(file))
     word = _word(dataset, settled, person) if settled else None
+    if word is None and out is not None:
+        raise UsageError(f"nothing is settled, so nothing is written to {out}: give --set, or leave --out")
     if word is not None:
         if key is None or out is None:
             raise UsageError("a person's word is signed with --key and written to --out")
@@ -117,7 +119,9 @@ def grade(file: Path, settled: tuple[str, ...], person: str, key: Path | None, o
         {"column": p.column, "grade": final[p.column], "proposed": p.grade, "known": bool(p.reasons), "reasons": _why(p, person, signed)}
         for p in grading.propose(dataset.schema)
     ]
-    say(rows, "\n".join(f"{r['column']:<16} {r['grade']}  {'; '.join(r['reasons'])}" for r in rows), as_json)  # type: ignore[arg-type]
+    lines = [f"{r['column']:<16} {r['grade']}  {'; '.join(r['reasons'])}" for r in rows]  # type: ignore[arg-type]
+    written = [] if out is None else [said(f"the word of {person} is in {out}", f"{person} 的认定已写入 {out}")]
+    say(rows, "\n".join([*lines, *written]), as_json)
 
 
 def _why(proposal: grading.Proposal, person: str, signed: set[str]) -> list[str]:

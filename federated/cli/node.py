@@ -225,5 +225,6 @@ def policy(home: Path, as_json: bool, **changes: object) -> None:
 
     before, now = desk.policy(home, {}), desk.policy(home, changes)
     warnings = desk.policy_warnings(before, now)
-    lines = [*(f"{name}: {value}" for name, value in now.items()), *(f"{w['en']}\n{w['zh']}" for w in warnings)]
+    shown = {name: ", ".join(value) or said("all", "全部") if isinstance(value, list) else value for name, value in now.items()}
+    lines = [*(f"{name}: {value}" for name, value in shown.items()), *(f"{w['en']}\n{w['zh']}" for w in warnings)]
     say(now | ({"warnings": warnings} if warnings else {}), "\n".join(lines), as_json)

@@ -214,7 +214,12 @@ def policy(path: Path, changes: Mapping[str, Any]) -> dict[str, Any]:
 def policy_warnings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[dict[str, str]]:
     """What a rule that was changed may refuse without its holder meaning it, in English and Chinese."""
     texts: dict[str, Callable[[Any], dict[str, str]]] = {"min_cell": _cell_warning, "purposes": _purpose_warning, "peers": _peer_warning}
-    return [warn(now[name]) for name, warn in texts.items() if now[name] and now[name] != before[name]]
+    return [warn(now[name]) for name, warn in texts.items() if now[name] and _stricter(before[name], now[name])]
+
+
+def _stricter(before: Any, now: Any) -> bool:
+    """Whether less passes than before; an empty list lets all pass."""
+    return not before or not set(before) <= set(now) if isinstance(now, list) else now > before
 
 
 def _purpose_warning(purposes: list[str]) -> dict[str, str]:

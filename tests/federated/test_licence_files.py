@@ -154,6 +154,13 @@ def test_a_link_that_would_allow_more_is_not_made(grant, allow, field):
         grants.narrow(grant, TRUST, (OPERATOR,), allow=allow)
 
 
+def test_a_link_that_would_last_longer_says_until_when_it_may(grant):
+    last = licences.read(grant.chain, TRUST).rights.not_after
+    with pytest.raises(UsageError, match=f"valid until {licences.day(last)}: give fewer --days") as error:
+        grants.narrow(grant, TRUST, (OPERATOR,), allow=Rights(not_after=last + 1))
+    assert f"授权书本身有效期至 {licences.day(last)}：请减小 --days" in error.value.text("zh")
+
+
 @pytest.mark.parametrize("more", [{"to": ("no key",)}, {"to": (str(PROJECT.public),), "threshold": 2}])
 def test_delegates_must_be_keys_that_can_sign(grant, more):
     with pytest.raises(UsageError):

@@ -348,6 +348,8 @@ def test_a_person_settles_grades_by_command(desk):
     rows = {row["column"]: row for row in desk("catalogue", "grade", file)}
     assert (rows["age"]["grade"], rows["sex"]["grade"], rows["xyz"]["grade"], rows["xyz"]["known"]) == (3, 3, 5, False)
     assert "xyz              5  unknown" in calls.keyong(desk.capsys, "catalogue", "grade", file).out
+    assert "give --set, or leave --out" in desk("catalogue", "grade", file, "--out", word, code=2)["en"]
+    assert not word.exists()
     settle = ["catalogue", "grade", file, "--set", "xyz=2", "--set", "age=1", "--person", "Dr Zhao"]
     rows = {row["column"]: row["grade"] for row in desk(*settle, "--key", desk.path / "hospital-a.key", "--out", word)}
     assert rows == {"age": 3, "sex": 3, "xyz": 3}, "the catalogue's grade and the rules' are the least"

@@ -220,6 +220,9 @@ def test_an_incident_suspends_its_licence_at_once_and_needs_its_contents(place, 
         link.submit(text)
     assert refusal.value.code == "licence.revoked"
     assert "missing: harm, measures, contact" in calls.keyong(capsys, "incident", "notify", "leak", *sent, code=2).err
+    early = calls.keyong(capsys, "incident", "close", "leak", *sent, code=2).err
+    assert "an incident is closed only with all three contents, which keyong incident notify gives" in early
+    assert "Value error" not in early
     contents = [part for name, value in TOLD.items() for part in (f"--{name}", value)]
     calls.keyong(capsys, "incident", "notify", "leak", *contents, *sent)
     assert "is closed" in calls.keyong(capsys, "incident", "close", "leak", *sent).out
