@@ -43,8 +43,9 @@ class Incident:
     def __post_init__(self) -> None:
         missing = [name for name in ("harm", "measures", "contact") if not getattr(self, name).strip()]
         if missing and self.state in ("notified", "closed"):
+            lacks = ", ".join(missing)
             raise DecodeError(
-                f"an incident is {self.state} only with all three contents, which keyong incident notify gives; missing: {', '.join(missing)}"
+                f"an incident is {self.state} only with all three contents, which keyong incident notify gives; missing: {lacks}"
             )
 
     @property
