@@ -15,20 +15,20 @@ import pytest
 
 import federated as fed
 from federated import budgets
-from federated.node import spending
+from federated.node import judge, spending
 from federated.node.home import Home
 from governance import catalogue, notes
 from governance.budget import ORDERS, cost
 from governance.catalogue import Dataset, Schema
 from governance.encoding import canonical
-from governance.errors import BudgetExhausted, Refused
+from governance.errors import BudgetExhausted, DisclosureRefused, Refused
 from governance.journal import Journal
 from governance.keys import SigningKey
 from governance.licences import Granted, Licence
 from governance.rights import Rights
 from governance.spending import Block, Books, Cap, Charge, Spend, charged, query
 from sandbox import case as cases
-from sandbox.case import SUPPRESSED
+from sandbox.case import OVERDRAWN, SUPPRESSED, WEIGHTLESS
 from sandbox.job import Job
 from sandbox.messages import Release
 from sandbox.policy import DEFAULT
@@ -200,6 +200,43 @@ def test_what_was_answered_before_is_remembered_for_all_operators_and_forms_of_t
     monkeypatch.setattr("federated.node.history.family", lambda t, dataset, snapshot: [one, other])
     with journal.view() as t:
         assert spending.conditions(t, later, other) == ("age >= 50",)
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [{"failed": WEIGHTLESS}, {"failed": f"{OVERDRAWN} cohort"}, {"failed": "separation"}, {"columns": []}],
+    ids=["weightless", "limit", "separation", "opened"],
+)
+def test_a_job_that_opened_totals_is_remembered_whatever_came_of_it(journal, outcome):
+    """Only a cohort without support opened nothing; and another operator's answer counts as one's own."""
+    one, later = "5a" * 16, case(CUT, where="age < 50", title="later")
+    before = case(CUT, where="age >= 50", operator=str(coordinators.KEYS["rival"].public))
+    assert before.job.operator != later.job.operator
+    asked(journal, before, one)
+    result = canonical({"outcome": outcome})
+    with journal.transaction() as t:
+        note = notes.write(Release(before.id, "0" * 64, (), (), result)).signed_by(coordinators.KEYS["north"])
+        t.put_note("release", before.id, str(note))
+    with journal.view() as t:
+        assert spending.conditions(t, later, one) == ("age >= 50",)
+
+
+def test_too_many_earlier_conditions_are_refused_at_the_offer(journal):
+    """Before the node accepts, from its journal alone, since no snapshot is at hand; of other rows nothing is refused."""
+    cuts, one, holders = tuple(map(str, range(1, 131))), "5a" * 16, frozenset({"north", "south", "east"})
+    schema = Schema("id", (catalogue.number("age", "0", "200", cuts=cuts),))
+    entry = str(notes.write(replace(notes.read(DATASET).document(Dataset), schema=schema)).signed_by(coordinators.AUTHORITY))
+    generous, made = replace(DEFAULT, releases=1000, numbers=10000), case(entry, where="")
+    for cut in cuts[:128]:
+        asked(journal, case(entry, where=f"age >= {cut}"), one, generous)
+    with journal.view() as t:
+        judge.check_history(t, made, one, holders)
+    asked(journal, case(entry, where="age < 129"), one, generous)
+    with journal.view() as t:
+        judge.check_history(t, made, "5b" * 16, holders)
+        with pytest.raises(DisclosureRefused) as refusal:
+            judge.check_history(t, made, one, holders)
+    assert refusal.value.code == "policy.conditions"
 
 
 def test_a_holder_limits_the_numbers_too(journal):
