@@ -145,7 +145,7 @@ class Authority:
         where = None if coordinator is None else read_card(coordinator)
         with by_hand():
             once = SigningKey.generate(f"{name}-invitation")
-            old = tuple(each for each in self._list().withdrawn if read_key(each.key).name == name)
+            old = tuple(each for each in self.listed().withdrawn if read_key(each.key).name == name)
         note = self.draft(Invitation(name, organisation, role, str(once.public), int(time.time()) + days * DAY, old))
         if self.lacking(note):
             (self.path / DRAFTS).mkdir(mode=0o700, exist_ok=True)
@@ -281,7 +281,7 @@ class Authority:
 
     def licences(self) -> list[dict[str, Any]]:
         """Granted licences, and whether the current list revokes them."""
-        revoked = self._list().revoked
+        revoked = self.listed().revoked
         kept = {f.stem: notes.read(f.read_text()).document(Licence) for f in sorted((self.path / LICENCES).glob("*.note"))}
         return [
             {
@@ -299,7 +299,7 @@ class Authority:
 
         *withdraw* are keys of parties that count no more; the licences that name them are revoked with them.
         """
-        now, old = int(time.time()), self._list()
+        now, old = int(time.time()), self.listed()
         withdrawn = {each.key: each for each in (*withdraw, *old.withdrawn)}  # what was said first holds
         listed = tuple(sorted({*old.revoked, *revoke} - set(restore) | set(map(key_id, withdrawn))))
         with by_hand():
@@ -310,7 +310,7 @@ class Authority:
         self.forget(text)
         return text
 
-    def _list(self) -> Revocations:
+    def listed(self) -> Revocations:
         """The newest revocation list of the folder, or one of before the first."""
         file = self.path / REVOCATIONS
         return notes.read(file.read_text()).document(Revocations) if file.exists() else Revocations(0, 0, 0, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from federated.authority import YEAR, Authority, read_dataset
 from federated.cli import json_option, officers, say
 from federated.cli.officers import HOME, PUBLISH, entries, publish
 from federated.language import said
+from governance import known
 from governance.handwritten import by_hand, names, read_text
 from governance.keys import read_key
-from governance.parties import Withdrawn
+from governance.parties import Party, Withdrawn
 
 FILE = click.Path(path_type=Path, exists=True)
 
@@ -163,13 +165,17 @@ command.add_command(revoke, "suspend")
 @click.argument("keys", nargs=-1, required=True)
 @HOME
 @PUBLISH
+@click.option("--records", type=FILE, help="A coordinator's records (keyong records export), to name parties instead of their keys.")
 @click.option("--days", default=30, show_default=True, help="How long the list is fresh; a stale one stops every job.")
 @json_option
-def withdraw(keys: tuple[str, ...], home: Path, coordinator: Path, days: int, as_json: bool) -> None:
+def withdraw(keys: tuple[str, ...], home: Path, coordinator: Path, records: Path | None, days: int, as_json: bool) -> None:
     """Withdraw stolen or lost keys of holders or operators for good: from now on they count for nothing. Then enrol the parties again."""
     authority, before = Authority.open(home), entries(coordinator)
+    enrolled = _enrolled(authority, records) if records else {}
+    known.check("party in the records called", [key for key in keys if records and "+" not in key], enrolled)
     with by_hand():
-        found = {str(key): key.name for key in map(read_key, keys)}
+        named = (enrolled[key].key if key in enrolled else read_key(key) for key in keys)
+        found = {str(key): key.name for key in named}
     text = authority.revocations(withdraw=tuple(Withdrawn(key, before) for key in found), days=days)
     publish(coordinator, text)
     names_ = ", ".join(found.values())
@@ -177,6 +183,32 @@ def withdraw(keys: tuple[str, ...], home: Path, coordinator: Path, days: int, as
                 "keyong authority enrol",
                 f"{names_} 的密钥自协调方账本第 {before} 条记录起停用；请用 keyong authority enrol 发放新令牌")  # fmt: skip
     say({"withdrawn": list(found), "entries": before}, done, as_json)
+
+
+@command.command(epilog="Example: keyong authority parties records.json")
+@click.argument("records", type=FILE)
+@HOME
+@json_option
+def parties(records: Path, home: Path, as_json: bool) -> None:
+    """Who is enrolled, by a coordinator's records: names, organisations, roles, keys and their fingerprints, and whether withdrawn."""
+    authority = Authority.open(home)
+    gone = {each.key for each in authority.listed().withdrawn}
+    rows = [
+        {"name": name, "organisation": party.organisation, "role": party.role, "key": str(party.key), "fingerprint": party.key.fingerprint,
+         "withdrawn": str(party.key) in gone}
+        for name, party in _enrolled(authority, records).items()
+    ]  # fmt: skip
+    text = [f"{r['name']}  {r['organisation']}  {r['role']}{said('  withdrawn', '  已停用') if r['withdrawn'] else ''}\n"
+            f"  {r['key']}\n  {said('fingerprint', '指纹')} {r['fingerprint']}" for r in rows]  # fmt: skip
+    say(rows, "\n".join(text) or said("none", "无"), as_json)
+
+
+def _enrolled(authority: Authority, records: Path) -> Mapping[str, Party]:
+    """By their names; of a party whose key was exchanged, as it is with its newest."""
+    from federated.records import read
+
+    found = read(read_text(records), authority.roots.newest).parties.values()
+    return {party.name: party for party in sorted(found, key=lambda party: (party.name, len(party.withdrawn)))}
 
 
 @command.command(epilog="Example: keyong authority licences")

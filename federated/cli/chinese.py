@@ -174,6 +174,12 @@ HELP = {
     "How many of the keys must sign a job.": "其中须有几个密钥签署任务。",
     "At how many holders a person must approve each job.": "每个任务须由几家持有方人工批准。",
     "Further terms: a YAML file.": "其他条款：YAML 文件。",
+    "Who is enrolled, by a coordinator's records: names, organisations, roles, keys and their fingerprints, and whether withdrawn.": (
+        "依协调方的账本记录列出已登记方：名称、单位、角色、公钥及指纹、是否已停用。"
+    ),
+    "A coordinator's records (keyong records export), to name parties instead of their keys.": (
+        "协调方的账本记录（keyong records export），据以用名称代替公钥。"
+    ),
     "Drafts that wait in the folder: of what kind, who signed them, who has not, and what comes next.": (
         "目录中待签的草稿：类别、已签者、未签者及下一步。"
     ),

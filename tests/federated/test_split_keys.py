@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import calls
 import pytest
+from coordinators import KEYS
 from test_rotation import DATASET, HOLDERS, city  # noqa: F401
 
-from federated import drafts
+from federated import drafts, records
 from federated.authority import Authority
 from federated.grants import plan_by
 from federated.node import home as homes
@@ -157,3 +158,23 @@ def test_a_draft_is_taken_up_by_the_same_call_alone(officers, later, longer, rev
     authority.keep_draft(authority.draft(Revocations(1, 1000, 2000, ())))
     found = drafts.begun(authority.path, Revocations(1, 1000 + later, 2000 + later + longer, revoked))
     assert (found is not None) == same
+
+
+def test_parties_are_listed_and_withdrawn_by_their_names(officers):
+    here, file = officers.city, officers.path / "records.json"
+    key = join(officers.token("lab", "operator"), officers.path / "lab.key")
+    with here.office.journal.view() as t:
+        file.write_text(records.write(records.export(t, str(KEYS["coordinator"].public), here.office.roots)))
+    listing = ["authority", "parties", file, "--home", here.authority]
+    rows = {row["name"]: row for row in officers.call(*listing)}
+    assert rows.keys() == {"coordinator", "lab"}
+    assert rows["lab"] == {"name": "lab", "organisation": "House lab", "role": "operator", "key": str(key.public),
+                           "fingerprint": key.public.fingerprint, "withdrawn": False}  # fmt: skip
+    words = ["authority", "withdraw", "--home", here.authority, "--coordinator", here.card, "--records", file]
+    assert "did you mean lab" in officers.call(*words, "lob", code=2)["en"]
+    officers.call(*words, "lab", code=75)
+    assert officers.sign() == "revocations"
+    (draft,) = officers.drafts.glob("*.note")
+    officers.call("authority", "publish", draft, "--home", here.authority, "--coordinator", here.card)
+    assert [row["withdrawn"] for row in officers.call(*listing)] == [name == "lab" for name in rows]
+    assert not draft.exists()
