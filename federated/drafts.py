@@ -32,8 +32,8 @@ SIGNED = (
     Incident, Answer,
 )  # fmt: skip
 STARTS = ("at", "issued", "known", "not_before", "allow.not_before")
-ENDS = ("ends", "next_update", "not_after", "allow.not_after")
-INSTANTS = {*STARTS, *ENDS, "expires", "begins"}
+ENDS = ("begins", "ends", "next_update", "not_after", "allow.not_after")
+INSTANTS = {*STARTS, *ENDS, "expires", "drilled", "until"}
 LONGEST = 30 * 86400  # a draft that lies longer is not taken up again: what it allows may be over
 CALLS: dict[type[Any], str] = {
     Dataset: "authority dataset", Licence: "authority licence", Contingency: "authority licence", Price: "authority price",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import calls
@@ -41,8 +42,10 @@ class Officers:
         self.li = self.path / city.folder("li", "city-2")
         city.folder("safe", "city-3")
         self.drafts = city.authority / "drafts"
+        self.passed = 0  # seconds between the calls
 
     def call(self, *words, code=0):
+        self.passed += 3
         printed = calls.keyong(self.capsys, *map(str, words), "--json", code=code)
         return json.loads(printed.out.splitlines()[-1])
 
@@ -78,8 +81,10 @@ class Officers:
 
 
 @pytest.fixture
-def officers(city, capsys):  # noqa: F811
-    return Officers(city, capsys)
+def officers(city, capsys, monkeypatch):  # noqa: F811
+    made, real = Officers(city, capsys), time.time
+    monkeypatch.setattr(time, "time", lambda: real() + made.passed)
+    return made
 
 
 def test_all_that_the_guide_does_goes_with_keys_in_two_folders(officers):
