@@ -128,6 +128,7 @@ SENTENCES: dict[str, str] = {
     "{count} licences in {path} start with {start}; give more digits of one": (
         "{path} 中有 {count} 份授权书以 {start} 开头；请给出更多位数"
     ),
+    "there is no file {file}": "没有文件 {file}",
     "the licence is another operator's": "该授权书属于另一运营单位",
     "whose licence it is must be known: give --authority root.note, or an --identity with its {name}": (
         "须指明授权书出自何处：请给出 --authority root.note，或带有 {name} 的 --identity"

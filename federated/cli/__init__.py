@@ -19,6 +19,7 @@ with at_once():
     from governance.errors import KeyongError, UsageError
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")  # the last turn the direction of writing round
+MISSING = re.compile(r"Invalid value for '.+': (?:Path|File|Directory) '(.+)' does not exist\.", re.DOTALL)  # as click says it
 # Sub-commands are imported when they are asked for: `keyong node` must not pay for what `keyong demo` needs.
 GROUPS = {
     "authority": "Authorise: enrol parties, publish datasets, grant and revoke licences.",
@@ -85,6 +86,8 @@ def main(argv: list[str] | None = None) -> None:
             check_house()
             main_group.main(argv, prog_name="keyong", standalone_mode=False)
     except click.ClickException as error:
+        if missing := MISSING.fullmatch(error.format_message()):
+            _fail(UsageError(f"there is no file {missing[1]}"), as_json="--json" in (argv or sys.argv))
         chinese.show(error)
         sys.exit(2)
     except click.exceptions.Abort:

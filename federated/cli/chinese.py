@@ -498,7 +498,6 @@ WRONG = {
     r"No such option:? '?(.+?)'?\.?(?: \(.*)?": r"没有选项 \1",
     r"Option '(.+)' requires an argument\.": r"选项 \1 须有取值",
     r"Got unexpected extra arguments? \((.+)\)": r"多余的参数：\1",
-    r"Invalid value for '(.+?)': Path '(.+)' does not exist\.": r"\1 有误：\2 不存在",
     r"Invalid value for '(.+?)': '(.+)' is not one of (.+)\.": r"\1 有误：\2 不在 \3 之中",
     r"Invalid value for '(.+?)': (.+) is not in the range (.+)\.": r"\1 有误：\2 不在 \3 之内",
     r"Invalid value for '(.+?)': '(.+)' is not a valid .+\.": r"\1 有误：\2 不是数字",

@@ -11,7 +11,7 @@ import click
 
 from federated.cli import json_option, say
 from federated.cli.records import now, opened, source
-from federated.language import said
+from federated.language import padded, said
 
 OUT = click.option("--out", type=click.Path(path_type=Path), help="Write the table here, too: CSV, or JSON where the name ends so.")
 YEAR = click.option("--year", required=True, help="The year, such as 2026 (UTC).")
@@ -29,8 +29,21 @@ def _table(table: Table, out: Path | None, as_json: bool, whole: object = None) 
     if out is not None:
         text = json.dumps(whole or table, ensure_ascii=False, indent=1) + "\n" if out.suffix == ".json" else accounts.as_csv(table)
         out.write_text(text, encoding="utf-8")
-    lines = ["  ".join(f"{name} {value}" for name, value in row.items() if value != "") for row in table]
-    say(whole or table, "\n".join(lines) or said("nothing in this period", "该时期内没有记录"), as_json)
+    say(whole or table, _shown(table) or said("nothing in this period", "该时期内没有记录"), as_json)
+
+
+def _shown(table: Table) -> str:
+    """For people, in yuan: one row as a list of its figures, more as columns."""
+    from rich.cells import cell_len
+
+    from federated.accounts import yuan
+
+    rows = [{"yuan" if name == "fen" else name: yuan(x) if name == "fen" else str(x) for name, x in row.items()} for row in table]
+    if len(rows) == 1:
+        return "\n".join(f"{padded(name, 16)}{value}" for name, value in rows[0].items() if value)
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)] if rows else []
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(padded, line, widths)).rstrip() for line in lines)
 
 
 @command.command(epilog="Example: keyong report stats --year 2026 --home coordinator")

@@ -63,7 +63,7 @@ def test_in_english_it_is_click_s(capsys, monkeypatch):
 @pytest.mark.parametrize(("call", "says"), [
     ("job plan", "缺少参数 FILE"), ("verify .", "缺少选项 --authority"), ("job plam", "没有命令 plam；是否指 plan？"), ("zzz", "没有命令 zzz"),
     ("demo --holdes 3", "没有选项 --holdes；是否指 --holders？"), ("demo --zzz", "没有选项 --zzz"), ("demo --keep", "选项 --keep 须有取值"),
-    ("demo a b", "多余的参数：a b"), ("job plan nothing.yaml", "FILE 有误：nothing.yaml 不存在"), ("demo --holders 7", "--holders 有误：7 不在 3<=x<=4 之内"),
+    ("demo a b", "多余的参数：a b"), ("demo --holders 7", "--holders 有误：7 不在 3<=x<=4 之内"),
     ("node policy --approval x", "--approval 有误：x 不在 'automatic', 'person' 之中"), ("authority init x --keys q", "--keys 有误：q 不是数字"),
 ])  # fmt: skip
 def test_a_call_that_click_refuses_is_answered_in_chinese(chinese, capsys, call, says):
@@ -86,3 +86,11 @@ def test_a_method_is_shown_in_chinese_with_all_its_parameters(chinese, capsys, m
 
 def test_the_methods_are_listed_in_chinese(chinese, capsys):
     assert re.search("describe@1 +描述数值字段。", keyong(capsys, "method", "list").out)
+
+
+@pytest.mark.parametrize(
+    "language, says", [("en", "fix the call: there is no file nothing.yaml"), ("zh", "请修正调用：没有文件 nothing.yaml")]
+)
+def test_a_file_that_is_not_there_is_said_as_every_other_wrong_call(monkeypatch, capsys, language, says):
+    monkeypatch.setenv("LC_ALL", language)
+    assert keyong(capsys, "job", "plan", "nothing.yaml", code=2).err == f"keyong: {says}  [usage]\n"

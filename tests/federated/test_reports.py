@@ -101,6 +101,12 @@ def test_the_commands_give_the_same_on_another_machine(trail, file, capsys):
     assert stats == [reports.stats(trail.read(), reports.period(YEAR))]
     calls.keyong(capsys, "report", "disclose", *elsewhere, "--year", YEAR, "--table", "implementers", "--out", file / "table.csv")
     assert (file / "table.csv").read_text().startswith("organisation,datasets,releases,fen\n")
+    shown = calls.keyong(capsys, "report", "stats", *elsewhere, "--year", YEAR).out
+    assert f"yuan            {accounts.yuan(stats[0]['fen'])}\n" in shown
+    assert "fen" not in shown
+    head, *rows = calls.keyong(capsys, "report", "disclose", *elsewhere, "--year", YEAR, "--table", "implementers").out.splitlines()
+    assert head.split() == ["organisation", "datasets", "releases", "yuan"]
+    assert {row[: head.index("datasets")][-2:] for row in rows} == {"  "}, "the columns are aligned"
     assert "licence.purpose 5" in calls.keyong(capsys, "report", "monitor", *elsewhere, "--month", MONTH).out
     assert "refusals.burst" in calls.keyong(capsys, "report", "licence", trail.licence[:9], *elsewhere).out
     calls.keyong(capsys, "report", "exit", f"lic-{trail.licence[:9]}", *elsewhere, "--out", file / "exit.json")
