@@ -362,9 +362,6 @@ SENTENCES: dict[str, str] = {
     "{path} is no coordinator's folder; make one with: keyong coordinator init TOKEN --home {same}": (
         "{path} 不是协调方的目录；请用以下命令创建：keyong coordinator init TOKEN --home {same}"
     ),
-    "{count} keys must sign, {there} are in {path}; let the others sign {file} (keyong authority sign), then use it": (
-        "须有 {count} 把密钥签名，{path} 中有 {there} 把；请由其他人签署 {file}（keyong authority sign），然后使用"
-    ),
     "{file} lacks signatures, or is not for {name}, or its party joins otherwise than was said when it was made": (
         "{file} 缺少签名，或不是给 {name} 的，或加入方式与制作时不同"
     ),

@@ -198,7 +198,7 @@ def test_more_entries_than_a_page(journal):
         ("UPDATE bundle SET entries = substr(entries, 1, 9) WHERE first = 1", "entry 1 and its hash"),
         ("DELETE FROM bundle WHERE first = 1", "entry 1 is missing"),
         ("UPDATE bundle SET first = 1000000000000000 WHERE first = 1", "entry 1 is missing"),
-        ("UPDATE bundle SET entries = x'' WHERE first = 4", "head|other than are stored|level 0, index 4"),
+        ("UPDATE bundle SET entries = x'' WHERE first = 4", "the bundle of entry 4 is empty"),
         ("UPDATE bundle SET hashes = (SELECT hashes FROM bundle WHERE first = 2) WHERE first = 1", "entry 1 and its hash"),
         ("UPDATE bundle SET hashes = substr(hashes, 1, 30) WHERE first = 3", "entry 3 and its hash"),
         ("INSERT INTO tile VALUES (281474976710656, x'00')", "tile 0 of level 1 belongs to no entry"),
