@@ -415,8 +415,7 @@ class Run:
             admitted, admission = state.receive(relay, self.agent.home.coordinator)
             with self.agent.journal.transaction() as t:
                 judge.check_in_force(self.offer, self.agent.home, t, now=self.agent.clock())
-                self._spend(t, state.plan, admission, approvals(relay.bodies[name] for name in state.plan.holders))
-                earlier = spending.conditions(t, state.plan.case, state.plan.snapshot)
+                earlier = self._spend(t, state.plan, admission, approvals(relay.bodies[name] for name in state.plan.holders))
                 self._become(t, replace(admitted, plan=replace(state.plan, earlier=earlier)), None)
         elif isinstance(state, machine.Waiting):
             self._follow(*state.receive(relay, self.key))  # may take seconds, and so not within a transaction
@@ -430,18 +429,22 @@ class Run:
             self._guard(t, following)
             self._become(t, following, post)
 
-    def _spend(self, t: Transaction, plan: Plan, admission: Admission, approved: int) -> None:
-        """A use of each link of the licence, budget and roster are spent durably before anything is computed, once enough approved."""
+    def _spend(self, t: Transaction, plan: Plan, admission: Admission, approved: int) -> tuple[str, ...]:
+        """A use of each link of the licence, budget and roster are spent durably before anything is computed, once enough approved.
+
+        Returns the conditions of earlier jobs against which this one is held.
+        """
         granted = licences.read(self.offer.chain, self.agent.home.current(t).trust)
         licences.check_approved(granted, approved)
         roster, dataset = frozenset(plan.holders), plan.case.dataset.name
         consent = consents.spend(t, self.agent.home, plan.case, plan.snapshot)
-        judge.check_history(t, plan.case, plan.snapshot, roster)
+        earlier = judge.check_history(t, plan.case, plan.snapshot, roster)
         licences.take(t, granted, admission.uses, self.job)
         t.spend(spending.exact(t, plan.case, plan.snapshot, plan.keys, self.agent.home.policy(), licence=granted, consent=consent))
         t.put_cohort(dataset, plan.snapshot, "roster", roster)
         t.put(judge.min_cell_of(dataset, plan.snapshot), str(plan.case.job.min_cell))
         t.put(spent_at(self.job), str(t.append("job.spent", self.job)))
+        return earlier
 
     def _guard(self, t: Transaction, following: State) -> None:
         """Before this node helps to open a total, and as it does: the set must fit those of earlier totals."""

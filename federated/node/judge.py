@@ -95,12 +95,13 @@ def _check_snapshot(docket: Docket, home: Home, t: Transaction, licence: Granted
     spending.check(spending.exact(t, case, kept.id, keys, home.policy(), licence=licence, consent=consent), t)
 
 
-def check_history(t: View, case: Case, snapshot: str, holders: frozenset[str]) -> None:
-    """One roster and one min_cell, for all snapshots of the same rows; and no more conditions than can be held against each other."""
+def check_history(t: View, case: Case, snapshot: str, holders: frozenset[str]) -> tuple[str, ...]:
+    """One roster and one min_cell, for all snapshots of the same rows; and no more conditions than can be held against each other, which
+    are returned: those of other jobs, earlier than this one."""
     dataset = case.dataset.name
     check_roster(holders, t.cohorts(dataset, snapshot, "roster"))
     for each in history.family(t, dataset, snapshot):
         check_min_cell(case.job.min_cell, t.get(min_cell_of(dataset, each)))
-    schema = case.dataset.schema
-    earlier = tuple(predicate.parse(text, schema) for text in spending.conditions(t, case, snapshot))
-    replace(case, earlier=earlier).within()
+    schema, earlier = case.dataset.schema, spending.conditions(t, case, snapshot)
+    replace(case, earlier=tuple(predicate.parse(text, schema) for text in earlier)).within()
+    return earlier

@@ -70,7 +70,7 @@ def conditions(t: View, case: Case, snapshot: str) -> tuple[str, ...]:
     for those whose release says that their cohort was suppressed.
     """
     dataset, rows = case.dataset.name, set(history.family(t, case.dataset.name, snapshot))
-    asked = [s for s in t.books().spends if s.exact is not None and s.exact.dataset == dataset and s.exact.snapshot in rows]
+    asked = [s for s in t.spends() if s.exact is not None and s.exact.dataset == dataset and s.exact.snapshot in rows]
     opened = [s.exact.where for s in asked if s.exact is not None and s.job != case.id and not _suppressed(t, s.job)]
     return auditing.distinct(opened, case.dataset.schema)
 
@@ -84,7 +84,7 @@ def _suppressed(t: View, job: str) -> bool:
 def releases(t: View) -> list[dict[str, Any]]:
     """Every job without noise that was started here, oldest first, and what became of it; enough for an audit of all numbers together."""
     rows = []
-    for spend in t.books().spends:
+    for spend in t.spends():
         counted, text, row = spend.exact, t.note("release", spend.job), t.job(spend.job)
         if counted is not None:
             note = notes.read(text) if text else None

@@ -220,11 +220,15 @@ class View:
     def books(self) -> Books:
         """All that was spent, as it is kept."""
         table = schema.account.c
-        spends = self._connection.execute(sa.select(schema.spend.c.text).order_by(schema.spend.c.number)).scalars().all()
         totals = {
             name: tuple(parse(text)) for name, text in self._connection.execute(sa.select(table.name, table.total).order_by(table.number))
         }
-        return Books(self.blocks(), tuple(Note(text).document(Spend) for text in spends), totals)
+        return Books(self.blocks(), self.spends(), totals)
+
+    def spends(self) -> tuple[Spend, ...]:
+        """What each job spent, in their order."""
+        texts = self._connection.execute(sa.select(schema.spend.c.text).order_by(schema.spend.c.number)).scalars().all()
+        return tuple(Note(text).document(Spend) for text in texts)
 
     def require_books(self) -> None:
         """Charge everything again from the ledger's entries and the documents; raise at the first row that is not what they give."""
